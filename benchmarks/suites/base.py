@@ -1,0 +1,66 @@
+"""The Suite interface: references, development problems, test problems, prompt, evaluation."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+from domino.records import Problem, Reference
+from domino.synthesizer import Template
+
+Split = Literal["development", "test"]
+
+
+class SuiteError(ValueError):
+    """A suite cannot be loaded or used: which file or field, the value, what to do."""
+
+
+class Suite(ABC):
+    """A benchmark on one domain. Loading is lazy; everything is deterministic."""
+
+    name: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def template(self) -> Template:
+        """Which fields of a reference the methods may use."""
+
+    @abstractmethod
+    def references(self) -> tuple[Reference, ...]:
+        """All references of the domain, in a fixed order; a run uses the first `n` of them."""
+
+    @abstractmethod
+    def problems(self, split: Split) -> tuple[Problem, ...]:
+        """The problems of a split, in a fixed order; disjoint from the references by program."""
+
+    @abstractmethod
+    def instruction(self, problem: Problem) -> str:
+        """The user turn that asks the backbone for a solution of the problem."""
+
+    @abstractmethod
+    def extract(self, problem: Problem, response: str) -> str:
+        """The candidate's whole source text out of a response (a string even where none is there)."""
+
+    def refuse_instruction(self, instruction: str) -> tuple[str, str] | None:
+        """Reason and detail where a synthetic instruction is unusable in this suite, else None."""
+        return ("empty", "") if not instruction.strip() else None
+
+    def refuse_response(self, instruction: str, response: str) -> tuple[str, str] | None:
+        """Reason and detail where a response is unusable (it must parse as Python), else None."""
+        return None
+
+    def behaviour_problem(self, instruction: str, seed: int) -> Problem | None:
+        """A problem without a known solution, its `base_inputs` random: what the consistency
+        filter runs several responses on to see whether they agree. None where a suite cannot
+        make inputs for a free-form instruction (the filter then keeps by agreement of text).
+        """
+        return None
+
+    def oracle(self, instruction: str, response: str | None) -> dict[str, Any] | None:
+        """Exact facts about a synthetic pair where the suite's universe is known, else None."""
+        return None
+
+    def support_coverage(self, instructions: Sequence[str]) -> float | None:
+        """The share of the domain's support that the instructions cover, where it is known."""
+        return None

@@ -1,0 +1,1 @@
+"""DOMINO and the vocabulary that methods, baselines and benchmarks share."""

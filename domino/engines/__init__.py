@@ -1,0 +1,1 @@
+"""Text generation behind one interface, over text prompts and over prompt embeddings."""

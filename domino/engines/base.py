@@ -1,0 +1,86 @@
+"""The Engine interface: requests in, completions out, in the same order."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+    from domino.records import Sampling
+
+Message = Mapping[str, str]  # {"role": "system" | "user" | "assistant", "content": ...}
+
+
+class EngineError(RuntimeError):
+    """The engine cannot serve a request, whatever its text: a broken set-up, not a bad sample."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class SoftPrompt:
+    """Prompt embeddings, shape [P, H], float32, followed by text that the engine embeds itself."""
+
+    embeds_PH: torch.Tensor
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """One completion to make. The seed belongs to the request: batching never changes its text.
+
+    A text prompt is complete: the engine adds no template and no special token to it.
+    """
+
+    prompt: str | SoftPrompt
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Completion:
+    """The text after the prompt, without the end token or the stop string.
+
+    `truncated` says that the token limit ended it; `prompt_tokens` and `tokens` count its cost.
+    """
+
+    text: str
+    tokens: int
+    prompt_tokens: int
+    truncated: bool
+
+
+class Engine(ABC):
+    """Generates text with one frozen model. Every engine inherits the contract suite."""
+
+    @abstractmethod
+    def generate(
+        self,
+        requests: Sequence[Request],
+        sampling: Sampling,
+        *,
+        on_done: Callable[[int, Completion], None] | None = None,
+    ) -> list[Completion]:
+        """Complete every request; `on_done(index, completion)` is called as each one finishes.
+
+        A prompt that leaves no room in the context yields an empty, truncated completion.
+        `sampling.seed` is not used here: callers derive each request's seed from it.
+        """
+
+    @abstractmethod
+    def render(self, messages: Sequence[Message], *, open_user_turn: bool = False) -> str:
+        """Return the chat template's text for the messages, ready for the assistant's turn.
+
+        With `open_user_turn`, end instead inside a new user turn, so that generation continues
+        with an instruction (Magpie's form, and DOMINO's lead-in).
+        """
+
+    @abstractmethod
+    def count_tokens(self, text: str) -> int:
+        """Return the number of tokens of the text, special tokens as written in it."""
+
+    @property
+    @abstractmethod
+    def end_of_turn(self) -> str:
+        """The text of the token that ends a turn."""

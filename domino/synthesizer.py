@@ -1,0 +1,120 @@
+"""The Synthesizer interface: every method, DOMINO and baselines alike, is one of these."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+from domino.engines.base import Request
+from domino.records import Reference, Sampling, Synthetic, derive_seed
+
+if TYPE_CHECKING:
+    from domino.engines.base import Engine
+
+Template = Literal["instruction", "pair"]
+"""What a track's references give: the instruction alone, or instruction and response."""
+
+
+class SynthesisError(RuntimeError):
+    """A method cannot go on: says why, with the count it reached and what to change."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Domain:
+    """All that a method may know of a domain.
+
+    Attributes:
+        references: the examples, with responses where `template` is "pair".
+        template: which fields of a reference a method may use.
+        description: words about the domain for deductive methods ("" where the user gave none).
+    """
+
+    references: tuple[Reference, ...]
+    template: Template = "instruction"
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a domain that nothing can be learned from."""
+        if len(self.references) < 2:
+            raise SynthesisError(
+                f"a domain needs at least 2 references, got {len(self.references)}: "
+                "add examples, or raise --references"
+            )
+        missing = [r.id for r in self.references if self.template == "pair" and not r.response]
+        if missing:
+            raise SynthesisError(
+                f"template 'pair' needs a response in every reference; {len(missing)} have none, "
+                f"the first is {missing[0]!r}: add responses, or use template 'instruction'"
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FitContext:
+    """What the harness gives a method while it learns.
+
+    Attributes:
+        engine: generates text with the frozen backbone.
+        model: directory or hub name of the backbone, for methods that train on it.
+        seed: base seed of this run.
+        log: called with (metrics by name, step); curves end up in MLflow.
+    """
+
+    engine: Engine
+    model: str
+    seed: int
+    log: Callable[[Mapping[str, float], int], None] = field(default=lambda metrics, step: None)
+
+
+class Synthesizer(ABC):
+    """Learns a domain from references (`fit`), then yields new data of it (`synthesize`)."""
+
+    name: ClassVar[str]
+    synthesizes: ClassVar[bool] = True
+    """False for rows that add no new instruction: no data, references only."""
+
+    @abstractmethod
+    def fit(self, domain: Domain, context: FitContext) -> None:
+        """Learn the domain. Never sees development or test problems."""
+
+    @abstractmethod
+    def synthesize(self, count: int, sampling: Sampling, *, first: int = 0) -> Iterator[Synthetic]:
+        """Yield at most `count` records, each as soon as it is made, numbered from `first`.
+
+        The same seed, `first` and count give the same data, and a second call with
+        `first=count` continues it with new records. A method that runs dry (its own filters refuse
+        too much) stops early and says so in its log; the harness counts what is missing.
+        """
+
+    @abstractmethod
+    def respond(self, instructions: Sequence[str], sampling: Sampling) -> list[str]:
+        """Answer instructions behind the method's own conditioning, one response each, in order.
+
+        Methods without a conditioning of their own return `plain_responses`.
+        """
+
+    @abstractmethod
+    def save(self, directory: Path) -> None:
+        """Write all that `synthesize` and `respond` need, the backbone excepted."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, directory: Path, context: FitContext) -> Self:
+        """Read what `save` wrote; the loaded method yields the same data."""
+
+
+def plain_responses(
+    engine: Engine, instructions: Sequence[str], sampling: Sampling, *, system: str = ""
+) -> list[str]:
+    """Answer each instruction in one user turn, with nothing else in the context."""
+    lead = [{"role": "system", "content": system}] if system else []
+    requests = [
+        Request(
+            prompt=engine.render([*lead, {"role": "user", "content": instruction}]),
+            seed=derive_seed(sampling.seed, "respond", instruction),
+        )
+        for instruction in instructions
+    ]
+    return [completion.text for completion in engine.generate(requests, sampling)]
