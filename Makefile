@@ -1,0 +1,54 @@
+# make benchmark | test | check | dashboard | clean
+#   PYTHON=python3.12   interpreter that makes .venv (3.11 or newer)
+#   ARGS="--seeds 3"    further arguments of `make benchmark` and `make test`
+#   JOBS=4              test processes (default: one a core)
+#   PORT=5000           port of the dashboard, on 127.0.0.1
+
+SHELL := /bin/bash
+PYTHON ?= python3
+JOBS ?= auto
+PORT ?= 5000
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: benchmark test check dashboard install clean
+
+benchmark: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.run $(ARGS)
+
+test: $(INSTALLED)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest -q --noconftest tests/test_readme_tree.py
+
+dashboard: $(INSTALLED)
+	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
+	$(BIN)/mlflow server --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT)
+
+install: $(INSTALLED)
+
+# The stamp is written last: an interrupted installation is taken up again, never taken for done.
+$(INSTALLED): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || \
+		{ echo "$(PYTHON) not found: install Python 3.11 or newer, or give PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$$($(PYTHON) --version) is too old: give PYTHON=/path/to/python, 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) has no venv module: install it (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@echo "Installing into $(VENV) (some minutes, a few GB)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	@touch $@
+
+# Runs, tracked results (runs/, mlflow.db, mlruns/) stay: they are the user's.
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
