@@ -45,7 +45,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 		{ echo "$(PYTHON) has no venv module: install it (Debian: apt-get install python3-venv)" >&2; exit 1; }
 	@echo "Installing into $(VENV) (some minutes, a few GB)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	@$(BIN)/python -m pip install -qq -e '.[dev]' -c constraints.txt
 	@touch $@
 
 # Runs, tracked results (runs/, mlflow.db, mlruns/) stay: they are the user's.
