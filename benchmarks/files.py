@@ -1,0 +1,81 @@
+"""Writing files so that a full disk or a kill never leaves a half-written one behind."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class StoreError(RuntimeError):
+    """The store cannot be read or written: which file, what is wrong, what to do."""
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether an error, or one that it was raised from, says that no more can be written."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _DISK_FULL:
+            return True
+        if "No space left on device" in str(error):  # raised by native writers without an errno
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def disk_full_message(path: Path | str) -> str:
+    """The one line that a user reads when the disk is full."""
+    return (
+        f"no space left to write {path}: all finished stages are kept; "
+        "free some space and type the same command again to continue"
+    )
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file's whole content: readers see the old text or the new, never a part.
+
+    Raises:
+        StoreError: the disk is full; the old content stays.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise write_error(path, error) from error
+
+
+def write_error(path: Path, error: OSError) -> StoreError:
+    """Return the error that tells a user why a file cannot be written."""
+    if is_disk_full(error):
+        return StoreError(disk_full_message(path))
+    return StoreError(f"cannot write {path}: {error.strerror or error}; check its permissions")
+
+
+def write_all(handle: int, data: bytes) -> None:
+    """Write every byte to a file descriptor: one `write` may take only a part."""
+    while data:
+        data = data[os.write(handle, data) :]
+
+
+def trim_torn_line(path: Path) -> None:
+    """Cut off a last line that was never finished."""
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        os.truncate(path, whole)
+
+
+def sync_and_hash(path: Path) -> str:
+    """Force a file to the disk and return its sha256."""
+    with path.open("rb") as handle:
+        os.fsync(handle.fileno())
+        return hashlib.file_digest(handle, "sha256").hexdigest()
