@@ -57,6 +57,13 @@ class Suite(ABC):
         """
         return None
 
+    def program_key(self, instruction: str) -> str | None:
+        """The canonical key of the task that an instruction states, where the universe is known:
+        two instructions with one key are the same task. None where a suite cannot tell, or the
+        instruction states none of its tasks.
+        """
+        return None
+
     def oracle(self, instruction: str, response: str | None) -> dict[str, Any] | None:
         """Exact facts about a synthetic pair where the suite's universe is known, else None."""
         return None

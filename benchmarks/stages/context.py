@@ -1,0 +1,142 @@
+"""What a stage is given beside its config and inputs: the suite, engines, progress and curves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from domino.records import Record, Sampling, derive_seed
+from domino.synthesizer import FitContext
+
+if TYPE_CHECKING:
+    from benchmarks.sandbox import SandboxConfig
+    from benchmarks.store import Stage
+    from benchmarks.suites.base import Suite
+    from domino.engines.base import Engine
+
+LOSSES = "losses.jsonl"
+"""The file of a stage that holds its training curves, one `Metrics` record a line."""
+
+Log = Callable[[Mapping[str, float], int], None]
+"""Takes (metrics by name, step)."""
+
+EngineFactory = Callable[[str, Path | None], "Engine"]
+"""Makes an engine from (model directory or hub name, directory of a peft adapter or None)."""
+
+
+class StageError(ValueError):
+    """A stage cannot work with its config or its inputs: which, the value, what to do."""
+
+
+class Progress(Protocol):
+    """The live display, as a stage sees it: one label at a time."""
+
+    def start(self, label: str, total: int | None) -> None:
+        """Begin a label; `total` is None where it is not known."""
+
+    def advance(self, n: int = 1) -> None:
+        """Count `n` more items of the current label as done."""
+
+    def note(self, text: str) -> None:
+        """Show a short text beside the current label."""
+
+
+class NullProgress:
+    """Shows nothing."""
+
+    def start(self, label: str, total: int | None) -> None:
+        """Ignore the label."""
+
+    def advance(self, n: int = 1) -> None:
+        """Ignore the count."""
+
+    def note(self, text: str) -> None:
+        """Ignore the text."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Metrics(Record):
+    """One point of a training curve: values by name at a step."""
+
+    step: int
+    values: Mapping[str, float]
+
+
+def transformers_engine(model: str, adapter: Path | None) -> Engine:
+    """Load the reference engine; nothing heavy is imported before the first call."""
+    from domino.engines.transformers import TransformersEngine
+
+    return TransformersEngine(model, adapter=adapter)
+
+
+def _no_log(metrics: Mapping[str, float], step: int) -> None:
+    """Keep no curve."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageContext:
+    """All that the stages of one method and seed share.
+
+    Attributes:
+        suite: the benchmark.
+        model: directory or hub name of the backbone.
+        seed: base seed of this row; stages derive their own from it.
+        sandbox: limits for untrusted programs.
+        progress: the live display.
+        log: called with (metrics by name, step) as curves grow.
+        make_engine: how engines are made; tests give a scripted one.
+    """
+
+    suite: Suite
+    model: str
+    seed: int
+    sandbox: SandboxConfig
+    progress: Progress = field(default_factory=NullProgress)
+    log: Log = _no_log
+    make_engine: EngineFactory = transformers_engine
+    _engines: dict[str, Engine] = field(default_factory=dict, repr=False)
+
+    def engine(self) -> Engine:
+        """Return the engine of the plain backbone, made on first use and kept."""
+        if self.model not in self._engines:
+            self._engines[self.model] = self.make_engine(self.model, None)
+        return self._engines[self.model]
+
+    def engine_with_adapter(self, adapter: Path) -> Engine:
+        """Make an engine of the backbone with a peft adapter; it is the caller's alone."""
+        return self.make_engine(self.model, adapter)
+
+    def release_engine(self) -> None:
+        """Forget the plain engine, so that its memory comes back before another model is loaded."""
+        self._engines.clear()
+
+    def fit_context(self, log: Log) -> FitContext:
+        """Return what a method is given while it learns or is loaded."""
+        return FitContext(engine=self.engine(), model=self.model, seed=self.seed, log=log)
+
+
+def seeded(sampling: Sampling, seed: int, *labels: str | int) -> Sampling:
+    """Return the sampling with the seed of one named use in a row."""
+    return replace(sampling, seed=derive_seed(seed, *labels, sampling.seed))
+
+
+def recorded_log(stage: Stage, log: Log) -> Log:
+    """Return a log that also appends to the stage's curves.
+
+    Training starts over after a kill and yields the same points again: as many as the file holds
+    already are passed on without being written twice.
+    """
+    written = len(stage.read(LOSSES, Metrics))
+    calls = 0
+
+    def record(metrics: Mapping[str, float], step: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > written:
+            values = {name: float(value) for name, value in metrics.items()}
+            stage.append(LOSSES, Metrics(step=step, values=values))
+        log(metrics, step)
+
+    return record

@@ -1,0 +1,150 @@
+"""Drop pairs that repeat a problem, a reference or one another, then cut to the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.stages.context import StageContext, StageError
+from benchmarks.stages.overlap import NearDuplicates, NgramIndex, Owner, SameTask, Words, words
+from benchmarks.stages.sieve import KEPT, Sieve
+from domino.records import Reference, Synthetic
+
+if TYPE_CHECKING:
+    from benchmarks.store import Stage
+    from benchmarks.suites.base import Split, Suite
+
+OVER_BUDGET = "over budget"
+DUPLICATE = "duplicate"
+
+Refusal = tuple[str, str]
+Check = Callable[[Synthetic], Refusal | None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DecontaminateConfig:
+    """What counts as the same task, and how many pairs may stay.
+
+    Attributes:
+        ngram: words in a row that a pair may not share with a problem or a reference.
+        common: a run of words in more than this many problems and references is a template's
+            wording and no evidence.
+        similarity: Jaccard similarity of word shingles from which texts are near-duplicates.
+        pairs: how many pairs stay; None keeps all. Set by the run for each method.
+        references: also drop what repeats a reference. Set by the run: off where a method's
+            instructions are the references.
+    """
+
+    ngram: int = 8
+    common: int = 10
+    similarity: float = 0.7
+    pairs: int | None = None
+    references: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse limits that would drop everything or nothing."""
+        if self.ngram < 2:
+            raise StageError(f"ngram is {self.ngram}: give at least 2 words")
+        if self.common < 1:
+            raise StageError(f"common is {self.common}: give at least 1")
+        if not 0 < self.similarity <= 1:
+            raise StageError(f"similarity is {self.similarity}: give a value in (0, 1]")
+        if self.pairs is not None and self.pairs < 1:
+            raise StageError(f"pairs is {self.pairs}: give at least 1, or none for all")
+
+
+def run(
+    config: DecontaminateConfig,
+    filtered: Stage,
+    references: Sequence[Reference],
+    stage: Stage,
+    context: StageContext,
+) -> None:
+    """Write kept.jsonl and dropped.jsonl; the first `pairs` clean pairs stay, in order."""
+    records = filtered.read(KEPT, Synthetic)
+    sieve = Sieve(stage, records)
+    context.progress.start(stage.name, len(records))
+    context.progress.advance(sieve.sorted)
+    pending = sieve.pending()
+    check = _checker(config, references, context.suite) if pending else lambda record: None
+    earliest = _first_with_words(records)
+    for record in pending:
+        refusal = _duplicate(record, earliest) or check(record)
+        if refusal is None and config.pairs is not None and len(sieve.kept) >= config.pairs:
+            refusal = (OVER_BUDGET, "")
+        if refusal:
+            sieve.drop(record, *refusal)
+        else:
+            sieve.keep(record)
+        context.progress.advance()
+    missing = max(0, config.pairs - len(sieve.kept)) if config.pairs is not None else 0
+    stage.finish({**sieve.summary(), "missing": missing})
+
+
+def _first_with_words(records: Sequence[Synthetic]) -> dict[Words, str]:
+    earliest: dict[Words, str] = {}
+    for record in records:
+        earliest.setdefault(words(record.instruction), record.id)
+    return earliest
+
+
+def _duplicate(record: Synthetic, earliest: Mapping[Words, str]) -> Refusal | None:
+    first = earliest[words(record.instruction)]
+    return (DUPLICATE, f"of {first}") if first != record.id else None
+
+
+def _checker(
+    config: DecontaminateConfig, references: Sequence[Reference], suite: Suite
+) -> Check:
+    """Return the function that says which protected text a pair repeats.
+
+    A suite whose tasks have keys is asked whether tasks are the same: where instructions are
+    built from one small grammar, different tasks share long runs of words.
+    """
+    protected = _protected(config, references, suite)
+    same = SameTask(protected, suite.program_key)
+    return _by_key(same) if same.has_keys else _by_words(config, protected)
+
+
+def _protected(
+    config: DecontaminateConfig, references: Sequence[Reference], suite: Suite
+) -> list[tuple[Owner, str]]:
+    """Return all texts that may not be repeated, with the group and id of their owners."""
+    splits: tuple[Split, ...] = ("test", "development")
+    texts = [
+        ((f"{split} problem", problem.id), text)
+        for split in splits
+        for problem in suite.problems(split)
+        for text in dict.fromkeys((suite.instruction(problem), problem.prompt))
+    ]
+    if config.references:
+        texts += [(("reference", reference.id), reference.instruction) for reference in references]
+    return texts
+
+
+def _by_key(same: SameTask) -> Check:
+    def check(record: Synthetic) -> Refusal | None:
+        owner = same.find(record.instruction)
+        return _repeats(owner, "same task") if owner else None
+
+    return check
+
+
+def _by_words(config: DecontaminateConfig, protected: Sequence[tuple[Owner, str]]) -> Check:
+    grams = NgramIndex(protected, n=config.ngram, common=config.common)
+    near = NearDuplicates(protected, threshold=config.similarity)
+
+    def check(record: Synthetic) -> Refusal | None:
+        shared = grams.find(record.instruction) or grams.find(record.response or "")
+        if shared:
+            return _repeats(shared[0], f"shares {shared[1]!r}")
+        close = near.find(record.instruction)
+        return _repeats(close[0], f"similarity {close[1]:.2f}") if close else None
+
+    return check
+
+
+def _repeats(owner: Owner, how: str) -> Refusal:
+    group, identity = owner
+    return f"repeats a {group}", f"{identity}: {how}"

@@ -1,0 +1,227 @@
+"""Solve the problems with the fine-tuned backbone, run the programs, count what passes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.checking import check_programs
+from benchmarks.metrics.passk import mean_pass_at_k
+from benchmarks.stages.context import StageContext, StageError, seeded
+from benchmarks.stages.finetune import ADAPTER
+from benchmarks.stages.sieve import CHUNK, chunks
+from domino.engines.base import Completion, Request
+from domino.records import Problem, Program, Record, Sampling, Verdict, derive_seed
+
+if TYPE_CHECKING:
+    from benchmarks.store import Stage
+    from benchmarks.suites.base import Split
+    from domino.engines.base import Engine
+
+COMPLETIONS = "completions.jsonl"
+PROGRAMS = "programs.jsonl"
+VERDICTS = "verdicts.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Solution(Record):
+    """What the model wrote for one problem; `id` is also the id of the program in it."""
+
+    id: str
+    problem_id: str
+    text: str
+    tokens: int
+    truncated: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvaluateConfig:
+    """How often each problem is tried, and how.
+
+    Attributes:
+        samples: programs for each problem.
+        temperature: 0 is greedy and gives one sample.
+        top_p: nucleus mass in (0, 1].
+        max_new_tokens: at most this many tokens a program.
+        ks: the k of every pass@k to report; none above `samples`.
+        split: "test", or "development" while a method is being tuned.
+    """
+
+    samples: int = 1
+    temperature: float = 0.0
+    top_p: float = 1.0
+    max_new_tokens: int = 512
+    ks: tuple[int, ...] = (1,)
+    split: Split = "test"
+
+    def __post_init__(self) -> None:
+        """Refuse what has no estimate."""
+        if self.samples < 1:
+            raise StageError(f"evaluate.samples is {self.samples}: give at least 1")
+        if self.temperature == 0 and self.samples > 1:
+            raise StageError(
+                f"evaluate.samples is {self.samples} at temperature 0, where all samples are "
+                "equal: give samples 1, or a temperature above 0"
+            )
+        if not self.ks or min(self.ks) < 1 or max(self.ks) > self.samples:
+            raise StageError(
+                f"evaluate.ks is {list(self.ks)} with {self.samples} samples: "
+                "every k must be from 1 to the number of samples"
+            )
+        if self.split not in ("test", "development"):
+            raise StageError(f"evaluate.split is {self.split!r}: give test or development")
+        _ = self.sampling
+
+    @property
+    def sampling(self) -> Sampling:
+        """The same as a record."""
+        return Sampling(
+            temperature=self.temperature, top_p=self.top_p, max_new_tokens=self.max_new_tokens
+        )
+
+
+def run(config: EvaluateConfig, finetuned: Stage, stage: Stage, context: StageContext) -> None:
+    """Write completions.jsonl, programs.jsonl and verdicts.jsonl; the backbone where no adapter is.
+
+    A response without a program in it is a program that fails; it is counted like any other.
+    """
+    problems = context.suite.problems(config.split)
+    context.progress.start(stage.name, 2 * len(problems) * config.samples)
+    solutions = _solve(config, problems, finetuned, stage, context)
+    programs = _extract(problems, solutions, stage, context)
+    verdicts = _check(problems, programs, stage, context)
+    stage.finish(summarize(config, problems, solutions, verdicts))
+
+
+def _solve(
+    config: EvaluateConfig,
+    problems: Sequence[Problem],
+    finetuned: Stage,
+    stage: Stage,
+    context: StageContext,
+) -> list[Solution]:
+    solutions = stage.read(COMPLETIONS, Solution)
+    done = {solution.id for solution in solutions}
+    context.progress.advance(len(done))
+    tries = [(p, number) for p in problems for number in range(config.samples)]
+    pending = [(p, number) for p, number in tries if f"{p.id}/{number}" not in done]
+    if not pending:
+        return solutions
+    adapter = finetuned.path / ADAPTER
+    engine = context.engine_with_adapter(adapter) if adapter.is_dir() else context.engine()
+    sampling = seeded(config.sampling, context.seed, "evaluate")
+    for chunk in chunks(pending):
+        requests = [_request(p, number, engine, sampling, context) for p, number in chunk]
+        for (p, number), done_one in zip(chunk, engine.generate(requests, sampling), strict=True):
+            solution = _solution(p, number, done_one)
+            stage.append(COMPLETIONS, solution)
+            solutions.append(solution)
+        context.progress.advance(len(chunk))
+    return solutions
+
+
+def _request(
+    problem: Problem, number: int, engine: Engine, sampling: Sampling, context: StageContext
+) -> Request:
+    turn = {"role": "user", "content": context.suite.instruction(problem)}
+    return Request(
+        prompt=engine.render([turn]), seed=derive_seed(sampling.seed, problem.id, number)
+    )
+
+
+def _solution(problem: Problem, number: int, completion: Completion) -> Solution:
+    return Solution(
+        id=f"{problem.id}/{number}",
+        problem_id=problem.id,
+        text=completion.text,
+        tokens=completion.tokens,
+        truncated=completion.truncated,
+    )
+
+
+def _extract(
+    problems: Sequence[Problem],
+    solutions: Sequence[Solution],
+    stage: Stage,
+    context: StageContext,
+) -> list[Program]:
+    by_id = {problem.id: problem for problem in problems}
+    programs = stage.read(PROGRAMS, Program)
+    done = {program.id for program in programs}
+    for solution in solutions:
+        if solution.id not in done:
+            code = context.suite.extract(by_id[solution.problem_id], solution.text)
+            program = Program(id=solution.id, problem_id=solution.problem_id, code=code)
+            stage.append(PROGRAMS, program)
+            programs.append(program)
+    return programs
+
+
+def _check(
+    problems: Sequence[Problem],
+    programs: Sequence[Program],
+    stage: Stage,
+    context: StageContext,
+) -> list[Verdict]:
+    by_id = {problem.id: problem for problem in problems}
+    verdicts = stage.read(VERDICTS, Verdict)
+    done = {verdict.program_id for verdict in verdicts}
+    context.progress.advance(len(done))
+    pending = [program for program in programs if program.id not in done]
+    for chunk in chunks(pending, 4 * CHUNK):  # expected outputs are computed anew for each chunk
+        wanted = [by_id[key] for key in dict.fromkeys(program.problem_id for program in chunk)]
+        checked = check_programs(
+            wanted, chunk, context.sandbox, on_done=lambda verdict: context.progress.advance()
+        )
+        found = {verdict.program_id: verdict for verdict in checked}
+        for program in chunk:
+            stage.append(VERDICTS, found[program.id])
+            verdicts.append(found[program.id])
+    return verdicts
+
+
+def summarize(
+    config: EvaluateConfig,
+    problems: Sequence[Problem],
+    solutions: Sequence[Solution],
+    verdicts: Sequence[Verdict],
+) -> dict[str, Any]:
+    """Return pass@k for base and for all inputs, counts of outcomes, truncation and tokens.
+
+    Raises:
+        StageError: programs and verdicts do not match one to one.
+    """
+    if sorted(s.id for s in solutions) != sorted(v.program_id for v in verdicts):
+        raise StageError(
+            f"{len(solutions)} programs have {len(verdicts)} verdicts: a verdict is missing or "
+            "doubled; remove the stage's directory and run again"
+        )
+    by_problem = {problem.id: [0, 0] for problem in problems}
+    for verdict in verdicts:
+        by_problem[verdict.problem_id][0] += verdict.base == "passed"
+        by_problem[verdict.problem_id][1] += verdict.passed
+    counts = list(by_problem.values())
+    return {
+        "problems": len(problems),
+        "samples": config.samples,
+        **_pass_at_ks(config, counts),
+        "outcomes": dict(sorted(Counter(overall(verdict) for verdict in verdicts).items())),
+        "truncated": sum(solution.truncated for solution in solutions),
+        "tokens": sum(solution.tokens for solution in solutions),
+    }
+
+
+def overall(verdict: Verdict) -> str:
+    """Return the outcome on all inputs: the base's where it failed there, else the plus's."""
+    return str(verdict.plus if verdict.base == "passed" else verdict.base)
+
+
+def _pass_at_ks(config: EvaluateConfig, counts: Sequence[Sequence[int]]) -> Mapping[str, float]:
+    base, both = zip(*counts, strict=True)
+    result = {}
+    for k in config.ks:
+        result[f"pass@{k}"] = mean_pass_at_k(config.samples, both, k)
+        result[f"base pass@{k}"] = mean_pass_at_k(config.samples, base, k)
+    return result

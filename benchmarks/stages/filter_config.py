@@ -1,0 +1,56 @@
+"""What both filters share: one config, so that every method is filtered by the same rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.judge import INSTRUCTION_GRADES, RESPONSE_GRADES
+from benchmarks.stages.context import StageError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FilterConfig:
+    """Which instructions and responses may pass.
+
+    Attributes:
+        judge_instructions: ask the plain backbone for a grade of every instruction.
+        instruction_grades: the grades that pass.
+        judge_responses: ask the plain backbone for a grade of every response.
+        response_grades: the grades that pass.
+        consistency: sample several responses and keep what they agree on.
+        consistency_samples: responses sampled for each instruction.
+        consistency_share: the share of the samples that must behave alike, in (0, 1].
+    """
+
+    judge_instructions: bool = False
+    instruction_grades: tuple[str, ...] = ("excellent",)
+    judge_responses: bool = False
+    response_grades: tuple[str, ...] = ("good",)
+    consistency: bool = False
+    consistency_samples: int = 8
+    consistency_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse grades that the judge does not give, and votes that cannot be counted."""
+        _require_grades("instruction_grades", self.instruction_grades, INSTRUCTION_GRADES)
+        _require_grades("response_grades", self.response_grades, RESPONSE_GRADES)
+        if self.consistency_samples < 2:
+            raise StageError(
+                f"consistency_samples is {self.consistency_samples}: agreement needs at least 2"
+            )
+        if not 0 < self.consistency_share <= 1:
+            raise StageError(
+                f"consistency_share is {self.consistency_share}: give a share above 0, at most 1"
+            )
+
+    @property
+    def responses(self) -> int:
+        """How many responses the respond stage makes for an instruction."""
+        return self.consistency_samples if self.consistency else 1
+
+
+def _require_grades(name: str, given: Sequence[str], known: Sequence[str]) -> None:
+    unknown = [grade for grade in given if grade not in known]
+    if unknown or not given:
+        raise StageError(f"{name} is {list(given)}: give one or more of {', '.join(known)}")

@@ -1,0 +1,60 @@
+"""The check that comes before any score: the canonical solutions must pass our own evaluator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.checking import canonical_failures
+from benchmarks.stages.context import StageContext, StageError
+from domino.records import Verdict
+
+if TYPE_CHECKING:
+    from benchmarks.store import Stage
+    from benchmarks.suites.base import Split
+
+_SHOWN = 5
+
+
+class GoldError(StageError):
+    """A suite's own solutions fail: it refuses to score anything."""
+
+    def __init__(self, suite: str, failures: Sequence[Verdict], total: int) -> None:
+        """Name the problems."""
+        self.problem_ids = tuple(verdict.problem_id for verdict in failures)
+        shown = ", ".join(f"{v.problem_id} ({_reason(v)})" for v in failures[:_SHOWN])
+        more = f" and {len(failures) - _SHOWN} more" if len(failures) > _SHOWN else ""
+        super().__init__(
+            f"{suite}: the canonical solutions of {len(failures)} of {total} problems fail: "
+            f"{shown}{more}; nothing is scored until they pass: check the dataset, or raise the "
+            "sandbox's limits where they time out or run out of memory"
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GoldConfig:
+    """Whose canonical solutions are run."""
+
+    suite: str
+    split: Split = "test"
+
+
+def run(config: GoldConfig, stage: Stage, context: StageContext) -> None:
+    """Finish the stage where every canonical solution of the split passes.
+
+    Raises:
+        GoldError: some do not.
+    """
+    problems = context.suite.problems(config.split)
+    context.progress.start(stage.name, len(problems))
+    failures = canonical_failures(problems, context.sandbox)
+    if failures:
+        raise GoldError(config.suite, failures, len(problems))
+    context.progress.advance(len(problems))
+    stage.finish({"problems": len(problems), "failures": 0})
+
+
+def _reason(verdict: Verdict) -> str:
+    outcome = verdict.plus if verdict.base == "passed" else verdict.base
+    return f"{outcome}: {verdict.detail}" if verdict.detail else str(outcome)

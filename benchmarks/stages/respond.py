@@ -1,0 +1,194 @@
+"""Answer the instructions: by the plain backbone, behind references, or by the method itself."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from benchmarks.methods import load_method
+from benchmarks.stages.context import StageContext, StageError, seeded
+from benchmarks.stages.sieve import KEPT, chunks
+from benchmarks.stages.synthesize import METHOD
+from domino.engines.base import Request
+from domino.records import Record, Reference, Sampling, Synthetic, derive_seed
+from domino.synthesizer import plain_responses
+
+if TYPE_CHECKING:
+    from benchmarks.store import Stage
+
+RESPONSES = "responses.jsonl"
+CANDIDATES = "candidates.jsonl"
+
+Responder = Literal["plain", "references", "own"]
+Answer = Callable[[Sequence[str], Sampling], list[str]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidates(Record):
+    """All responses sampled for one instruction, by the id of its record."""
+
+    id: str
+    responses: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RespondConfig:
+    """Where responses come from: the same rule for every method.
+
+    Attributes:
+        method: the method's name, for responder "own".
+        responder: "plain" (nothing else in the context), "references" (`shots` references before
+            the instruction as finished turns), or "own" (the method's own conditioning).
+        sampling: temperature and limits; one response is decoded greedily whatever they say.
+        responses: how many to sample for each instruction; above 1 all are kept as candidates.
+        shots: references in the context, drawn anew for each instruction.
+    """
+
+    method: str
+    sampling: Sampling
+    responder: Responder = "plain"
+    responses: int = 1
+    shots: int = 4
+
+    def __post_init__(self) -> None:
+        """Refuse counts below one and unknown responders."""
+        if self.responder not in ("plain", "references", "own"):
+            raise StageError(f"responder is {self.responder!r}: give plain, references or own")
+        for name in ("responses", "shots"):
+            if getattr(self, name) < 1:
+                raise StageError(f"{name} is {getattr(self, name)}: give at least 1")
+
+
+def check(config: RespondConfig, references: Sequence[Reference]) -> None:
+    """Refuse, before anything is run, a responder that these references cannot serve.
+
+    Raises:
+        StageError: responder "references", and references without responses.
+    """
+    missing = [reference.id for reference in references if not reference.response]
+    if config.responder == "references" and missing:
+        raise StageError(
+            f"responder 'references' shows references with their responses, and {len(missing)} of "
+            f"{len(references)} have none (the first is {missing[0]!r}): use responder plain or own"
+        )
+
+
+def run(
+    config: RespondConfig,
+    filtered: Stage,
+    synthesized: Stage,
+    references: Sequence[Reference],
+    stage: Stage,
+    context: StageContext,
+) -> None:
+    """Write responses.jsonl, and candidates.jsonl where several are sampled.
+
+    A record that has a response already keeps it.
+
+    Raises:
+        StageError: the responder cannot be had from these references.
+    """
+    check(config, references)
+    records = filtered.read(KEPT, Synthetic)
+    done = {record.id for record in stage.read(RESPONSES, Synthetic)}
+    pending = [record for record in records if record.id not in done]
+    context.progress.start(stage.name, len(records))
+    context.progress.advance(len(done))
+    if pending:
+        _answer_all(config, pending, _answerer(config, synthesized, references, context), stage,
+                    context)
+    stage.finish(_summary(records, stage, context))
+
+
+def _answer_all(
+    config: RespondConfig,
+    pending: Sequence[Synthetic],
+    answer: Answer,
+    stage: Stage,
+    context: StageContext,
+) -> None:
+    recorded = {candidates.id for candidates in stage.read(CANDIDATES, Candidates)}
+    for chunk in chunks(pending):
+        open_records = [record for record in chunk if record.response is None]
+        made = _sampled(config, [r.instruction for r in open_records], answer, context.seed)
+        answers = {r.id: texts for r, texts in zip(open_records, made, strict=True)}
+        for record in chunk:
+            texts = answers.get(record.id)
+            if texts and config.responses > 1 and record.id not in recorded:
+                stage.append(CANDIDATES, Candidates(id=record.id, responses=texts))
+            stage.append(RESPONSES, replace(record, response=texts[0]) if texts else record)
+        context.progress.advance(len(chunk))
+
+
+def _sampled(
+    config: RespondConfig, instructions: Sequence[str], answer: Answer, seed: int
+) -> list[tuple[str, ...]]:
+    """Return `config.responses` texts for each instruction, in order."""
+    if not instructions:
+        return []
+    if config.responses == 1:
+        sampling = seeded(replace(config.sampling, temperature=0.0), seed, "respond")
+        return [(text,) for text in answer(instructions, sampling)]
+    rounds = [
+        answer(instructions, seeded(config.sampling, seed, "candidate", number))
+        for number in range(config.responses)
+    ]
+    return list(zip(*rounds, strict=True))
+
+
+def _answerer(
+    config: RespondConfig,
+    synthesized: Stage,
+    references: Sequence[Reference],
+    context: StageContext,
+) -> Answer:
+    """Return the function that answers instructions, one response each."""
+    if config.responder == "own":
+        method = load_method(config.method)
+        fitted = method.load(synthesized.path / METHOD, context.fit_context(context.log))
+        return fitted.respond
+    engine = context.engine()
+    if config.responder == "plain":
+        return lambda instructions, sampling: plain_responses(engine, instructions, sampling)
+    shots = min(config.shots, len(references))
+
+    def behind_references(instructions: Sequence[str], sampling: Sampling) -> list[str]:
+        requests = []
+        for instruction in instructions:
+            seed = derive_seed(sampling.seed, "respond", instruction)
+            chosen = random.Random(seed).sample(list(references), shots)
+            prompt = engine.render(conversation(chosen, instruction))
+            requests.append(Request(prompt=prompt, seed=seed))
+        return [completion.text for completion in engine.generate(requests, sampling)]
+
+    return behind_references
+
+
+def conversation(shots: Sequence[Reference], instruction: str) -> list[dict[str, str]]:
+    """Return chat turns that answer the references one by one, then ask the instruction."""
+    turns = []
+    for reference in shots:
+        turns.append({"role": "user", "content": reference.instruction})
+        turns.append({"role": "assistant", "content": reference.response or ""})
+    return [*turns, {"role": "user", "content": instruction}]
+
+
+def _summary(
+    records: Sequence[Synthetic], stage: Stage, context: StageContext
+) -> dict[str, int | dict[str, int]]:
+    """Count records and generated tokens; every record that came in has one response."""
+    responses = stage.read(RESPONSES, Synthetic)
+    if [record.id for record in responses] != [record.id for record in records]:
+        raise StageError(
+            f"{stage.path}: responses do not match the instructions: remove it and run again"
+        )
+    given = {record.id for record in records if record.response is not None}
+    candidates = stage.read(CANDIDATES, Candidates)
+    voted = {candidate.id for candidate in candidates}
+    texts = [text for candidate in candidates for text in candidate.responses]
+    texts += [r.response or "" for r in responses if r.id not in given and r.id not in voted]
+    tokens = sum(map(context.engine().count_tokens, texts)) if texts else 0
+    return {"in": len(records), "kept": len(responses), "dropped": {}, "given": len(given),
+            "generated": len(texts), "tokens": tokens}
