@@ -1,0 +1,247 @@
+"""What the baselines share: the references they are given, numbering, counts, saving, loading."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import random
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
+
+from baselines.prompting import pair_messages
+from domino.engines.base import Request
+from domino.records import (
+    Provenance,
+    Reference,
+    Sampling,
+    Synthetic,
+    derive_seed,
+    stable_id,
+)
+from domino.synthesizer import Domain, FitContext, SynthesisError, Synthesizer, plain_responses
+
+if TYPE_CHECKING:
+    from domino.engines.base import Completion, Engine
+
+METHOD_FILE = "method.json"
+REJECTIONS_FILE = "rejections.json"
+
+ConfigT = TypeVar("ConfigT")
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True, slots=True)
+class Tally:
+    """What one call of `synthesize` generated, and what the method itself refused.
+
+    `candidates` = `kept` + the sum of `rejected`. A method may keep more than it was asked to
+    yield, because it generates in batches.
+
+    Attributes:
+        requests: completions asked of the engine, those of a method's own judge included.
+        candidates: instructions (or attempts at one) found in the completions.
+        kept: candidates that passed the method's own rules.
+        tokens: generated tokens of all completions.
+        rejected: candidates refused, by reason.
+        stopped: why the method stopped before the count it was asked for, "" where it did not.
+    """
+
+    requests: int = 0
+    candidates: int = 0
+    kept: int = 0
+    tokens: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    stopped: str = ""
+
+    def count(self, reason: str | None) -> bool:
+        """Count one candidate as kept (no reason) or rejected, and say whether it was kept."""
+        self.candidates += 1
+        if reason is None:
+            self.kept += 1
+        else:
+            self.rejected[reason] += 1
+        return reason is None
+
+    def metrics(self) -> dict[str, float]:
+        """Return the numbers under names that a tracker accepts."""
+        names = ("requests", "candidates", "kept", "tokens")
+        numbers = {name: float(getattr(self, name)) for name in names}
+        rejected = {
+            f"rejected/{reason.replace(' ', '_')}": float(count)
+            for reason, count in sorted(self.rejected.items())
+        }
+        return numbers | rejected | {"stopped_early": float(bool(self.stopped))}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Draft:
+    """A new instruction before it has its number; `tokens` is what it is charged for."""
+
+    instruction: str
+    response: str | None = None
+    round: int = 0
+    parents: tuple[str, ...] = ()
+    tokens: int = 0
+
+
+def spread(tokens: int, shares: int) -> list[int]:
+    """Split a cost into `shares` parts that differ by at most one and add up to it."""
+    return [tokens // shares + (part < tokens % shares) for part in range(shares)]
+
+
+class Baseline(Synthesizer, Generic[ConfigT]):
+    """A method without training: keeps the domain, yields numbered drafts.
+
+    `counts` reports the latest call of `synthesize`; `save` writes it to `rejections.json`.
+    """
+
+    config_class: ClassVar[type[Any]]
+
+    def __init__(self, config: ConfigT | None = None) -> None:
+        self.config: ConfigT = self.config_class() if config is None else config
+        self.counts = Tally()
+        self._fitted: tuple[Domain, FitContext] | None = None
+
+    def fit(self, domain: Domain, context: FitContext) -> None:
+        """Keep the references; nothing is trained."""
+        self._fitted = (domain, context)
+
+    @property
+    def domain(self) -> Domain:
+        """The domain given to `fit`."""
+        return self._require_fit()[0]
+
+    @property
+    def engine(self) -> Engine:
+        """The engine given to `fit`."""
+        return self._require_fit()[1].engine
+
+    def synthesize(self, count: int, sampling: Sampling, *, first: int = 0) -> Iterator[Synthetic]:
+        """Yield at most `count` records numbered from `first`.
+
+        Raises:
+            SynthesisError: the method has not been fitted.
+        """
+        context = self._require_fit()[1]
+        self.counts = Tally()
+        number = first
+        for draft in islice(self._drafts(count, sampling, first), max(count, 0)):
+            yield self._record(draft, number, sampling)
+            number += 1
+        context.log(self.counts.metrics(), number)
+
+    def respond(self, instructions: Sequence[str], sampling: Sampling) -> list[str]:
+        """Answer with nothing else in the context."""
+        return plain_responses(self.engine, instructions, sampling)
+
+    def save(self, directory: Path) -> None:
+        """Write the config and the domain to `method.json`, the counts to `rejections.json`."""
+        directory.mkdir(parents=True, exist_ok=True)
+        method = {
+            "method": self.name,
+            "config": dataclasses.asdict(self.config),  # type: ignore[call-overload]
+            "domain": dataclasses.asdict(self.domain),
+        }
+        counts = dataclasses.asdict(self.counts)
+        for file, values in ((METHOD_FILE, method), (REJECTIONS_FILE, counts)):
+            text = json.dumps(values, ensure_ascii=False, indent=2, sort_keys=True)
+            (directory / file).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, directory: Path, context: FitContext) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            SynthesisError: the directory holds another method.
+        """
+        values = json.loads((directory / METHOD_FILE).read_text(encoding="utf-8"))
+        if values["method"] != cls.name:
+            raise SynthesisError(
+                f"{directory} holds the method {values['method']!r}, not {cls.name!r}: "
+                "load it with the class that saved it"
+            )
+        method = cls(cls.config_class(**values["config"]))
+        references = tuple(map(Reference.from_dict, values["domain"].pop("references")))
+        method.fit(Domain(references=references, **values["domain"]), context)
+        counts = json.loads((directory / REJECTIONS_FILE).read_text(encoding="utf-8"))
+        method.counts = Tally(**(counts | {"rejected": Counter(counts["rejected"])}))
+        return method
+
+    @abstractmethod
+    def _drafts(self, count: int, sampling: Sampling, first: int) -> Iterator[Draft]:
+        """Yield the drafts numbered `first`, `first + 1`, ...; about `count` will be taken."""
+
+    def _require_fit(self) -> tuple[Domain, FitContext]:
+        if self._fitted is None:
+            raise SynthesisError(f"{self.name}: not fitted: call fit or load first")
+        return self._fitted
+
+    def _id(self, number: int, sampling: Sampling) -> str:
+        return stable_id(self.name, sampling.seed, number)
+
+    def _record(self, draft: Draft, number: int, sampling: Sampling) -> Synthetic:
+        return Synthetic(
+            id=self._id(number, sampling),
+            instruction=draft.instruction,
+            response=draft.response,
+            provenance=Provenance(
+                method=self.name,
+                seed=sampling.seed,
+                round=draft.round,
+                parents=draft.parents,
+                tokens=draft.tokens,
+            ),
+        )
+
+    def _random(self, sampling: Sampling, *labels: str | int) -> random.Random:
+        return random.Random(derive_seed(sampling.seed, self.name, *labels))
+
+    def _generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        completions = self.engine.generate(requests, sampling) if requests else []
+        self.counts.requests += len(requests)
+        self.counts.tokens += sum(completion.tokens for completion in completions)
+        return completions
+
+    def _user_turn(self, text: str, seed: int) -> Request:
+        prompt = self.engine.render([{"role": "user", "content": text}])
+        return Request(prompt=prompt, seed=seed)
+
+    def _respond_behind(
+        self, examples: int, instructions: Sequence[str], sampling: Sampling
+    ) -> list[str]:
+        """Answer each instruction behind references drawn for it, as turns of a chat."""
+        requests = []
+        for instruction in instructions:
+            labels = ("respond", instruction)
+            shown = draw(self.domain.references, examples, self._random(sampling, *labels))
+            turns = [*pair_messages(shown), {"role": "user", "content": instruction}]
+            seed = derive_seed(sampling.seed, self.name, *labels)
+            requests.append(Request(prompt=self.engine.render(turns), seed=seed))
+        return [completion.text for completion in self.engine.generate(requests, sampling)]
+
+    def _stop(self, reason: str) -> None:
+        self.counts.stopped = reason
+        _LOGGER.warning("%s stopped early: %s", self.name, reason)
+
+
+def draw(references: Sequence[Reference], count: int, randomness: random.Random) -> list[Reference]:
+    """Draw references without replacement: `count`, or all where there are fewer."""
+    return randomness.sample(references, min(count, len(references)))
+
+
+def at_least(config: object, **limits: float) -> None:
+    """Check that each named field of a config is at least its limit.
+
+    Raises:
+        ValueError: names the config, the field, its value and the limit.
+    """
+    for name, limit in limits.items():
+        value = getattr(config, name)
+        if value < limit:
+            raise ValueError(f"{type(config).__name__}.{name} is {value}: give at least {limit}")
