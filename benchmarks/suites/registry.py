@@ -1,0 +1,72 @@
+"""Suites by name: an explicit map, and the loading of the one that is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from benchmarks.suites.base import SuiteError
+
+if TYPE_CHECKING:
+    from benchmarks.suites.base import Suite
+
+SUITES: Mapping[str, str] = MappingProxyType(
+    {
+        "housestyle": "benchmarks.suites.housestyle.suite:load",
+        "housestyle-conventions": "benchmarks.suites.housestyle.suite:load_conventions",
+        "humaneval+": "benchmarks.suites.evalplus:load_humaneval",
+        "mbpp+": "benchmarks.suites.evalplus:load_mbpp",
+    }
+)
+"""Suite name to "module:function"; a module is imported when its suite is first loaded."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SuiteOptions:
+    """Where a suite's data is and which part of it is meant; each suite says what it needs.
+
+    Attributes:
+        domain: one of the suite's named domains.
+        track: one of the suite's tracks.
+        dataset: file of the problems, for suites that ship none.
+        references_path: file of the references, one JSON object a line.
+    """
+
+    domain: str | None = None
+    track: str | None = None
+    dataset: Path | None = None
+    references_path: Path | None = None
+
+
+def suite_module(name: str) -> str:
+    """Return the module that a suite is loaded from.
+
+    Raises:
+        SuiteError: no suite has this name.
+    """
+    return _entry(name)[0]
+
+
+def load_suite(name: str, options: SuiteOptions) -> Suite:
+    """Return the suite of this name.
+
+    Raises:
+        SuiteError: no suite has this name, or its data cannot be read.
+    """
+    module, function = _entry(name)
+    suite: Suite = getattr(importlib.import_module(module), function)(options)
+    return suite
+
+
+def _entry(name: str) -> tuple[str, str]:
+    if name not in SUITES:
+        close = get_close_matches(name, SUITES, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ";"
+        raise SuiteError(f"no suite is named {name!r}{hint} known are {', '.join(SUITES)}")
+    module, _, function = SUITES[name].partition(":")
+    return module, function
