@@ -1,0 +1,143 @@
+"""What a run is: one frozen config, validated where it is made.
+
+Fields that cannot change a result (`output`, `tracking_uri`) are part of no stage's address.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.fields import ConfigError, closest
+from benchmarks.methods import METHODS
+from benchmarks.sandbox import SandboxConfig
+from benchmarks.stages.decontaminate import DecontaminateConfig
+from benchmarks.stages.evaluate import EvaluateConfig
+from benchmarks.stages.filter_config import FilterConfig
+from benchmarks.stages.finetune import FinetuneConfig
+from benchmarks.stages.respond import Responder
+from benchmarks.suites.registry import SUITES, SuiteOptions
+from domino.records import Sampling
+
+HOUSESTYLE_MODEL = "housestyle"
+"""The name of the backbone that this repository ships."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunConfig:
+    """One benchmark run: every method and seed through the same stages.
+
+    Attributes:
+        suite: name of the benchmark.
+        suite_options: where its data is, and which part of it is meant.
+        model: directory or hub name of the backbone; "housestyle" is the one shipped here.
+        methods: names of the methods, one row each.
+        method_options: fields of a method's own config, by method name.
+        seeds: each seed is a whole pipeline: fit, synthesis, fine-tuning, evaluation.
+        references: how many of the suite's references are used; null uses all.
+        description: words about the domain, for methods that can use them.
+        pairs: synthetic pairs that each method may fine-tune on.
+        oversample: instructions drawn for each pair that may stay.
+        sampling: how instructions are sampled.
+        response_sampling: how responses are sampled; a single response is decoded greedily.
+        responder: who answers: the plain backbone, the backbone behind references, or the
+            method's own conditioning.
+        shots: references in the context of responder "references".
+        filter: which instructions and responses may pass.
+        decontaminate: what counts as a repeated task.
+        finetune: the recipe, the same for every method.
+        evaluate: how the problems are tried.
+        sandbox: limits for untrusted programs.
+        output: directory of all stored stages.
+        tracking_uri: MLflow's address; null takes MLFLOW_TRACKING_URI, or a local database.
+    """
+
+    suite: str = "housestyle"
+    suite_options: SuiteOptions = field(default_factory=SuiteOptions)
+    model: str = HOUSESTYLE_MODEL
+    methods: tuple[str, ...] = tuple(METHODS)
+    method_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (0,)
+    references: int | None = 32
+    description: str = ""
+    pairs: int = 300
+    oversample: float = 2.0
+    sampling: Sampling = field(default_factory=Sampling)
+    response_sampling: Sampling = field(default_factory=Sampling)
+    responder: Responder = "plain"
+    shots: int = 4
+    filter: FilterConfig = field(default_factory=FilterConfig)
+    decontaminate: DecontaminateConfig = field(default_factory=DecontaminateConfig)
+    finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    sandbox: SandboxConfig = field(default_factory=SandboxConfig)
+    output: Path = Path("runs")
+    tracking_uri: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse names that are not known and numbers that no run can follow."""
+        _require_known("suite", [self.suite], SUITES)
+        _require_known("methods", self.methods, METHODS)
+        _require_known("method_options", self.method_options, METHODS)
+        _require_distinct("methods", self.methods)
+        _require_distinct("seeds", self.seeds)
+        _require_at_least("seeds", min(self.seeds), 0)
+        _require_at_least("pairs", self.pairs, 1)
+        _require_at_least("oversample", self.oversample, 1)
+        _require_at_least("shots", self.shots, 1)
+        if self.references is not None:
+            _require_at_least("references", self.references, 2)
+        if not self.model:
+            raise ConfigError("model is empty: give a directory or a hub name")
+
+    @property
+    def draws(self) -> int:
+        """Instructions that a method draws, before any filter."""
+        return math.ceil(self.pairs * self.oversample)
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """Return the mapping that a YAML file holds.
+
+    Raises:
+        ConfigError: the file is missing, not UTF-8, not YAML, or holds something else.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"config file {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"config file {path}: not UTF-8 text ({error.reason})") from error
+    except yaml.YAMLError as error:
+        what = " ".join(str(error).split())
+        raise ConfigError(f"config file {path}: not YAML: {what}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise ConfigError(f"config file {path}: holds no mapping of fields to values")
+    return values
+
+
+def _require_known(name: str, given: Iterable[str], known: Iterable[str]) -> None:
+    for value in given:
+        if value not in known:
+            names = ", ".join(known)
+            raise ConfigError(f"{name}: unknown {value!r}{closest(value, known)}; known: {names}")
+
+
+def _require_distinct(name: str, given: Sequence[Any]) -> None:
+    if not given:
+        raise ConfigError(f"{name} is empty: give at least one")
+    repeated = sorted({str(value) for value in given if given.count(value) > 1})
+    if repeated:
+        raise ConfigError(f"{name} repeats {', '.join(repeated)}: give each once")
+
+
+def _require_at_least(name: str, value: float, minimum: int) -> None:
+    if not minimum <= value < math.inf:
+        raise ConfigError(f"{name} is {value}: give at least {minimum}")

@@ -1,0 +1,113 @@
+"""Which backbone a run means, and the digest of its files: addresses never hold its path."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.config import HOUSESTYLE_MODEL
+from benchmarks.fields import ConfigError
+from benchmarks.files import write_atomically
+
+_SUFFIXES = (".json", ".safetensors", ".bin", ".model", ".txt", ".jinja", ".py")
+_DIGESTS = "model-digests.json"
+
+
+def resolve_model(name: str) -> Path:
+    """Return the directory of a model: the shipped one, a local one, or one from the hub's cache.
+
+    Raises:
+        ConfigError: it is not there, or is no model that transformers can load.
+    """
+    if name == HOUSESTYLE_MODEL:
+        from benchmarks.suites.housestyle.backbone import CHECKPOINT
+
+        directory = CHECKPOINT
+    elif Path(name).expanduser().is_dir():
+        directory = Path(name).expanduser().resolve()
+    elif _is_hub_name(name):
+        directory = _from_hub(name)
+    else:
+        raise ConfigError(f"model {name!r}: no such directory")
+    _require_model(name, directory)
+    return directory
+
+
+def model_digest(directory: Path, cache: Path) -> str:
+    """Return the sha256 over a model's files, remembered below `cache` while they are unchanged.
+
+    Raises:
+        StoreError: the cache cannot be written.
+    """
+    files = list(_model_files(directory))
+    state = [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in files]
+    known = _read_cache(cache / _DIGESTS)
+    key = str(directory.resolve())
+    entry = known.get(key)
+    if isinstance(entry, dict) and entry.get("files") == state:
+        return str(entry["digest"])
+    total = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as handle:
+            total.update(path.name.encode() + hashlib.file_digest(handle, "sha256").digest())
+    cache.mkdir(parents=True, exist_ok=True)
+    known[key] = {"files": state, "digest": total.hexdigest()}
+    write_atomically(cache / _DIGESTS, json.dumps(known, indent=1))
+    return total.hexdigest()
+
+
+def _model_files(directory: Path) -> Iterator[Path]:
+    yield from sorted(
+        path for path in directory.iterdir() if path.is_file() and path.suffix in _SUFFIXES
+    )
+
+
+def _read_cache(path: Path) -> dict[str, object]:
+    """Return what was remembered; nothing where the file is missing or damaged."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _is_hub_name(name: str) -> bool:
+    """Whether a name can be a hub's "owner/model": what begins like a path is none."""
+    return name.count("/") == 1 and name[0] not in "./~" and not name.endswith("/")
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    patterns = [f"*{suffix}" for suffix in _SUFFIXES if suffix != ".bin"]
+    try:
+        return Path(snapshot_download(name, allow_patterns=patterns))
+    except (OSError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(
+            f"model {name!r}: no such directory, and not to be had from the hub ({reason})"
+        ) from error
+
+
+def _require_model(name: str, directory: Path) -> None:
+    """Refuse a directory that transformers could not load, before anything is computed."""
+    where = f"model {name!r}: {directory}"
+    if not directory.is_dir():
+        raise ConfigError(f"{where} is not there")
+    try:
+        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{where} is no model directory: it has no config.json") from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{where}: config.json cannot be read ({error})") from error
+    if not isinstance(config, dict) or "model_type" not in config:
+        raise ConfigError(f"{where}: config.json names no model_type; give a transformers model")
+    if not any(path.suffix in (".safetensors", ".bin") for path in directory.iterdir()):
+        raise ConfigError(f"{where} holds no weights (*.safetensors)")
+    if not any(
+        (directory / file).is_file() for file in ("tokenizer.json", "tokenizer_config.json")
+    ):
+        raise ConfigError(f"{where} holds no tokenizer (tokenizer.json)")

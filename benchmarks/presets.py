@@ -1,0 +1,102 @@
+"""Named runs: functions that return a whole config; a variant is a `replace` of another.
+
+The numbers of each preset are all here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from benchmarks.config import RunConfig
+from benchmarks.fields import ConfigError, closest
+from benchmarks.stages.evaluate import EvaluateConfig
+from benchmarks.stages.filter_config import FilterConfig
+from benchmarks.stages.finetune import FinetuneConfig
+from domino.records import Sampling
+
+DEFAULT = "housestyle"
+
+
+def housestyle() -> RunConfig:
+    """The default: compositions, references are instructions, the plain backbone answers."""
+    return RunConfig(
+        suite="housestyle",
+        methods=(
+            "no-data", "references-only", "few-shot", "self-instruct", "evol-instruct", "domino",
+        ),
+        seeds=(0,),
+        references=32,
+        pairs=300,
+        oversample=2.0,
+        sampling=Sampling(temperature=1.0, top_p=1.0, max_new_tokens=128),
+        response_sampling=Sampling(temperature=0.7, top_p=1.0, max_new_tokens=256),
+        responder="plain",
+        filter=FilterConfig(consistency=True, consistency_samples=8, consistency_share=0.5),
+        finetune=FinetuneConfig(steps=150, batch_size=16, max_tokens=512),
+        evaluate=EvaluateConfig(samples=1, temperature=0.0, max_new_tokens=256),
+    )  # fmt: skip
+
+
+def housestyle_conventions() -> RunConfig:
+    """Hidden house conventions: four references with responses, each method answers itself."""
+    return replace(
+        housestyle(),
+        suite="housestyle-conventions",
+        references=4,
+        responder="own",
+        filter=FilterConfig(consistency=False),
+    )
+
+
+def mbpp() -> RunConfig:
+    """Real MBPP+ problems with a model of your own: give --model and --suite_options.*."""
+    return replace(
+        housestyle(),
+        suite="mbpp+",
+        references=100,
+        pairs=1000,
+        sampling=Sampling(temperature=0.8, top_p=1.0, max_new_tokens=512),
+        response_sampling=Sampling(temperature=0.8, top_p=1.0, max_new_tokens=1024),
+        filter=FilterConfig(consistency=False),
+        finetune=FinetuneConfig(learning_rate=2e-4, steps=200, batch_size=16, max_tokens=2048),
+        evaluate=EvaluateConfig(samples=10, temperature=0.2, max_new_tokens=1024, ks=(1, 5, 10)),
+    )
+
+
+def smoke() -> RunConfig:
+    """Every stage once, in seconds; its scores mean nothing."""
+    return replace(
+        housestyle(),
+        references=6,
+        pairs=4,
+        sampling=Sampling(temperature=1.0, max_new_tokens=64),
+        response_sampling=Sampling(temperature=0.7, max_new_tokens=96),
+        method_options={"domino": {"steps": 4}, "evol-instruct": {"rounds": 1}},
+        filter=FilterConfig(consistency=True, consistency_samples=2, consistency_share=0.5),
+        finetune=FinetuneConfig(steps=2, batch_size=4, max_tokens=256),
+        evaluate=EvaluateConfig(samples=1, temperature=0.0, max_new_tokens=96),
+    )
+
+
+PRESETS: Mapping[str, Callable[[], RunConfig]] = MappingProxyType(
+    {
+        "housestyle": housestyle,
+        "housestyle-conventions": housestyle_conventions,
+        "mbpp+": mbpp,
+        "smoke": smoke,
+    }
+)
+
+
+def load_preset(name: str) -> RunConfig:
+    """Return the config of a preset.
+
+    Raises:
+        ConfigError: no preset has this name.
+    """
+    if name not in PRESETS:
+        names = ", ".join(PRESETS)
+        raise ConfigError(f"no preset is named {name!r}{closest(name, PRESETS)}; known: {names}")
+    return PRESETS[name]()

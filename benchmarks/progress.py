@@ -1,0 +1,199 @@
+"""The live display: what is running, how fast, how long it still takes; plain lines for logs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+_LINE_EVERY_S = 10.0
+
+
+class Display(AbstractContextManager["Display"], Protocol):
+    """What the run and its stages report to; `start`, `advance` and `note` are for stages."""
+
+    def stage(self, row: str, number: int, of: int) -> None:
+        """Begin stage `number` of all stages of the run; `row` says whose it is."""
+
+    def reused(self, label: str) -> None:
+        """Say that the current stage was complete already."""
+
+    def start(self, label: str, total: int | None) -> None:
+        """Begin counting to `total`, None where it is not known."""
+
+    def advance(self, n: int = 1) -> None:
+        """Count `n` more items as done."""
+
+    def note(self, text: str) -> None:
+        """Show a short text beside what is running."""
+
+    def line(self, text: str) -> None:
+        """Show a line that stays."""
+
+
+def make_display(*, plain: bool, stream: TextIO = sys.stderr) -> Display:
+    """Return the live display on a terminal, plain lines elsewhere or where asked for."""
+    if plain or not stream.isatty():
+        return PlainDisplay(stream)
+    return LiveDisplay(stream)
+
+
+class PlainDisplay(Display):
+    """One line when a stage begins and ends, and one about every ten seconds between."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Write to `stream`."""
+        self._stream = stream
+        self._row = self._label = self._place = ""
+        self._done = 0
+        self._total: int | None = None
+        self._began = self._spoke = 0.0
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Say how the last stage ended."""
+        if kind is None:
+            self._close()
+
+    def stage(self, row: str, number: int, of: int) -> None:
+        """Begin a stage."""
+        self._close()
+        self._row, self._place = row, f"[{number}/{of}]"
+
+    def reused(self, label: str) -> None:
+        """Say so, in one line."""
+        self.line(f"{self._place} {self._row} {label}: reused")
+
+    def start(self, label: str, total: int | None) -> None:
+        """Begin counting."""
+        self._close()
+        self._label, self._total, self._done = label, total, 0
+        self._began = self._spoke = time.monotonic()
+        self.line(f"{self._place} {self._row} {label}: started" + (f", {total}" if total else ""))
+
+    def advance(self, n: int = 1) -> None:
+        """Count, and now and then say so."""
+        self._done += n
+        if time.monotonic() - self._spoke >= _LINE_EVERY_S:
+            self._spoke = time.monotonic()
+            self.line(f"{self._place} {self._row} {self._label}: {self._state()}")
+
+    def note(self, text: str) -> None:
+        """Write the text as a line."""
+        self.line(f"{self._place} {self._row} {self._label}: {text}")
+
+    def line(self, text: str) -> None:
+        """Write a line."""
+        self._stream.write(text.strip() + "\n")
+        self._stream.flush()
+
+    def _state(self) -> str:
+        seconds = max(time.monotonic() - self._began, 1e-9)
+        rate = self._done / seconds
+        of = f"/{self._total}" if self._total else ""
+        left = (self._total - self._done) / rate if self._total and self._done else 0.0
+        return f"{self._done}{of}, {rate:.1f}/s" + (f", {left:.0f} s left" if left > 0 else "")
+
+    def _close(self) -> None:
+        if self._label:
+            seconds = time.monotonic() - self._began
+            self.line(f"{self._place} {self._row} {self._label}: done in {seconds:.1f} s")
+            self._label = ""
+
+
+class LiveDisplay(Display):
+    """Two bars: all stages of the run, and the items of the current one with rate and time left."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Draw on `stream`, a terminal."""
+        self._console = Console(file=stream)
+        self._bars = _bars(self._console)
+        self._all = self._bars.add_task("all stages", total=None, note="")
+        self._one = self._bars.add_task("", total=None, note="", visible=False)
+        self._row = ""
+
+    def __enter__(self) -> Self:
+        """Begin to draw."""
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the terminal as it was."""
+        self._bars.update(self._one, visible=False)
+        self._bars.stop()
+
+    def stage(self, row: str, number: int, of: int) -> None:
+        """Move the upper bar."""
+        self._row = row
+        self._bars.update(self._all, total=of, completed=number - 1, note=row)
+
+    def reused(self, label: str) -> None:
+        """Show it beside the upper bar."""
+        self._bars.update(self._all, advance=1, note=f"{self._row} {label}: reused")
+
+    def start(self, label: str, total: int | None) -> None:
+        """Begin the lower bar anew."""
+        self._bars.remove_task(self._one)
+        self._one = self._bars.add_task(label, total=total, note="")
+
+    def advance(self, n: int = 1) -> None:
+        """Move the lower bar."""
+        self._bars.advance(self._one, n)
+
+    def note(self, text: str) -> None:
+        """Show the text beside the lower bar."""
+        self._bars.update(self._one, note=text)
+
+    def line(self, text: str) -> None:
+        """Print a line above the bars."""
+        self._console.print(text, markup=False, highlight=False)
+
+
+class _Rate(ProgressColumn):
+    """Items a second, as rich renders them."""
+
+    def render(self, task: Task) -> Text:
+        return TaskProgressColumn.render_speed(task.finished_speed or task.speed)
+
+
+def _bars(console: Console) -> Progress:
+    """Return the columns: what, a bar, done of total, rate, time taken, time left, a note."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+        console=console,
+    )
