@@ -8,7 +8,7 @@ import logging
 import random
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -98,7 +98,8 @@ def spread(tokens: int, shares: int) -> list[int]:
 class Baseline(Synthesizer, Generic[ConfigT]):
     """A method without training: keeps the domain, yields numbered drafts.
 
-    `counts` reports the latest call of `synthesize`; `save` writes it to `rejections.json`.
+    `counts` reports the latest call of `synthesize`: to the log when the call ends, and in
+    `rejections.json` when the method is saved afterwards.
     """
 
     config_class: ClassVar[type[Any]]
@@ -141,17 +142,20 @@ class Baseline(Synthesizer, Generic[ConfigT]):
         return plain_responses(self.engine, instructions, sampling)
 
     def save(self, directory: Path) -> None:
-        """Write the config and the domain to `method.json`, the counts to `rejections.json`."""
+        """Write the config and the domain to `method.json`.
+
+        After a call of `synthesize`, its counts are written to `rejections.json` as well.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         method = {
             "method": self.name,
             "config": dataclasses.asdict(self.config),  # type: ignore[call-overload]
             "domain": dataclasses.asdict(self.domain),
         }
-        counts = dataclasses.asdict(self.counts)
-        for file, values in ((METHOD_FILE, method), (REJECTIONS_FILE, counts)):
-            text = json.dumps(values, ensure_ascii=False, indent=2, sort_keys=True)
-            (directory / file).write_text(text + "\n", encoding="utf-8")
+        _write(directory / METHOD_FILE, method)
+        if self.counts != Tally():
+            counts = {f.name: getattr(self.counts, f.name) for f in dataclasses.fields(Tally)}
+            _write(directory / REJECTIONS_FILE, counts)
 
     @classmethod
     def load(cls, directory: Path, context: FitContext) -> Self:
@@ -169,8 +173,6 @@ class Baseline(Synthesizer, Generic[ConfigT]):
         method = cls(cls.config_class(**values["config"]))
         references = tuple(map(Reference.from_dict, values["domain"].pop("references")))
         method.fit(Domain(references=references, **values["domain"]), context)
-        counts = json.loads((directory / REJECTIONS_FILE).read_text(encoding="utf-8"))
-        method.counts = Tally(**(counts | {"rejected": Counter(counts["rejected"])}))
         return method
 
     @abstractmethod
@@ -228,6 +230,11 @@ class Baseline(Synthesizer, Generic[ConfigT]):
     def _stop(self, reason: str) -> None:
         self.counts.stopped = reason
         _LOGGER.warning("%s stopped early: %s", self.name, reason)
+
+
+def _write(file: Path, values: Mapping[str, Any]) -> None:
+    text = json.dumps(values, ensure_ascii=False, indent=2, sort_keys=True)
+    file.write_text(text + "\n", encoding="utf-8")
 
 
 def draw(references: Sequence[Reference], count: int, randomness: random.Random) -> list[Reference]:
