@@ -1,0 +1,81 @@
+"""Loads a backbone: the frozen causal language model and its tokenizer, from one directory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from domino.engines.base import EngineError
+
+Backbone = tuple[Any, Any]
+"""(PreTrainedModel in eval mode without weight gradients, tokenizer)."""
+
+
+def load_backbone(path: str | Path, *, device: str = "auto", dtype: str = "auto") -> Backbone:
+    """Load model and tokenizer, frozen and in eval mode.
+
+    Args:
+        path: a directory written by `save_pretrained`, or a hub name.
+        device: "cpu", "cuda", "cuda:1", ...; "auto" is the first GPU where there is one.
+        dtype: "float32", "bfloat16", ...; "auto" is the checkpoint's own, and float32 on a CPU.
+
+    Raises:
+        EngineError: the directory holds no model, or transformers cannot read it.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    check_model_directory(path)
+    device = pick_device(device)
+    if dtype == "auto" and device == "cpu":
+        dtype = "float32"
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(path))
+        model: Any = AutoModelForCausalLM.from_pretrained(str(path), dtype=dtype)
+    except (OSError, ValueError, KeyError) as error:
+        raise EngineError(
+            f"{str(path)!r} cannot be loaded as a causal language model: {_first_line(error)}; "
+            "give a directory written by save_pretrained with its tokenizer, or a hub name"
+        ) from error
+    return freeze(model.to(device)), tokenizer
+
+
+def freeze(model: Any) -> Any:
+    """Put the model in eval mode and take its weights out of autograd."""
+    return model.eval().requires_grad_(False)
+
+
+def pick_device(device: str) -> str:
+    """Resolve "auto" to the first GPU, or to the CPU where there is none."""
+    import torch
+
+    if device != "auto":
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def check_model_directory(path: str | Path) -> None:
+    """Refuse a path that exists but holds no model, before anything heavy is imported.
+
+    Raises:
+        EngineError: the path looks like a directory and is missing, or lacks a usable config.json.
+    """
+    directory = Path(path)
+    if not directory.exists():
+        if directory.is_absolute() or str(path).startswith((".", "~")) or str(path).count("/") > 1:
+            raise EngineError(f"model directory {str(path)!r} does not exist: check the path")
+        return  # a hub name, for transformers to resolve
+    config = directory / "config.json"
+    if not config.is_file():
+        raise EngineError(
+            f"{str(path)!r} is not a model directory: it has no config.json; "
+            "give a directory written by save_pretrained"
+        )
+    try:
+        json.loads(config.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise EngineError(f"{config} is not JSON ({error}): the checkpoint is damaged") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,67 @@
+"""Chat templates as text: what they render, where a user turn opens, which token ends a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from domino.engines.base import EngineError, Message
+
+_SENTINEL = "\u2042sentinel\u2042"  # no template and no user text contains it
+
+
+def render_chat(
+    tokenizer: Any, messages: Sequence[Message], *, open_user_turn: bool = False
+) -> str:
+    """Render the messages, ready for the assistant's turn, or inside a new user turn.
+
+    Raises:
+        EngineError: the tokenizer has no chat template, or the template refuses the messages.
+    """
+    if not open_user_turn:
+        return _apply(tokenizer, messages, add_generation_prompt=True)
+    opened = [*messages, {"role": "user", "content": _SENTINEL}]
+    return _apply(tokenizer, opened, add_generation_prompt=False).partition(_SENTINEL)[0]
+
+
+def turn_end_token(tokenizer: Any) -> str:
+    """Return the special token that ends the assistant's turn: the template's, or the tokenizer's.
+
+    Raises:
+        EngineError: neither names one.
+    """
+    messages = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _SENTINEL}]
+    if getattr(tokenizer, "chat_template", None):
+        tail = _apply(tokenizer, messages, add_generation_prompt=False).partition(_SENTINEL)[2]
+        ids = tokenizer(tail.lstrip(), add_special_tokens=False)["input_ids"]
+        if ids and ids[0] in tokenizer.added_tokens_decoder:
+            return str(tokenizer.convert_ids_to_tokens(ids[0]))
+    if tokenizer.eos_token is None:
+        raise EngineError(
+            "the tokenizer has no end token (eos_token) and its chat template ends no turn: "
+            "set eos_token in tokenizer_config.json, or generations never stop"
+        )
+    return str(tokenizer.eos_token)
+
+
+def _apply(tokenizer: Any, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
+    from jinja2 import TemplateError
+
+    if not getattr(tokenizer, "chat_template", None):
+        raise EngineError(
+            f"the tokenizer of {tokenizer.name_or_path!r} has no chat template: use an "
+            "instruction-tuned backbone, or add chat_template.jinja to its directory"
+        )
+    try:
+        text = tokenizer.apply_chat_template(
+            [dict(message) for message in messages],
+            tokenize=False,
+            add_generation_prompt=add_generation_prompt,
+        )
+    except TemplateError as error:
+        roles = [message["role"] for message in messages]
+        raise EngineError(
+            f"the chat template refuses the roles {roles}: {error}; "
+            "leave out the system message, or use another backbone"
+        ) from error
+    return str(text)

@@ -1,0 +1,221 @@
+"""The transformers engine: one frozen causal language model, continuous batching, CPU or GPU.
+
+What prompts share is prefilled once, finished rows are refilled from the queue at once, and each
+request draws from its own random numbers, so that the number of slots never changes a text.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+
+from domino.backbone import freeze, load_backbone
+from domino.engines.base import Completion, Engine, EngineError, Message, Request, SoftPrompt
+from domino.engines.batching import ContinuousBatch, Job
+from domino.engines.chat import render_chat, turn_end_token
+from domino.engines.decoding import Ending, StopMatcher
+from domino.engines.prefill import EncodedPrompt, Prefiller
+from domino.engines.slots import Rows, SingleRow, SlotRows, can_use_slots
+
+if TYPE_CHECKING:
+    from domino.records import Sampling
+
+_LOG = logging.getLogger(__name__)
+
+
+class TransformersEngine(Engine):
+    """Generates with a transformers causal language model.
+
+    Args:
+        model: a PreTrainedModel; it is put in eval mode and frozen.
+        tokenizer: its tokenizer.
+        slots: rows decoded together; memory grows with it, texts do not depend on it.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, *, slots: int = 64) -> None:
+        if slots < 1:
+            raise EngineError(f"slots is {slots}: give at least 1")
+        self.model = freeze(model)
+        self.tokenizer = tokenizer
+        self._slots = slots
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        adapter: str | Path | None = None,
+        slots: int = 64,
+        device: str = "auto",
+        dtype: str = "auto",
+    ) -> Self:
+        """Load a model directory or hub name, with a LoRA adapter merged into it if given.
+
+        Raises:
+            EngineError: the model or the adapter cannot be loaded.
+        """
+        model, tokenizer = load_backbone(path, device=device, dtype=dtype)
+        if adapter is not None:
+            model = merge_adapter(model, adapter)
+        return cls(model, tokenizer, slots=slots)
+
+    def generate(
+        self,
+        requests: Sequence[Request],
+        sampling: Sampling,
+        *,
+        on_done: Callable[[int, Completion], None] | None = None,
+    ) -> list[Completion]:
+        """Complete every request; see `Engine.generate`.
+
+        Raises:
+            EngineError: a prompt is empty, or its soft tokens do not fit the model.
+        """
+        prompts = self._encode(requests)
+        done: dict[int, Completion] = {}
+
+        def report(index: int, completion: Completion) -> None:
+            done[index] = completion
+            if on_done is not None:
+                on_done(index, completion)
+
+        jobs = []
+        for index, (request, prompt) in enumerate(zip(requests, prompts, strict=True)):
+            limit = min(sampling.max_new_tokens, self.context_tokens - len(prompt))
+            if limit < 1:
+                report(
+                    index, Completion(text="", tokens=0, prompt_tokens=len(prompt), truncated=True)
+                )
+            else:
+                jobs.append(Job(index, prompt, request.seed, limit))
+        if jobs:
+            self._decode(jobs, sampling, report)
+        return [done[index] for index in range(len(requests))]
+
+    @torch.inference_mode()
+    def _decode(
+        self, jobs: Sequence[Job], sampling: Sampling, report: Callable[[int, Completion], None]
+    ) -> None:
+        ending = Ending(self.end_ids, StopMatcher(self.tokenizer, sampling.stop))
+
+        def finish(job: Job, tokens: list[int], truncated: bool) -> None:
+            report(
+                job.index,
+                Completion(
+                    text=ending.text(self.tokenizer, tokens),
+                    tokens=len(tokens),
+                    prompt_tokens=len(job.prompt),
+                    truncated=truncated,
+                ),
+            )
+
+        slots = min(self._slots, len(jobs)) if self._uses_slots else 1
+        ContinuousBatch(
+            self._rows(jobs, slots), slots, jobs, sampling, ending, finish, self.model.device
+        ).run()
+
+    def _rows(self, jobs: Sequence[Job], slots: int) -> Rows:
+        if not self._uses_slots:
+            return SingleRow(self.model)
+        prefiller = Prefiller(self.model, [job.prompt for job in jobs], slots)
+        capacity = max(len(job.prompt) + job.limit for job in jobs)
+        return SlotRows(self.model, prefiller, slots, capacity)
+
+    @cached_property
+    def _uses_slots(self) -> bool:
+        with torch.inference_mode():
+            usable = can_use_slots(self.model)
+        if not usable:
+            _LOG.warning(
+                "%s does not decode in key-value slots (attention %r): requests run one by one, "
+                "which is slow; load the model with attn_implementation='sdpa' if it allows that",
+                type(self.model).__name__,
+                self.model.config._attn_implementation,
+            )
+        return usable
+
+    def _encode(self, requests: Sequence[Request]) -> list[EncodedPrompt]:
+        """Tokenize every distinct text once and pair it with its soft tokens."""
+        texts = [r.prompt.text if isinstance(r.prompt, SoftPrompt) else r.prompt for r in requests]
+        ids = dict(zip(unique := list(dict.fromkeys(texts)), self._tokenize(unique), strict=True))
+        prompts = []
+        for index, (request, text) in enumerate(zip(requests, texts, strict=True)):
+            soft_PH = None
+            if isinstance(request.prompt, SoftPrompt):
+                soft_PH = request.prompt.embeds_PH
+                self._check_soft(index, soft_PH)
+            prompts.append(EncodedPrompt(soft_PH, ids[text]))
+            if not len(prompts[-1]):
+                raise EngineError(
+                    f"the prompt of request {index} is empty: give text or soft tokens"
+                )
+        return prompts
+
+    def _tokenize(self, texts: Sequence[str]) -> Iterable[tuple[int, ...]]:
+        if not texts:
+            return []
+        encoded = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        return [tuple(ids) for ids in encoded]
+
+    def _check_soft(self, index: int, soft_PH: torch.Tensor) -> None:
+        width = self.model.get_input_embeddings().embedding_dim
+        if soft_PH.ndim != 2 or soft_PH.shape[1] != width:
+            raise EngineError(
+                f"the soft tokens of request {index} have shape {tuple(soft_PH.shape)}, this model "
+                f"needs [tokens, {width}]: use the backbone that they were fitted with"
+            )
+
+    def render(self, messages: Sequence[Message], *, open_user_turn: bool = False) -> str:
+        """Return the chat template's text; see `Engine.render`."""
+        return render_chat(self.tokenizer, messages, open_user_turn=open_user_turn)
+
+    def count_tokens(self, text: str) -> int:
+        """Return the number of tokens of the text, special tokens as written in it."""
+        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    @cached_property
+    def end_of_turn(self) -> str:
+        """The text of the token that ends a turn."""
+        return turn_end_token(self.tokenizer)
+
+    @cached_property
+    def context_tokens(self) -> int:
+        """How many tokens prompt and completion may have together."""
+        config = self.model.config.get_text_config()
+        return int(getattr(config, "max_position_embeddings", None) or 2**31)
+
+    @cached_property
+    def end_ids(self) -> frozenset[int]:
+        """The ids of all tokens that end a completion."""
+        named = getattr(self.model.generation_config, "eos_token_id", None)
+        ids = {named} if isinstance(named, int) else set(named or ())
+        ids.add(self.tokenizer.convert_tokens_to_ids(self.end_of_turn))
+        if self.tokenizer.eos_token_id is not None:
+            ids.add(self.tokenizer.eos_token_id)
+        return frozenset(ids)
+
+
+def merge_adapter(model: Any, adapter: str | Path) -> Any:
+    """Merge a PEFT LoRA adapter into the model's weights, in place.
+
+    Raises:
+        EngineError: the directory holds no adapter for this model.
+    """
+    from peft import PeftModel
+
+    if not (Path(adapter) / "adapter_config.json").is_file():
+        raise EngineError(
+            f"{str(adapter)!r} is not an adapter directory: it has no adapter_config.json"
+        )
+    try:
+        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    except (RuntimeError, ValueError) as error:
+        raise EngineError(
+            f"the adapter {str(adapter)!r} does not fit the model: {error}; "
+            "use the backbone that it was trained on"
+        ) from error
