@@ -72,6 +72,12 @@ class BaselineContract(SynthesizerContract):
             assert method.counts.stopped in caplog.text
             assert method.counts.metrics()["stopped_early"] == 1
 
+    def test_the_first_record_comes_long_before_the_last(self, domain, engine, context, sampling):
+        spy = EngineAround(engine)
+        method = self.fitted(domain, dataclasses.replace(context, engine=spy))
+        next(method.synthesize(100_000, sampling), None)
+        assert len(spy.requests) < 1000
+
     def test_synthesis_before_fit_is_refused(self, sampling):
         method = self.method_class(self.method_class.config_class())
         with pytest.raises(SynthesisError, match="call fit or load first"):

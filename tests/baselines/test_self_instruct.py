@@ -20,7 +20,7 @@ from domino.records import Reference, Sampling
 from domino.synthesizer import Domain, FitContext
 from tests.baselines.backbone import healthy_engine, task
 from tests.baselines.baseline_contract import BaselineContract
-from tests.contracts.synthesizer_contract import references
+from tests.contracts.synthesizer_contract import EngineAround, references
 
 CONFIG = SelfInstructConfig()
 
@@ -69,17 +69,27 @@ def test_kept_instructions_are_novel_against_references_and_each_other():
         assert max(scores) <= 0.7 + 1e-9
 
 
-def test_all_tokens_of_finished_rounds_are_charged_to_records():
-    method = fitted(healthy_engine(bad_share=0.5), requests_per_round=2)
-    drawn = method.synthesize(10_000, Sampling(max_new_tokens=120))
-    made = [next(drawn) for _ in range(30)]
-    while made[-1].provenance.round == made[-2].provenance.round:
-        made.append(next(drawn))
-    started = made.pop().provenance.round
-    seen = {record.provenance.round for record in made}
-    assert max(seen) < started
-    tokens = sum(record.provenance.tokens for record in made)
-    assert 0 < tokens < method.counts.tokens
+class Meter(EngineAround):
+    """Notes the tokens spent up to the end of each call."""
+
+    def __init__(self, engine):
+        super().__init__(engine)
+        self.after = []
+
+    def generate(self, requests, sampling, *, on_done=None):
+        completions = super().generate(requests, sampling, on_done=on_done)
+        self.after.append(self.tokens)
+        return completions
+
+
+def test_records_up_to_a_round_are_charged_for_all_that_was_spent_up_to_it():
+    meter = Meter(healthy_engine(bad_share=0.5))
+    method = fitted(meter, requests_per_round=2)
+    made = list(method.synthesize(60, Sampling(max_new_tokens=120)))
+    last = made[-1].provenance.round - 1
+    for finished in {record.provenance.round for record in made} & set(range(1, last + 1)):
+        charged = sum(r.provenance.tokens for r in made if r.provenance.round <= finished)
+        assert charged == meter.after[finished - 1]
 
 
 def test_a_backbone_that_repeats_itself_runs_dry():
