@@ -66,9 +66,9 @@ class Metrics(Record):
 
 def transformers_engine(model: str, adapter: Path | None) -> Engine:
     """Load the reference engine; nothing heavy is imported before the first call."""
-    from domino.engines.transformers import TransformersEngine
+    from domino.engines.transformers_engine import TransformersEngine
 
-    return TransformersEngine(model, adapter=adapter)
+    return TransformersEngine.load(model, adapter=adapter)
 
 
 def _no_log(metrics: Mapping[str, float], step: int) -> None:

@@ -94,9 +94,7 @@ def _duplicate(record: Synthetic, earliest: Mapping[Words, str]) -> Refusal | No
     return (DUPLICATE, f"of {first}") if first != record.id else None
 
 
-def _checker(
-    config: DecontaminateConfig, references: Sequence[Reference], suite: Suite
-) -> Check:
+def _checker(config: DecontaminateConfig, references: Sequence[Reference], suite: Suite) -> Check:
     """Return the function that says which protected text a pair repeats.
 
     A suite whose tasks have keys is asked whether tasks are the same: where instructions are

@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.checking import check_programs
-from benchmarks.metrics.passk import mean_pass_at_k
 from benchmarks.stages.context import StageContext, StageError, seeded
 from benchmarks.stages.finetune import ADAPTER
 from benchmarks.stages.sieve import CHUNK, chunks
+from benchmarks.suites.base import Split
 from domino.engines.base import Completion, Request
 from domino.records import Problem, Program, Record, Sampling, Verdict, derive_seed
 
 if TYPE_CHECKING:
     from benchmarks.store import Stage
-    from benchmarks.suites.base import Split
     from domino.engines.base import Engine
 
 COMPLETIONS = "completions.jsonl"
@@ -219,6 +218,8 @@ def overall(verdict: Verdict) -> str:
 
 
 def _pass_at_ks(config: EvaluateConfig, counts: Sequence[Sequence[int]]) -> Mapping[str, float]:
+    from benchmarks.metrics.passk import mean_pass_at_k
+
     base, both = zip(*counts, strict=True)
     result = {}
     for k in config.ks:

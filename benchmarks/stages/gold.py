@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from benchmarks.checking import canonical_failures
 from benchmarks.stages.context import StageContext, StageError
+from benchmarks.suites.base import Split
 from domino.records import Verdict
 
 if TYPE_CHECKING:
     from benchmarks.store import Stage
-    from benchmarks.suites.base import Split
 
 _SHOWN = 5
 

@@ -97,8 +97,9 @@ def run(
     context.progress.start(stage.name, len(records))
     context.progress.advance(len(done))
     if pending:
-        _answer_all(config, pending, _answerer(config, synthesized, references, context), stage,
-                    context)
+        _answer_all(
+            config, pending, _answerer(config, synthesized, references, context), stage, context
+        )
     stage.finish(_summary(records, stage, context))
 
 
@@ -190,5 +191,11 @@ def _summary(
     texts = [text for candidate in candidates for text in candidate.responses]
     texts += [r.response or "" for r in responses if r.id not in given and r.id not in voted]
     tokens = sum(map(context.engine().count_tokens, texts)) if texts else 0
-    return {"in": len(records), "kept": len(responses), "dropped": {}, "given": len(given),
-            "generated": len(texts), "tokens": tokens}
+    return {
+        "in": len(records),
+        "kept": len(responses),
+        "dropped": {},
+        "given": len(given),
+        "generated": len(texts),
+        "tokens": tokens,
+    }

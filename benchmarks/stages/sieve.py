@@ -62,9 +62,7 @@ class Sieve:
         Raises:
             CountError: in = kept + dropped does not hold, by number or by id.
         """
-        return reconciled(
-            self._stage.name, [r.id for r in self._records], self.kept, self._dropped
-        )
+        return reconciled(self._stage.name, [r.id for r in self._records], self.kept, self._dropped)
 
 
 def reconciled(

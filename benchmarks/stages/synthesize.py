@@ -83,7 +83,7 @@ def fitted(
     method_class = load_method(config.method)
     saved = stage.path / METHOD
     if not saved.is_dir():
-        method = method_class(method_class.config_class(**config.options))
+        method = _made(method_class, config.options)
         domain = Domain(
             references=tuple(references),
             template=context.suite.template,
@@ -93,6 +93,12 @@ def fitted(
         with stage.directory(METHOD) as directory:
             method.save(directory)
     return method_class.load(saved, context.fit_context(context.log))
+
+
+def _made(method_class: Any, options: Mapping[str, Any]) -> Synthesizer:
+    """Build a method from the options that differ from its defaults."""
+    method: Synthesizer = method_class(method_class.config_class(**options))
+    return method
 
 
 def _draw(
