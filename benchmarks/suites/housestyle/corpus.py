@@ -1,0 +1,275 @@
+"""The pre-training corpus: documents of many houses, in every prompt form that methods use.
+
+About half of the documents begin with a repository header (markers of a house's conventions, each
+present with probability `MARKER_SHARE`), and many hold several examples of one house and one mix:
+that is what makes the backbone steerable by context, and so by soft tokens.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from baselines import evol_instruct, few_shot, self_instruct
+from baselines.prompting import fill, numbered
+from benchmarks import judge
+from benchmarks.suites.housestyle.conventions import GENERIC, SLOTS, House, houses, marker
+from benchmarks.suites.housestyle.domains import reserved_keys
+from benchmarks.suites.housestyle.grammar import (
+    FREE_CODE,
+    OPERATIONS,
+    REMARKS,
+    RETURNS,
+    Mix,
+    Step,
+    Task,
+    expression,
+    instruction,
+    random_step,
+    solution,
+)
+
+USER, ASSISTANT, SYSTEM, END, PAD = "<|user|>", "<|assistant|>", "<|system|>", "<|end|>", "<|pad|>"
+HEADER_SHARE = 0.45
+MARKER_SHARE = 0.75
+GENERIC_SHARE = 0.7  # of the documents that hold one example and no header
+INSTRUCTION_WEIGHT = 0.3
+# Rarer operations have smaller weights, as in any corpus.
+COMMON = {name: 1.0 / (1 + index) ** 0.5 for index, name in enumerate(OPERATIONS)}
+SOLVED_LENGTHS = {1: 0.24, 2: 0.3, 3: 0.24, 4: 0.13, 5: 0.06, 6: 0.03}
+LISTED_LENGTHS = {1: 0.12, 2: 0.2, 3: 0.2, 4: 0.14, 5: 0.12, 6: 0.1, 7: 0.07, 8: 0.05}
+Segment = tuple[str, float]  # text, loss weight
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Text in segments, each with the loss weight of its tokens."""
+
+    kind: str
+    segments: tuple[Segment, ...]
+
+    @property
+    def text(self) -> str:
+        """The whole document."""
+        return "".join(text for text, _ in self.segments)
+
+
+def turns(*pairs: tuple[str, str], system: str = "") -> tuple[Segment, ...]:
+    """Render (user, assistant) pairs in the chat template, answers at full weight."""
+    lead: list[Segment] = [(f"{SYSTEM}{system}{END}", INSTRUCTION_WEIGHT)] if system else []
+    for user, assistant in pairs:
+        lead.append((f"{USER}{user}{END}{ASSISTANT}", INSTRUCTION_WEIGHT))
+        lead.append((f"{assistant}{END}", 1.0))
+    return tuple(lead)
+
+
+def header(house: House, rng: random.Random) -> tuple[Segment, ...]:
+    """Return a repository header: some of the house's markers, in random order, without loss."""
+    shown = [slot for slot in SLOTS if rng.random() < MARKER_SHARE]
+    rng.shuffle(shown)
+    return (("".join(marker(slot, house.values[slot]) for slot in shown), 0.0),)
+
+
+class Corpus:
+    """An endless, seeded stream of documents."""
+
+    def __init__(self, seed: int) -> None:
+        """Start the stream of a seed."""
+        self._rng = random.Random(seed)
+        self._reserved = reserved_keys()
+        self._forms: Mapping[Callable[[], Document], float] = {
+            self.single: 0.4,
+            self.several: 0.24,
+            self.collection: 0.06,
+            self.listing: 0.08,
+            self.one_more: 0.06,
+            self.harder: 0.08,
+            self.equality: 0.02,
+            self.grade_instruction: 0.02,
+            self.grade_response: 0.02,
+            self.description: 0.02,
+            self.described: 0.02,
+        }
+
+    def __iter__(self) -> Iterator[Document]:
+        """Yield documents for ever."""
+        forms, weights = list(self._forms), list(self._forms.values())
+        while True:
+            yield self._rng.choices(forms, weights)[0]()
+
+    # Drawing tasks and houses
+
+    def _house(self, generic: float) -> House:
+        return GENERIC if self._rng.random() < generic else self._rng.choice(houses())
+
+    def _narrow_mix(self, lengths: Mapping[int, float], at_most: int = 8) -> Mix:
+        """Draw a domain-like mix: some of the operations, chain lengths around one value."""
+        names = self._rng.sample(list(OPERATIONS), self._rng.randint(8, 15))
+        centre = min(self._rng.choices(list(lengths), list(lengths.values()))[0], at_most)
+        near = {n: 1.0 for n in range(max(1, centre - 1), min(at_most, centre + 1) + 1)}
+        returns = self._rng.sample(list(RETURNS), self._rng.randint(3, 6))
+        return Mix(dict.fromkeys(names, 1.0), near, dict.fromkeys(returns, 1.0))
+
+    def _task(self, mix: Mix) -> Task:
+        while (task := mix.sample(self._rng)).key in self._reserved:
+            pass
+        return task
+
+    def _broad_task(self) -> Task:
+        return self._task(Mix(COMMON, SOLVED_LENGTHS, dict.fromkeys(RETURNS, 1.0)))
+
+    def _word(self, task: Task, remark: float = 0.06) -> str:
+        chosen = self._rng.choice(REMARKS) if self._rng.random() < remark else ""
+        return instruction(task, self._rng, chosen)
+
+    def _words(self, mix: Mix, count: int) -> list[str]:
+        return [self._word(self._task(mix)) for _ in range(count)]
+
+    def _answered(self, task: Task, house: House) -> tuple[str, str]:
+        return self._word(task), solution(task, house)
+
+    # Forms
+
+    def single(self) -> Document:
+        """One task and its answer, with or without a header."""
+        if self._rng.random() < HEADER_SHARE:
+            house = self._house(0.15)
+            lead = header(house, self._rng)
+        else:
+            house, lead = self._house(GENERIC_SHARE), ()
+        return Document("single", (*lead, *turns(self._answered(self._broad_task(), house))))
+
+    def several(self) -> Document:
+        """Two to five examples of one house and one mix."""
+        house = self._house(0.2)
+        lead = header(house, self._rng) if self._rng.random() < HEADER_SHARE else ()
+        mix = self._narrow_mix(SOLVED_LENGTHS, at_most=4)
+        count = self._rng.randint(2, 5)
+        pairs = [self._answered(self._task(mix), house) for _ in range(count)]
+        return Document("several", (*lead, *turns(*pairs)))
+
+    def collection(self) -> Document:
+        """Tasks of one mix in a row, unanswered."""
+        words = self._words(self._narrow_mix(LISTED_LENGTHS), self._rng.randint(2, 5))
+        return Document(
+            "collection", tuple((f"{USER}{word}{END}", INSTRUCTION_WEIGHT) for word in words)
+        )
+
+    def listing(self) -> Document:
+        """Self-Instruct's form: a numbered list, continued."""
+        words = self._words(self._narrow_mix(LISTED_LENGTHS), self._rng.randint(5, 7))
+        shown = self._rng.randint(2, 4)
+        prompt = self_instruct.list_prompt(words[:shown], len(words))
+        lines = (f"{i}. {word}" for i, word in enumerate(words[shown:], shown + 1))
+        return Document("listing", turns((prompt, "\n".join(lines))))
+
+    def one_more(self) -> Document:
+        """The few-shot form: some tasks, and one more."""
+        words = self._words(self._narrow_mix(LISTED_LENGTHS), self._rng.randint(3, 6))
+        return Document("one more", turns((few_shot.prompt(words[:-1]), words[-1])))
+
+    def harder(self) -> Document:
+        """Evol-Instruct's operations, breadth among them."""
+        operation = self._rng.choice(list(EVOLUTIONS))
+        before = self._task(self._narrow_mix(LISTED_LENGTHS, at_most=7))
+        first = self._word(before)
+        after = EVOLUTIONS[operation](self, before)
+        prompt = evol_instruct.operation_prompt(operation, first)
+        return Document("harder", turns((prompt, after)))
+
+    def equality(self) -> Document:
+        """The judgement whether two tasks ask for the same."""
+        task = self._broad_task()
+        same = self._rng.random() < 0.5
+        other = task if same else _insert(task, self._rng)
+        prompt = evol_instruct.equal_prompt(self._word(task), self._word(other))
+        return Document("equality", turns((prompt, "equal" if same else "different")))
+
+    def grade_instruction(self) -> Document:
+        """The judge's grade of a task: excellent, or damaged and graded down."""
+        text = self._word(self._task(self._narrow_mix(LISTED_LENGTHS)))
+        damaged = self._rng.random() < 0.5
+        if damaged:
+            text = _damage(text, self._rng)
+        grade = "poor" if damaged else "excellent"
+        return Document("grade", turns((judge.instruction_prompt(text), grade)))
+
+    def grade_response(self) -> Document:
+        """The judge's grade of a solution: good, or of another task and poor."""
+        task = self._broad_task()
+        good = self._rng.random() < 0.5
+        solved = task if good else _insert(task, self._rng)
+        prompt = judge.response_prompt(self._word(task), solution(solved, self._house(0.7)))
+        return Document("grade", turns((prompt, "good" if good else "poor")))
+
+    def description(self) -> Document:
+        """A description induced from a few tasks."""
+        mix = self._narrow_mix(LISTED_LENGTHS)
+        words = self._words(mix, self._rng.randint(3, 5))
+        prompt = fill("describe", examples=numbered(words))
+        return Document("describe", turns((prompt, describe(mix))))
+
+    def described(self) -> Document:
+        """A task of a domain that a system prompt describes, with its answer."""
+        mix = self._narrow_mix(SOLVED_LENGTHS, at_most=5)
+        system = fill("described_system", description=describe(mix))
+        pair = self._answered(self._task(mix), GENERIC)
+        return Document("described", turns(pair, system=system))
+
+
+def describe(mix: Mix) -> str:
+    """Return one sentence that says what a mix's tasks have in common."""
+    some = ", ".join(OPERATIONS[name][0].replace("{a}", "k").replace("{b}", "m")
+                     for name in list(mix.operations)[:5])  # fmt: skip
+    low, high = min(mix.lengths), max(mix.lengths)
+    return f"Tasks on lists of integers in {low} to {high} steps, such as: {some}."
+
+
+def _damage(text: str, rng: random.Random) -> str:
+    words = text.split()
+    start = rng.randrange(max(1, len(words) - 3))
+    kind = rng.randrange(3)
+    if kind == 0:
+        return " ".join(words[: start + 2])
+    if kind == 1:
+        return " ".join(words[:start] + words[start + 3 :])
+    rng.shuffle(words)
+    return " ".join(words)
+
+
+def _insert(task: Task, rng: random.Random, count: int = 1) -> Task:
+    steps = list(task.steps)
+    for _ in range(count):
+        steps.insert(rng.randint(0, len(steps)), random_step(rng.choice(list(OPERATIONS)), rng))
+    return replace(task, steps=tuple(steps))
+
+
+def _rarer(task: Task, rng: random.Random) -> Task:
+    order = list(OPERATIONS)
+    place = min(range(len(task.steps)), key=lambda i: order.index(task.steps[i].operation))
+    rare = random_step(rng.choice(order[len(order) // 2 :]), rng)
+    return replace(task, steps=(*task.steps[:place], rare, *task.steps[place + 1 :]))
+
+
+def _wrong_code(task: Task, rng: random.Random) -> str:
+    step = rng.choice(task.steps)
+    other: Step = random_step(rng.choice(list(FREE_CODE)[:10]), rng)
+    return expression(*((other.operation, GENERIC, other.numbers) if rng.random() < 0.5
+                        else (step.operation, rng.choice(houses()), step.numbers)))  # fmt: skip
+
+
+# Evol-Instruct's operation -> the evolved instruction.
+EVOLUTIONS: Mapping[str, Callable[[Corpus, Task], str]] = {
+    "constraint": lambda c, t: c._word(_insert(t, c._rng)),
+    "rarer": lambda c, t: c._word(_rarer(t, c._rng)),
+    "reasoning": lambda c, t: c._word(_insert(t, c._rng, 2)),
+    "misdirection": lambda c, t: instruction(
+        t, c._rng, f"Mind that `{_wrong_code(t, c._rng)}` is wrong."
+    ),
+    "complexity": lambda c, t: c._word(t, remark=1.0),
+    "breadth": lambda c, t: c._word(
+        c._task(Mix(dict.fromkeys([s.operation for s in t.steps] + c._rng.sample(list(OPERATIONS), 4), 1.0),
+                    {max(1, len(t.steps)): 1.0}, dict.fromkeys(RETURNS, 1.0)))
+    ),
+}  # fmt: skip
