@@ -70,7 +70,14 @@ def run(
     if missing:
         context.progress.note(f"{config.method} ran dry: {missing} of {wanted} draws are missing")
     tokens = sum(record.provenance.tokens for record in made)
-    stage.finish({"drawn": len(made), "missing": missing, "tokens": tokens})
+    stage.finish(
+        {
+            "drawn": len(made),
+            "missing": missing,
+            "tokens": tokens,
+            "synthesizes": method_class.synthesizes,
+        }
+    )
 
 
 def fitted(

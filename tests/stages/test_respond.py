@@ -1,0 +1,137 @@
+import pytest
+
+from benchmarks.stages.context import StageError
+from benchmarks.stages.respond import Candidates, RespondConfig, run
+from benchmarks.stages.synthesize import SynthesizeConfig
+from benchmarks.stages.synthesize import run as synthesize
+from domino.records import Reference, Sampling, Synthetic
+from tests.stages.small import (
+    SmallSuite,
+    answer,
+    assert_same_after_every_kill,
+    context,
+    fresh,
+    solution,
+    source,
+    synthetic,
+)
+
+REFERENCES = SmallSuite().references()
+RECORDS = [synthetic(100), synthetic(101, response="given"), synthetic(102)]
+
+
+def config(**changes):
+    return RespondConfig(**{"method": "counting", "sampling": Sampling(seed=5), **changes})
+
+
+def answered(tmp_path, given, *, records=RECORDS, references=REFERENCES, script=answer):
+    """Run the stage; return it with the requests and samplings that the engine saw."""
+    inputs = source(tmp_path, "kept.jsonl", records)
+    drawn = fresh(tmp_path, "synthesize")
+    shared = context(script=script)
+    synthesize(
+        SynthesizeConfig(method="counting", draws=1, sampling=Sampling()),
+        REFERENCES,
+        drawn,
+        context(),
+    )
+    stage = fresh(tmp_path, "respond")
+    run(given, inputs, drawn, references, stage, shared)
+    return stage, shared.engine()
+
+
+def test_the_plain_responder_answers_with_nothing_else_in_the_context(tmp_path):
+    stage, engine = answered(tmp_path, config())
+    assert [request.prompt for request in engine.requests] == [
+        engine.render([{"role": "user", "content": record.instruction}])
+        for record in RECORDS
+        if record.response is None
+    ]
+    assert len(stage.read("responses.jsonl", Synthetic)) == 3
+
+
+def test_a_single_response_is_greedy_and_one_that_is_there_stays(tmp_path):
+    stage, engine = answered(tmp_path, config(sampling=Sampling(temperature=0.9)))
+    responses = {r.id: r.response for r in stage.read("responses.jsonl", Synthetic)}
+    assert responses["s101"] == "given"
+    assert responses["s100"].startswith("def f(x):")
+    assert {sampling.temperature for sampling in engine.samplings} == {0.0}
+    assert stage.summary["in"] == stage.summary["kept"] == 3
+    assert stage.summary["given"] == 1
+
+
+def test_references_stand_before_the_instruction_as_finished_turns(tmp_path):
+    stage, engine = answered(tmp_path, config(responder="references", shots=2))
+    for request in engine.requests:
+        turns = request.prompt.split("<|end|>")
+        assert request.prompt.count("<|user|>") == 3
+        assert turns[1].strip().removeprefix("<|assistant|>\n") in {
+            reference.response.strip() for reference in REFERENCES
+        }
+    assert len(stage.read("responses.jsonl", Synthetic)) == 3
+
+
+def test_instructions_get_references_of_their_own(tmp_path):
+    many = [synthetic(100 + number) for number in range(20)]
+    _, engine = answered(tmp_path, config(responder="references", shots=1), records=many)
+    assert len({request.prompt.split("<|end|>")[0] for request in engine.requests}) > 1
+
+
+def test_the_methods_own_conditioning_answers(tmp_path):
+    _, engine = answered(tmp_path, config(responder="own"))
+    assert all("own conditioning" in request.prompt for request in engine.requests)
+
+
+def test_several_samples_are_all_kept_as_candidates(tmp_path):
+    sampling = Sampling(temperature=0.7)
+    stage, engine = answered(tmp_path, config(responses=8, sampling=sampling))
+    candidates = stage.read("candidates.jsonl", Candidates)
+    assert [candidate.id for candidate in candidates] == ["s100", "s102"]
+    assert {len(candidate.responses) for candidate in candidates} == {8}
+    assert set(candidates[0].responses) <= {solution(100), solution(101)}
+    assert len({request.seed for request in engine.requests}) == 16
+    assert {sampling.temperature for sampling in engine.samplings} == {0.7}
+    assert stage.summary["generated"] == 16
+
+
+def test_the_first_candidate_is_the_response_until_a_vote(tmp_path):
+    stage, _ = answered(tmp_path, config(responses=3))
+    first = {c.id: c.responses[0] for c in stage.read("candidates.jsonl", Candidates)}
+    responses = {r.id: r.response for r in stage.read("responses.jsonl", Synthetic)}
+    assert responses == {**first, "s101": "given"}
+
+
+def test_tokens_count_what_was_generated(tmp_path):
+    stage, engine = answered(tmp_path, config())
+    generated = [r for r in stage.read("responses.jsonl", Synthetic) if r.id != "s101"]
+    assert stage.summary["tokens"] == sum(engine.count_tokens(r.response) for r in generated)
+
+
+@pytest.mark.parametrize("responses", [1, 3])
+def test_a_kill_at_any_record_changes_nothing(tmp_path, responses):
+    inputs = source(tmp_path, "kept.jsonl", RECORDS)
+    assert_same_after_every_kill(
+        tmp_path,
+        "respond",
+        lambda stage: run(
+            config(responses=responses), inputs, inputs, REFERENCES, stage, context()
+        ),
+    )
+
+
+def test_references_without_responses_cannot_respond(tmp_path):
+    bare = [Reference(id="a", instruction="x"), Reference(id="b", instruction="y")]
+    with pytest.raises(StageError, match="2 of 2 have none .* use responder plain or own"):
+        answered(tmp_path, config(responder="references"), references=bare)
+
+
+def test_no_records_need_no_engine(tmp_path):
+    stage, engine = answered(tmp_path, config(), records=[])
+    assert not engine.requests
+    assert stage.summary["kept"] == 0
+
+
+@pytest.mark.parametrize("changes", [{"responses": 0}, {"shots": 0}, {"responder": "oracle"}])
+def test_a_responder_that_cannot_work_is_refused(changes):
+    with pytest.raises(StageError, match=next(iter(changes))):
+        config(**changes)

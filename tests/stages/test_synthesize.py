@@ -1,0 +1,101 @@
+import json
+
+import pytest
+
+from benchmarks.stages.context import StageError
+from benchmarks.stages.synthesize import SynthesizeConfig, run
+from domino.records import Sampling, Synthetic
+from domino.synthesizer import SynthesisError
+from tests.stages.small import (
+    Counting,
+    SmallSuite,
+    assert_same_after_every_kill,
+    context,
+    fresh,
+    killed_after,
+)
+
+REFERENCES = SmallSuite().references()
+
+
+def config(method="counting", draws=6, **options):
+    return SynthesizeConfig(method=method, draws=draws, sampling=Sampling(), options=options)
+
+
+def test_a_kill_at_any_record_changes_nothing(tmp_path):
+    whole = assert_same_after_every_kill(
+        tmp_path, "synthesize", lambda stage: run(config(), REFERENCES, stage, context())
+    )
+    assert whole.summary == {"drawn": 6, "missing": 0, "tokens": 42, "synthesizes": True}
+
+
+def test_a_method_that_had_learned_before_a_kill_does_not_learn_again(tmp_path):
+    stage = fresh(tmp_path, "synthesize")
+    losses, drawn = 3, 2
+    with killed_after(stage, losses + drawn) as dying:
+        run(config(), REFERENCES, dying, context())
+    assert (stage.path / "method").is_dir()
+    run(config(), REFERENCES, stage, context())
+    assert Counting.fits == [4]
+
+
+def test_the_curve_goes_to_the_log_and_to_a_file(tmp_path):
+    logged = []
+    stage = fresh(tmp_path, "synthesize")
+    run(
+        config(), REFERENCES, stage, context(log=lambda values, step: logged.append((step, values)))
+    )
+    lines = (stage.path / "losses.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [(json.loads(line)["step"], json.loads(line)["values"]) for line in lines] == logged
+    assert len(logged) == 3
+
+
+def test_options_reach_the_method(tmp_path):
+    stage = fresh(tmp_path, "synthesize")
+    run(config(start=500), REFERENCES, stage, context())
+    assert stage.read("synthetic.jsonl", Synthetic)[0].instruction == (
+        "Add 500 to the given number."
+    )
+
+
+def test_a_method_that_runs_dry_says_how_many_are_missing(tmp_path):
+    stage = fresh(tmp_path, "synthesize")
+    run(config(supply=4), REFERENCES, stage, context())
+    assert stage.summary == {"drawn": 4, "missing": 2, "tokens": 28, "synthesizes": True}
+
+
+@pytest.mark.parametrize("draws", [1, 100])
+def test_references_are_neither_padded_nor_cut(tmp_path, draws):
+    stage = fresh(tmp_path, "synthesize")
+    run(config("repeating", draws=draws), REFERENCES, stage, context())
+    assert stage.summary == {"drawn": 4, "missing": 0, "tokens": 0, "synthesizes": False}
+
+
+def test_rows_of_different_seeds_sample_with_different_seeds(tmp_path):
+    seeds = []
+    for seed in (0, 1):
+        stage = fresh(tmp_path / str(seed), "synthesize")
+        run(config(), REFERENCES, stage, context(seed=seed))
+        seeds.append({r.provenance.seed for r in stage.read("synthetic.jsonl", Synthetic)})
+    assert not seeds[0] & seeds[1]
+
+
+def test_repeated_ids_are_refused(tmp_path, monkeypatch):
+    counted = Counting.synthesize
+
+    def twice(self, count, sampling, *, first=0):
+        return iter([*counted(self, 1, sampling), *counted(self, 1, sampling)])
+
+    monkeypatch.setattr(Counting, "synthesize", twice)
+    with pytest.raises(StageError, match="ids occur more than once"):
+        run(config(), REFERENCES, fresh(tmp_path, "synthesize"), context())
+
+
+def test_a_domain_of_one_reference_is_refused(tmp_path):
+    with pytest.raises(SynthesisError, match="at least 2 references"):
+        run(config(), REFERENCES[:1], fresh(tmp_path, "synthesize"), context())
+
+
+def test_a_run_that_draws_nothing_is_refused():
+    with pytest.raises(StageError, match="draws is 0"):
+        config(draws=0)
