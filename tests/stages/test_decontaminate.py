@@ -131,10 +131,8 @@ def test_a_short_protected_text_is_found_by_equality_alone():
     assert index.find("Sort the list and reverse it, then drop the first five.") is None
 
 
-TEXTS = st.lists(
-    st.sampled_from(["add", "the", "sum", "of", "all", "even", "odd", "numbers", "sort"]),
-    max_size=12,
-)
+WORDS = ("add", "the", "sum", "of", "all", "even", "odd", "numbers", "sort")
+TEXTS = st.lists(st.sampled_from(WORDS), max_size=12)
 
 
 @given(TEXTS, TEXTS)

@@ -121,7 +121,7 @@ def test_a_kill_at_any_record_changes_nothing(tmp_path, responses):
 
 def test_references_without_responses_cannot_respond(tmp_path):
     bare = [Reference(id="a", instruction="x"), Reference(id="b", instruction="y")]
-    with pytest.raises(StageError, match="2 of 2 have none .* use responder plain or own"):
+    with pytest.raises(StageError, match=r"2 of 2 have none .* use responder plain or own"):
         answered(tmp_path, config(responder="references"), references=bare)
 
 

@@ -1,0 +1,172 @@
+import pytest
+
+from benchmarks.sandbox import SandboxConfig
+from benchmarks.stages.context import StageContext, StageError
+from benchmarks.stages.evaluate import EvaluateConfig, Solution, run
+from benchmarks.stages.finetune import FinetuneConfig
+from benchmarks.stages.finetune import run as finetune
+from benchmarks.stages.gold import GoldConfig, GoldError
+from benchmarks.stages.gold import run as gold
+from domino.engines.scripted import ScriptedEngine
+from domino.records import Program, Verdict
+from tests.stages.small import (
+    NUMBER,
+    BrokenSuite,
+    SmallSuite,
+    assert_same_after_every_kill,
+    context,
+    fresh,
+    solution,
+    source,
+    synthetic,
+)
+from tests.tiny import make_model, make_tokenizer
+
+GREEDY = EvaluateConfig(max_new_tokens=50)
+
+
+def answer(request):
+    """Right on problem 1, right on the base inputs alone on 2, no program on 3."""
+    number = int(NUMBER.findall(request.prompt)[-1])
+    shaky = "def f(x):\n    return x + 2 if x < 50 else 0\n"
+    return {1: solution(1), 2: shaky, 3: "I do not know"}[number]
+
+
+def sampled(request):
+    """Half of the samples are right, by their seed."""
+    number = int(NUMBER.findall(request.prompt)[-1])
+    return solution(number + request.seed % 2)
+
+
+@pytest.fixture
+def untrained(tmp_path):
+    return source(tmp_path, "losses.jsonl", [], name="finetune")
+
+
+def test_the_summary_counts_problems_outcomes_and_passes(tmp_path, untrained):
+    stage = fresh(tmp_path, "evaluate")
+    run(GREEDY, untrained, stage, context(script=answer))
+    assert stage.summary["problems"] == 3
+    assert stage.summary["pass@1"] == pytest.approx(1 / 3)
+    assert stage.summary["base pass@1"] == pytest.approx(2 / 3)
+    assert sum(stage.summary["outcomes"].values()) == 3
+    assert stage.summary["outcomes"]["passed"] == 1
+    assert stage.summary["outcomes"]["wrong"] == 1
+    assert stage.summary["truncated"] == 0
+
+
+def test_programs_solutions_and_verdicts_join_by_id(tmp_path, untrained):
+    stage = fresh(tmp_path, "evaluate")
+    run(EvaluateConfig(samples=4, temperature=0.5), untrained, stage, context(script=sampled))
+    ids = [f"test/{problem}/{number}" for problem in (1, 2, 3) for number in range(4)]
+    assert [program.id for program in stage.read("programs.jsonl", Program)] == ids
+    assert [solution.id for solution in stage.read("completions.jsonl", Solution)] == ids
+    assert [verdict.program_id for verdict in stage.read("verdicts.jsonl", Verdict)] == ids
+
+
+def test_pass_at_k_comes_from_the_samples(tmp_path, untrained):
+    stage = fresh(tmp_path, "evaluate")
+    config = EvaluateConfig(samples=8, temperature=0.5, ks=(1, 8))
+    run(config, untrained, stage, context(script=sampled))
+    verdicts = stage.read("verdicts.jsonl", Verdict)
+    passed = sum(verdict.passed for verdict in verdicts)
+    assert 0 < passed < 24
+    assert stage.summary["pass@1"] == pytest.approx(passed / 24)
+    assert stage.summary["pass@8"] == 1.0
+
+
+def test_truncated_completions_are_counted(tmp_path, untrained):
+    stage = fresh(tmp_path, "evaluate")
+    run(EvaluateConfig(max_new_tokens=3), untrained, stage, context(script=answer))
+    assert stage.summary["truncated"] == 3
+    assert stage.summary["pass@1"] == 0.0
+
+
+def test_the_development_split_is_scored_on_demand(tmp_path, untrained):
+    stage = fresh(tmp_path, "evaluate")
+    script = lambda request: solution(int(NUMBER.findall(request.prompt)[-1]))  # noqa: E731
+    run(EvaluateConfig(split="development"), untrained, stage, context(script=script))
+    assert stage.summary["problems"] == 2
+    assert stage.summary["pass@1"] == 1.0
+
+
+def test_the_adapter_is_used_where_there_is_one(tmp_path, untrained):
+    asked = []
+    trained = source(tmp_path / "trained", "losses.jsonl", [], name="finetune")
+    (trained.path / "adapter").mkdir()
+
+    def make_engine(model, adapter):
+        asked.append(adapter)
+        return ScriptedEngine(answer)
+
+    for finetuned in (untrained, trained):
+        stage = fresh(tmp_path / str(len(asked)), "evaluate")
+        given = context()
+        run(
+            GREEDY,
+            finetuned,
+            stage,
+            StageContext(
+                suite=given.suite,
+                model="m",
+                seed=0,
+                sandbox=given.sandbox,
+                make_engine=make_engine,
+            ),
+        )
+    assert asked == [None, trained.path / "adapter"]
+
+
+@pytest.mark.parametrize("samples", [1, 2])
+def test_a_kill_at_any_record_changes_nothing(tmp_path, untrained, samples):
+    config = EvaluateConfig(samples=samples, temperature=0.5)
+    assert_same_after_every_kill(
+        tmp_path,
+        "evaluate",
+        lambda stage: run(config, untrained, stage, context(script=sampled)),
+    )
+
+
+def test_a_real_model_that_learned_the_answers_passes(tmp_path):
+    """Fine-tuning and evaluation meet: what is trained with one prompt is asked with the same."""
+    backbone = tmp_path / "backbone"
+    tokenizer = make_tokenizer("im")
+    tokenizer.save_pretrained(backbone)
+    make_model(vocabulary=len(tokenizer)).save_pretrained(backbone)
+    pairs = [synthetic(n, response=f"def f(x):\n    return x + {n}") for n in (1, 2, 3)]
+    finetuned = fresh(tmp_path, "finetune")
+    given = StageContext(suite=SmallSuite(), model=str(backbone), seed=0, sandbox=SandboxConfig())
+    recipe = FinetuneConfig(rank=32, alpha=64, learning_rate=1e-2, steps=120, batch_size=3)
+    finetune(recipe, source(tmp_path, "kept.jsonl", pairs), finetuned, given)
+    stage = fresh(tmp_path, "evaluate")
+    run(GREEDY, finetuned, stage, given)
+    assert stage.summary["pass@1"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"samples": 0}, "samples is 0"),
+        ({"samples": 4}, "at temperature 0"),
+        ({"ks": (2,)}, "every k must be"),
+        ({"ks": ()}, "every k must be"),
+        ({"split": "training"}, "split is 'training'"),
+    ],
+)
+def test_what_has_no_estimate_is_refused(changes, message):
+    with pytest.raises(StageError, match=message):
+        EvaluateConfig(**changes)
+
+
+def test_canonical_solutions_that_pass_open_the_way(tmp_path):
+    stage = fresh(tmp_path, "gold")
+    gold(GoldConfig(suite="small"), stage, context())
+    assert stage.summary == {"problems": 3, "failures": 0}
+
+
+def test_a_suite_whose_canonical_solutions_fail_refuses_to_score(tmp_path):
+    stage = fresh(tmp_path, "gold")
+    with pytest.raises(GoldError, match=r"broken: .* 1 of 3 problems fail: test/1") as caught:
+        gold(GoldConfig(suite="broken"), stage, context(BrokenSuite()))
+    assert caught.value.problem_ids == ("test/1",)
+    assert not stage.complete
