@@ -228,6 +228,7 @@ class Stage:
         text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False)
         write_atomically(self.path / MANIFEST, text + "\n")
         self._lock.forget_seconds()
+        self._lock.release()
 
     def _parse(self, file: str, number: int, line: bytes, record_class: type[_RecordT]) -> _RecordT:
         try:
@@ -290,4 +291,5 @@ class Stage:
                 "for it, or give this run another --output"
             )
         if (self.path / MANIFEST).exists():
+            self._lock.release()
             raise StoreError(f"{self.path} is finished: a finished stage is never written again")

@@ -1,0 +1,238 @@
+"""The command line of `python -m benchmarks.run`: options, presets and files into one config.
+
+What is wrong with the input is one line and exit code 2; a machine that cannot go on (a full
+disk, a broken sandbox) is one line and exit code 1; anything else is a fault of ours and keeps
+its traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from benchmarks.config import RunConfig, read_config_file
+from benchmarks.fields import (
+    ConfigError,
+    Leaf,
+    closest,
+    convert_text,
+    describe_type,
+    leaves,
+    update,
+)
+from benchmarks.files import StoreError, disk_full_message, is_disk_full
+from benchmarks.methods import MethodError
+from benchmarks.presets import DEFAULT, PRESETS, load_preset
+from benchmarks.sandbox import SandboxConfigError, SandboxError
+from benchmarks.stages.context import StageError
+from benchmarks.suites.base import SuiteError
+from domino.engines.base import EngineError
+from domino.synthesizer import SynthesisError
+
+PROGRAM = "python -m benchmarks.run"
+BAD_INPUT = (
+    ConfigError, StageError, SuiteError, MethodError, SynthesisError, EngineError,
+    SandboxConfigError,
+)  # fmt: skip
+BROKEN_MACHINE = (StoreError, SandboxError)
+_FREE_FORM = "--method_options."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Command:
+    """One invocation.
+
+    Attributes:
+        config: the run.
+        json: file that the report is also written to.
+        plain: lines in place of the live display.
+    """
+
+    config: RunConfig
+    json: Path | None
+    plain: bool
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises what is wrong instead of printing the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; see --help")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        return _main(arguments)
+    except BAD_INPUT as error:
+        return _say(str(error), 2)
+    except BROKEN_MACHINE as error:
+        return _say(str(error), 1)
+    except KeyboardInterrupt:
+        return _say("interrupted; type the same command again to continue", 130)
+    except Exception as error:
+        if is_disk_full(error):  # by whatever library was writing
+            return _say(disk_full_message(getattr(error, "filename", None) or "a file"), 1)
+        raise
+
+
+def _main(arguments: Sequence[str]) -> int:
+    command = read_command(arguments)
+    from benchmarks.invocation import execute  # after --help and after wrong options
+
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning  # type: ignore[assignment]
+        execute(command.config, json_path=command.json, plain=command.plain)
+    return 0
+
+
+def _say(text: str, code: int) -> int:
+    print(f"benchmarks.run: {' '.join(text.split())}", file=sys.stderr)
+    return code
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+
+def read_command(arguments: Sequence[str]) -> Command:
+    """Return what the arguments ask for: preset, then config files, then single options.
+
+    Raises:
+        ConfigError: an option, a file, a key or a value is wrong.
+    """
+    options = list(leaves(load_preset(DEFAULT)))
+    given, rest = make_parser(options).parse_known_args(arguments)
+    values: dict[str, Any] = {}
+    for path in given.config:
+        values = merge(values, read_config_file(Path(path)))
+    for path, value in [*_overrides(options, given), *_free_form(rest, options)]:
+        values = merge(values, _nested(path, value))
+    preset = load_preset(_preset_name(given.preset, values))
+    values.pop("preset", None)
+    values = merge({"method_options": dict(preset.method_options)}, values)
+    return Command(config=update(preset, values), json=_json_path(given.json), plain=given.plain)
+
+
+def make_parser(options: Iterable[Leaf]) -> argparse.ArgumentParser:
+    """Return the parser with one option for every field of a run."""
+    parser = _Parser(
+        prog=PROGRAM,
+        description="Benchmark synthesis methods: from references to a Pass@1 table.",
+        epilog="A killed run continues when the same command is given again.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help=f"{', '.join(PRESETS)} (default: the suite's own where it has one, else {DEFAULT})",
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", action="append", default=[],
+        help="YAML file of the fields below; may be repeated, later files and options win",
+    )  # fmt: skip
+    parser.add_argument("--json", metavar="FILE", help="also write the table's rows as JSON")
+    parser.add_argument("--plain", action="store_true", help="lines in place of the live display")
+    for leaf in options:
+        _add_option(parser, leaf)
+    return parser
+
+
+def _add_option(parser: argparse.ArgumentParser, leaf: Leaf) -> None:
+    text = f"{leaf.help} [{describe_type(leaf.hint)}; default: {_words(leaf.default)}]"
+    name = leaf.path.rpartition(".")[2].upper()
+    parser.add_argument(
+        f"--{leaf.path}", dest=leaf.path, metavar=name, default=argparse.SUPPRESS,
+        help=text.replace("%", "%%"),
+    )  # fmt: skip
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "none"
+    return str(value) if value not in ("", {}) else "none"
+
+
+def _overrides(options: Iterable[Leaf], given: argparse.Namespace) -> list[tuple[str, Any]]:
+    texts = vars(given)
+    return [
+        (leaf.path, convert_text(f"--{leaf.path}", leaf.hint, texts[leaf.path]))
+        for leaf in options
+        if leaf.path in texts
+    ]
+
+
+def _free_form(rest: Sequence[str], options: Iterable[Leaf]) -> list[tuple[str, Any]]:
+    """Return the options of single methods (--method_options.NAME.FIELD); refuse all others."""
+    pending, found = list(rest), []
+    while pending:
+        name, equals, text = pending.pop(0).partition("=")
+        if not name.startswith(_FREE_FORM) or name.count(".") != 2:
+            known = [f"--{leaf.path}" for leaf in options]
+            what = "option" if name.startswith("-") else "argument"
+            raise ConfigError(f"unknown {what} {name}{closest(name, known)}; see --help")
+        if not equals:
+            if not pending:
+                raise ConfigError(f"{name} needs a value")
+            text = pending.pop(0)
+        found.append((name[2:], convert_text(name, Any, text)))
+    return found
+
+
+def _preset_name(option: str | None, values: Mapping[str, Any]) -> str:
+    if option is not None:
+        return option
+    suite = values.get("suite")
+    default = suite if isinstance(suite, str) and suite in PRESETS else DEFAULT
+    return str(values.get("preset", default))
+
+
+def _json_path(text: str | None) -> Path | None:
+    if text is None:
+        return None
+    path = Path(text)
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise ConfigError(f"--json {text}: give a file in a directory that exists")
+    return path
+
+
+def _nested(path: str, value: Any) -> dict[str, Any]:
+    for name in reversed(path.split(".")):
+        value = {name: value}
+    return dict(value)
+
+
+def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return both mappings in one, nested ones too; where both have a value, `above` wins."""
+    merged = dict(below)
+    for name, value in above.items():
+        old = merged.get(name)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[name] = merge(old, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def prepare_process() -> None:
+    """Set what libraries read from the environment once, before any of them is imported.
+
+    What the user has set stays. MLflow: give up on an unreachable server within seconds, send no
+    telemetry. tokenizers: no threads beside torch's own in worker processes.
+    """
+    defaults = {
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)

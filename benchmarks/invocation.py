@@ -1,0 +1,117 @@
+"""One invocation from config to report: display, pipeline, rows, MLflow, table."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from benchmarks.fields import ConfigError, update
+from benchmarks.methods import load_method
+from benchmarks.pipeline import Pipeline, open_pipeline
+from benchmarks.progress import Display, make_display
+from benchmarks.report.facts import fact_rows
+from benchmarks.report.rows import method_rows
+from benchmarks.report.table import Report, show, write_json
+from benchmarks.run import Row, respond_config, run_rows, step_count
+from benchmarks.stages import respond
+from benchmarks.stages.context import EngineFactory, transformers_engine
+from benchmarks.tracking import Tracker, tracking_place
+
+if TYPE_CHECKING:
+    from benchmarks.config import RunConfig
+    from benchmarks.store import Stage
+
+
+def execute(
+    config: RunConfig,
+    *,
+    json_path: Path | None = None,
+    plain: bool = False,
+    make_engine: EngineFactory = transformers_engine,
+) -> Report:
+    """Run, print the table, write it for machines, and return it.
+
+    Raises:
+        ConfigError: the input is wrong; nothing has been computed.
+    """
+    began = time.monotonic()
+    with make_display(plain=plain or not sys.stdout.isatty()) as display:
+        report, place = _run(config, display, began, make_engine)
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    show(report, console)
+    console.print(place, markup=False, highlight=False, soft_wrap=True)
+    if json_path is not None:
+        write_json(report, json_path)
+    return report
+
+
+def _run(
+    config: RunConfig, display: Display, began: float, make_engine: EngineFactory
+) -> tuple[Report, str]:
+    """Return the report, and the line that says where MLflow has it."""
+    reused: list[bool] = []
+    tracker = Tracker(tracking_place(config.tracking_uri, config.output), warn=display.line)
+
+    def on_stage(stage: Stage, was_complete: bool) -> None:
+        reused.append(was_complete)
+        tracker.log_stage(stage, reused=was_complete)
+
+    pipeline = open_pipeline(
+        config, display=display, steps=step_count(config), on_stage=on_stage,
+        make_engine=make_engine,
+    )  # fmt: skip
+    check_before_work(pipeline)
+    with tracker.invocation(pipeline):
+        rows = run_rows(pipeline, on_row=tracker.begin_row)
+        report = _report(pipeline, rows, time.monotonic() - began, sum(reused))
+        tracker.log_report(report)
+    return report, tracker.where()
+
+
+def check_before_work(pipeline: Pipeline) -> None:
+    """Refuse options of methods, and a responder, that would only fail in the middle of the run.
+
+    Raises:
+        ConfigError: a method has no such option, or not with this value.
+        StageError: the responder cannot be had from these references.
+    """
+    config = pipeline.config
+    for method, options in config.method_options.items():
+        if method in config.methods and options:
+            method_class: Any = load_method(method)
+            update(method_class.config_class(), options, prefix=f"method_options.{method}.")
+    respond.check(respond_config(config, config.methods[0]), pipeline.references)
+    if config.output.exists() and not config.output.is_dir():
+        raise ConfigError(f"output {config.output} is a file: give a directory")
+
+
+def _report(pipeline: Pipeline, rows: list[Row], seconds: float, reused: int) -> Report:
+    config = pipeline.config
+    about = {
+        "suite": config.suite,
+        "domain": config.suite_options.domain,
+        "track": config.suite_options.track,
+        "split": config.evaluate.split,
+        "template": pipeline.context.suite.template,
+        "suite_digest": pipeline.suite_digest,
+        "model": config.model,
+        "model_digest": pipeline.model_digest,
+        "responder": config.responder,
+        "references": len(pipeline.references),
+        "seeds": list(config.seeds),
+        "pairs": config.pairs,
+        "draws": config.draws,
+    }
+    return Report(
+        about=about,
+        rows=method_rows(rows, config.evaluate.ks),
+        facts=fact_rows(rows, pipeline.context.suite),
+        stored=config.output.resolve(),
+        seconds=seconds,
+        reused=reused,
+        stages=step_count(config),
+    )

@@ -1,0 +1,197 @@
+"""What every step of a run shares, and how a step becomes a stage: addressed, reused or run."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import ModuleType
+from typing import Any
+
+from benchmarks.config import RunConfig
+from benchmarks.fields import ConfigError
+from benchmarks.identity import code_version, digest
+from benchmarks.methods import METHODS
+from benchmarks.models import model_digest, resolve_model
+from benchmarks.progress import Display
+from benchmarks.stages.context import EngineFactory, StageContext, transformers_engine
+from benchmarks.store import Stage, Store
+from benchmarks.suites.base import Suite
+from benchmarks.suites.registry import load_suite, suite_module
+from domino.records import Reference
+
+OnStage = Callable[[Stage, bool], None]
+"""Called with (stage, whether it was complete already) as each step ends."""
+
+_WHERE_NOT_WHAT = ("workers", "bubblewrap", "allow_unsandboxed")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pipeline:
+    """One invocation: its config, its data, its store, and where it reports to.
+
+    Attributes:
+        references: the references that methods are given.
+        references_digest: of those references.
+        suite_digest: of the suite's name, template and problems.
+        model: of the backbone's files.
+        context: what stages are given; each row replaces the seed.
+        steps: how many steps the invocation has, gold check included.
+    """
+
+    config: RunConfig
+    references: tuple[Reference, ...]
+    suite_digest: str
+    model_digest: str
+    context: StageContext
+    references_digest: str
+    store: Store
+    display: Display
+    on_stage: OnStage
+    steps: int
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def step(
+        self,
+        module: ModuleType,
+        config: Any,
+        *inputs: Stage | Sequence[Reference],
+        row: str,
+        seed: int | None,
+        runs_programs: bool = False,
+        address_inputs: Sequence[Stage] | None = None,
+    ) -> Stage:
+        """Return the finished stage of `module.run(config, *inputs, stage, context)`.
+
+        Args:
+            module: one of `benchmarks.stages`.
+            config: the stage's own config.
+            inputs: earlier stages, and references, in the order that `run` takes them.
+            row: whose step it is, for the display.
+            seed: the row's seed; None where the stage draws nothing at random.
+            runs_programs: whether the sandbox's limits can change the result.
+            address_inputs: the stages that the result depends on, where not all of `inputs`.
+        """
+        name = module.__name__.rpartition(".")[2].replace("_", "-")
+        stages = [item for item in inputs if isinstance(item, Stage)]
+        stage = self.store.stage(
+            name,
+            config=self._identity(config, inputs, seed, runs_programs),
+            inputs=stages if address_inputs is None else address_inputs,
+            code=self._code(module, config),
+        )
+        self.display.stage(row, next(self._numbers), self.steps)
+        reused = stage.complete
+        if reused:
+            self.display.reused(name)
+        else:
+            context = replace(self.context, seed=seed or 0)
+            with stage.writing(on_wait=self.display.note):
+                if not stage.complete:  # another process may have finished it meanwhile
+                    module.run(config, *inputs, stage, context)
+        self.on_stage(stage, reused)
+        return stage
+
+    def _identity(
+        self,
+        config: Any,
+        inputs: Sequence[Stage | Sequence[Reference]],
+        seed: int | None,
+        runs_programs: bool,
+    ) -> dict[str, Any]:
+        """Return all that a stage's result depends on beside other stages and code."""
+        given = [digest(tuple(item)) for item in inputs if not isinstance(item, Stage)]
+        identity = {
+            "config": config,
+            "references": given,
+            "seed": seed,
+            "suite": self.suite_digest,
+            "model": self.model_digest,
+        }
+        return {**identity, "sandbox": self._limits()} if runs_programs else identity
+
+    def _limits(self) -> dict[str, Any]:
+        """Return the sandbox's settings that can change a verdict."""
+        sandbox = self.config.sandbox
+        values = {name: getattr(sandbox, name) for name in type(sandbox).__dataclass_fields__}
+        if sandbox.interpreter == sys.executable:  # its place does not matter, its version does
+            values["interpreter"] = f"Python {sys.version.split()[0]}"
+        return {name: value for name, value in values.items() if name not in _WHERE_NOT_WHAT}
+
+    def _code(self, module: ModuleType, config: Any) -> str:
+        """Return the version of the stage's code; a method's own where its config names one."""
+        method = getattr(config, "method", None)
+        methods = [METHODS[method].partition(":")[0]] if method else []
+        return code_version(module.__name__, suite_module(self.config.suite), *methods)
+
+
+def open_pipeline(
+    config: RunConfig,
+    *,
+    display: Display,
+    steps: int,
+    on_stage: OnStage = lambda stage, reused: None,
+    make_engine: EngineFactory = transformers_engine,
+) -> Pipeline:
+    """Load the suite and find the model, so that every bad input is refused before any work.
+
+    Raises:
+        ConfigError: the model is none, or the suite has too few references.
+        SuiteError: the suite's data cannot be read.
+    """
+    suite = load_suite(config.suite, config.suite_options)
+    references = take_references(suite, config.references)
+    model = resolve_model(config.model)
+    context = StageContext(
+        suite=suite,
+        model=str(model),
+        seed=0,
+        sandbox=config.sandbox,
+        progress=display,
+        log=_showing(display),
+        make_engine=make_engine,
+    )
+    return Pipeline(
+        config=config,
+        references=references,
+        suite_digest=_suite_digest(suite),
+        model_digest=model_digest(model, config.output),
+        context=context,
+        references_digest=digest(references),
+        store=Store(config.output),
+        display=display,
+        on_stage=on_stage,
+        steps=steps,
+    )
+
+
+def take_references(suite: Suite, count: int | None) -> tuple[Reference, ...]:
+    """Return the first `count` references of a suite, all where it is None.
+
+    Raises:
+        ConfigError: the suite has fewer, or fewer than two.
+    """
+    references = suite.references()
+    if len(references) < (count or 2):
+        raise ConfigError(
+            f"references: {suite.name} has {len(references)} and the run needs {count or 2}: "
+            + ("give --references a smaller number, or " if len(references) >= 2 else "")
+            + "give the suite more of them"
+        )
+    return references[:count]
+
+
+def _suite_digest(suite: Suite) -> str:
+    problems = [suite.problems("test"), suite.problems("development")]
+    return digest([suite.name, suite.template, problems])
+
+
+def _showing(display: Display) -> Callable[[Mapping[str, float], int], None]:
+    """Return a log that shows the loss beside the progress bar."""
+
+    def show(metrics: Mapping[str, float], step: int) -> None:
+        if "loss" in metrics:
+            display.note(f"loss {metrics['loss']:.3f}")
+
+    return show

@@ -1,0 +1,134 @@
+"""What the stored stages of a run say of each method: one row a method, over all seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.metrics.intervals import mean_interval
+from benchmarks.metrics.passk import pass_at_k
+from benchmarks.stages.evaluate import VERDICTS
+from domino.records import Score, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmarks.run import Row
+
+NEVER_DRAWN = "never drawn"
+"""The reason under which draws are counted that a method did not make."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MethodRow:
+    """One method over all seeds.
+
+    Attributes:
+        method: its name.
+        synthesizes: whether it adds new instructions.
+        scores: pass@k on base and plus inputs, for each k; the first is Pass@1.
+        base_scores: the same on base inputs alone.
+        drawn: instructions that the method made, all seeds together.
+        kept: pairs that were fine-tuned on, all seeds together.
+        dropped: how many were dropped for each reason, all stages and seeds together.
+        seconds: what all stages took, a shared stage counted in every row.
+        tokens: tokens generated to make the pairs, refused ones included.
+        evaluation_tokens: tokens generated to solve the problems.
+        outcomes: how many programs ended in each way.
+        untrained_seeds: seeds that had no pair left, so that the plain backbone was scored.
+        stages: the directory of every stage, by seed.
+    """
+
+    method: str
+    synthesizes: bool
+    scores: tuple[Score, ...]
+    base_scores: tuple[Score, ...]
+    drawn: int
+    kept: int
+    dropped: Mapping[str, int]
+    seconds: float
+    tokens: int
+    evaluation_tokens: int
+    outcomes: Mapping[str, int]
+    untrained_seeds: tuple[int, ...]
+    stages: Mapping[str, tuple[str, ...]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row as plain data."""
+        return dataclasses.asdict(self)
+
+
+def method_rows(rows: Sequence[Row], ks: Sequence[int]) -> list[MethodRow]:
+    """Return one row a method, in the order in which methods first appear."""
+    by_method: dict[str, list[Row]] = {}
+    for row in rows:
+        by_method.setdefault(row.method, []).append(row)
+    return [_method_row(method, seeds, ks) for method, seeds in by_method.items()]
+
+
+def _method_row(method: str, rows: Sequence[Row], ks: Sequence[int]) -> MethodRow:
+    ordered = sorted(rows, key=lambda row: row.seed)
+    both = [_verdicts(row, lambda verdict: verdict.passed) for row in ordered]
+    base = [_verdicts(row, lambda verdict: verdict.base == "passed") for row in ordered]
+    seeds = tuple(row.seed for row in ordered)
+    return MethodRow(
+        method=method,
+        synthesizes=bool(ordered[0].synthesized.summary["synthesizes"]),
+        scores=tuple(_score(f"pass@{k}", both, seeds, k) for k in ks),
+        base_scores=tuple(_score(f"base pass@{k}", base, seeds, k) for k in ks),
+        drawn=sum(row.synthesized.summary["drawn"] for row in ordered),
+        kept=sum(row.tuned.summary["kept"] for row in ordered),
+        dropped=_total(_drops(row) for row in ordered),
+        seconds=round(sum(stage.seconds for row in ordered for stage in row.stages), 1),
+        tokens=sum(
+            stage.summary["tokens"] for row in ordered for stage in (row.synthesized, row.responded)
+        ),
+        evaluation_tokens=sum(row.evaluated.summary["tokens"] for row in ordered),
+        outcomes=_total(row.evaluated.summary["outcomes"] for row in ordered),
+        untrained_seeds=tuple(row.seed for row in ordered if not row.tuned.summary["adapter"]),
+        stages={str(row.seed): tuple(stage.path.name for stage in row.stages) for row in ordered},
+    )
+
+
+def _verdicts(row: Row, passes: Callable[[Verdict], bool]) -> dict[str, tuple[int, int]]:
+    """Return (samples, passed) of each problem, in the order of their ids."""
+    counts: dict[str, list[bool]] = {}
+    for verdict in row.evaluated.read(VERDICTS, Verdict):
+        counts.setdefault(verdict.problem_id, []).append(passes(verdict))
+    return {problem: (len(counts[problem]), sum(counts[problem])) for problem in sorted(counts)}
+
+
+def _score(
+    metric: str, results: Sequence[Mapping[str, tuple[int, int]]], seeds: tuple[int, ...], k: int
+) -> Score:
+    problems = list(results[0])
+    table_SP2 = np.array([[result[problem] for problem in problems] for result in results])
+    interval = mean_interval(pass_at_k(table_SP2[..., 0], table_SP2[..., 1], k))
+    return Score(
+        metric=metric,
+        value=interval.value,
+        low=interval.low,
+        high=interval.high,
+        problems=len(problems),
+        samples=int(table_SP2[0, 0, 0]),
+        seeds=seeds,
+    )
+
+
+def _drops(row: Row) -> Mapping[str, int]:
+    stages = (row.filtered, row.agreed, row.pairs, row.tuned)
+    missing = {NEVER_DRAWN: row.synthesized.summary["missing"]}
+    return _total([missing, *(stage.summary["dropped"] for stage in stages)])
+
+
+def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Add counts by name, the largest first; names that count nothing are left out."""
+    total: Counter[str] = Counter()
+    for part in counts:
+        total.update(part)
+    return {name: count for name, count in total.most_common() if count}

@@ -1,0 +1,184 @@
+"""The Pass@1 table that ends a run: for people on the terminal, and the same rows as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.files import write_atomically
+from benchmarks.report.facts import FactRow
+from benchmarks.report.rows import MethodRow
+
+JSON_VERSION = 1
+_REASONS_SHOWN = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """All that is said at the end of a run.
+
+    Attributes:
+        about: what every row shares: suite, model, responder, references, seeds, pairs, digests.
+        rows: one for each method.
+        facts: exact counts over synthetic pairs, where the suite's universe is known.
+        stored: where the stages are.
+        seconds: wall seconds of this invocation.
+        reused: stages that were complete already, of `stages`.
+        stages: stages of the run.
+    """
+
+    about: Mapping[str, Any]
+    rows: Sequence[MethodRow]
+    facts: Sequence[FactRow]
+    stored: Path
+    seconds: float
+    reused: int
+    stages: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain data; this is what `--json` writes.
+
+        `version` (of this form), `about`, `methods` (fields of MethodRow; every score has metric,
+        value, low, high, problems, samples, seeds), `facts` (fields of FactRow), `stored`,
+        `seconds`, `stages`, `reused`.
+        """
+        return {
+            "version": JSON_VERSION,
+            "about": dict(self.about),
+            "methods": [row.to_dict() for row in self.rows],
+            "facts": [dataclasses.asdict(row) for row in self.facts],
+            "stored": str(self.stored),
+            "seconds": round(self.seconds, 1),
+            "stages": self.stages,
+            "reused": self.reused,
+        }
+
+
+def write_json(report: Report, path: Path) -> None:
+    """Write the report for machines; a file that is there is replaced whole.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    text = json.dumps(report.to_dict(), indent=1, ensure_ascii=False)
+    write_atomically(path, text + "\n")
+
+
+def show(report: Report, console: Console) -> None:
+    """Print the tables and what has to be known to read them."""
+    console.print(score_table(report))
+    if report.facts:
+        console.print(fact_table(report.facts))
+    for line in footnotes(report):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def score_table(report: Report) -> Table:
+    """Return Pass@1 (and every other pass@k of the run), with counts and costs, a method a line."""
+    table = Table(title=f"{report.about['suite']}: Pass@1, 95 % interval", title_justify="left")
+    table.add_column("method", no_wrap=True)
+    table.add_column("pass@1", justify="right", no_wrap=True)
+    table.add_column("95 % interval", justify="right", no_wrap=True)
+    for score in report.rows[0].scores[1:]:
+        table.add_column(score.metric, justify="right", no_wrap=True)
+    table.add_column("n", justify="right", no_wrap=True)
+    table.add_column("kept", justify="right", no_wrap=True)
+    table.add_column("dropped", overflow="fold")
+    table.add_column("seconds", justify="right", no_wrap=True)
+    table.add_column("tokens", justify="right", no_wrap=True)
+    for row in report.rows:
+        table.add_row(*_cells(row))
+    return table
+
+
+def _cells(row: MethodRow) -> list[str]:
+    first, *others = row.scores
+    return [
+        row.method,
+        percent(first.value),
+        f"{percent(first.low)} to {percent(first.high)}",
+        *(percent(score.value) for score in others),
+        f"{first.problems} × {len(first.seeds)}",
+        str(row.kept),
+        dropped_words(row.dropped),
+        f"{row.seconds:.0f}",
+        f"{row.tokens:,}",
+    ]
+
+
+def fact_table(facts: Sequence[FactRow]) -> Table:
+    """Return what the suite's universe says of the synthetic pairs; "-" where nothing was made."""
+    names = list(dict.fromkeys(name for row in facts for name in row.shares))
+    table = Table(title="Synthetic pairs by exact oracle, in %", title_justify="left")
+    table.add_column("method", no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="right")
+    for row in facts:
+        cells = [percent(row.shares[name]) if name in row.shares else "-" for name in names]
+        table.add_row(row.method, *cells)
+    return table
+
+
+def percent(share: float) -> str:
+    """Return a share as a percentage with one decimal."""
+    return f"{100 * share:.1f}"
+
+
+def dropped_words(dropped: Mapping[str, int]) -> str:
+    """Return counts by reason, the largest first, the small ones together."""
+    if not dropped:
+        return "0"
+    shown = list(dropped.items())[:_REASONS_SHOWN]
+    rest = sum(dropped.values()) - sum(count for _, count in shown)
+    words = ", ".join(f"{count} {reason}" for reason, count in shown)
+    return f"{sum(dropped.values())}: {words}" + (f", {rest} other" if rest else "")
+
+
+def footnotes(report: Report) -> list[str]:
+    """Return what has to be known to read the table, one line each."""
+    about = report.about
+    given = f"{about['references']} ({about['template']})"
+    return [
+        "n is problems × seeds. The interval covers both"
+        + (": one seed says nothing of how another would come out." if _one_seed(report) else "."),
+        f"Responses: {about['responder']}. References: {given}. "
+        f"Pairs: at most {about['pairs']} a seed, of {about['draws']} draws.",
+        f"Suite {about['suite']}, {about['split']} problems, digest {about['suite_digest'][:12]}; "
+        f"model {about['model']}, digest {about['model_digest'][:12]}.",
+        *_remarks(report),
+        f"{report.stages} stages in {report.seconds:.0f} s, {report.reused} of them reused"
+        + ("; nothing recomputed." if report.reused == report.stages else "."),
+        f"Stored in {report.stored}",
+    ]
+
+
+def _one_seed(report: Report) -> bool:
+    return len(report.rows[0].scores[0].seeds) == 1
+
+
+def _remarks(report: Report) -> list[str]:
+    """Return what a reader might otherwise take for something else."""
+    wanted = int(report.about["pairs"])
+    remarks = []
+    for row in report.rows:
+        seeds = len(row.scores[0].seeds)
+        if row.untrained_seeds:
+            numbers = ", ".join(map(str, row.untrained_seeds))
+            remarks.append(
+                f"{row.method}: no pair to train on (seed {numbers}); the plain backbone is scored."
+            )
+        elif row.synthesizes and row.kept < wanted * seeds:
+            remarks.append(
+                f"{row.method}: {row.kept} of {wanted * seeds} pairs; too few were kept."
+            )
+        if row.scores[0].value == 0:
+            outcomes = ", ".join(f"{count} {name}" for name, count in row.outcomes.items())
+            remarks.append(f"{row.method}: not one program passed ({outcomes}).")
+    return remarks

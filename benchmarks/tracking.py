@@ -1,0 +1,337 @@
+"""MLflow: one parent run an invocation, one child a method and seed. The only file that imports it.
+
+Everything is logged from finished stages, whether they were run now or reused, so an invocation's
+children are always whole. MLflow that cannot be reached costs one warning and no result: typing
+the same command again, when it can be reached, logs everything from the store.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import logging
+import os
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+
+from benchmarks.provenance import machine_tags, process_tags, started_by_dead_process
+from benchmarks.stages.context import LOSSES, Metrics
+from benchmarks.stages.sieve import KEPT
+from benchmarks.store import Stage, canonical_json
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from benchmarks.pipeline import Pipeline
+    from benchmarks.report.table import Report
+
+_PARAMS_A_BATCH = 100
+_METRICS_A_BATCH = 1000
+_PARAM_LENGTH = 6000
+_DIGEST_LENGTH = 36
+_SAMPLES = ("synthesize/synthetic.jsonl", "decontaminate/kept.jsonl", "evaluate/programs.jsonl",
+            "evaluate/verdicts.jsonl")  # fmt: skip
+_P = ParamSpec("_P")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where MLflow keeps runs, and artifacts where it has no place of its own for them."""
+
+    uri: str
+    artifacts: str | None
+    dashboard: str
+
+
+def tracking_place(uri: str | None, output: Path) -> Place:
+    """Return the given address, else MLFLOW_TRACKING_URI, else a database beside the runs."""
+    chosen = uri or os.environ.get("MLFLOW_TRACKING_URI")
+    if chosen:
+        served = chosen.startswith(("http://", "https://"))
+        command = f"mlflow server --backend-store-uri {shlex.quote(chosen)} --host 127.0.0.1"
+        return Place(uri=chosen, artifacts=None, dashboard=chosen if served else command)
+    folder = output.absolute().parent
+    local = f"sqlite:///{folder / 'mlflow.db'}"
+    command = f"mlflow server --backend-store-uri {shlex.quote(local)} --host 127.0.0.1"
+    at_home = folder == Path.cwd()
+    return Place(
+        uri=local,
+        artifacts=(folder / "mlruns").as_uri(),
+        dashboard="make dashboard (then http://127.0.0.1:5000)" if at_home else command,
+    )
+
+
+def _guarded(
+    method: Callable[Concatenate[Tracker, _P], None],
+) -> Callable[Concatenate[Tracker, _P], None]:
+    """Make a failure of MLflow a warning, once; results never depend on it."""
+
+    @functools.wraps(method)
+    def call(self: Tracker, /, *args: _P.args, **kwargs: _P.kwargs) -> None:
+        if not self.works:
+            return
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - the boundary: whatever MLflow raises
+            self.give_up(error)
+
+    return call
+
+
+class Tracker:
+    """Logs one invocation."""
+
+    def __init__(self, place: Place, *, warn: Callable[[str], None]) -> None:
+        """Log to `place`; nothing is contacted before `invocation`. `warn` shows one line."""
+        self.works = True
+        self._place = place
+        self._warn = warn
+        self._parent: str | None = None
+        self._child: str | None = None
+        self._experiment = ""
+        self._inputs: list[Any] = []
+        self._params: dict[str, str] = {}
+
+    @functools.cached_property
+    def _client(self) -> MlflowClient:
+        from mlflow import MlflowClient
+
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        return MlflowClient(tracking_uri=self._place.uri)
+
+    @contextlib.contextmanager
+    def invocation(self, pipeline: Pipeline) -> Iterator[None]:
+        """Hold the parent run open; it and its last child end as the block does."""
+        self._begin(pipeline)
+        try:
+            yield
+        except KeyboardInterrupt:
+            self._end("KILLED")
+            raise
+        except BaseException:
+            self._end("FAILED")
+            raise
+        self._end("FINISHED")
+
+    def give_up(self, error: BaseException) -> None:
+        """Say once that MLflow does not work, and log nothing more."""
+        self.works = False
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        self._warn(
+            f"warning: MLflow at {self._place.uri} failed ({reason}); the run goes on and all its "
+            "results are stored in the run directory. Type the same command again to log them."
+        )
+
+    def where(self) -> str:
+        """Return the line that says how to see the run in MLflow."""
+        if not self.works:
+            return f"MLflow: not logged ({self._place.uri} failed)"
+        return (
+            f"MLflow: run {self._parent} in {self._place.uri}; dashboard: {self._place.dashboard}"
+        )
+
+    @_guarded
+    def _begin(self, pipeline: Pipeline) -> None:
+        config = pipeline.config
+        self._experiment = self._find_experiment(config.suite)
+        self._end_dead_runs()
+        self._inputs = _common_inputs(pipeline)
+        self._params = flatten(json.loads(canonical_json(config)))
+        run = self._client.create_run(
+            self._experiment,
+            run_name=f"{config.suite} {time.strftime('%Y-%m-%d %H:%M:%S')}",
+            tags={**process_tags(), **machine_tags()},
+        )
+        self._parent = run.info.run_id
+        self._log(self._parent, params=self._params)
+        self._client.log_inputs(self._parent, datasets=self._inputs)
+        self._client.log_dict(self._parent, json.loads(canonical_json(config)), "config.json")
+
+    @_guarded
+    def begin_row(self, method: str, seed: int) -> None:
+        """End the last child and begin the next."""
+        self._end_child("FINISHED")
+        tags = {**process_tags(), "mlflow.parentRunId": str(self._parent)}
+        run = self._client.create_run(self._experiment, run_name=f"{method} seed {seed}", tags=tags)
+        self._child = run.info.run_id
+        self._log(self._child, params={**self._params, "method": method, "seed": str(seed)})
+
+    @_guarded
+    def log_stage(self, stage: Stage, *, reused: bool) -> None:
+        """Log a finished stage to the current row: counts, seconds, curves, samples."""
+        run = self._child or str(self._parent)
+        values = {f"{stage.name}/{name}": value for name, value in numbers(stage.summary).items()}
+        values[f"seconds/{stage.name}"] = stage.seconds
+        now = int(time.time() * 1000)
+        points = [(name, value, 0) for name, value in values.items()]
+        points += [
+            (f"{stage.name}/{name}", value, point.step)
+            for point in stage.read(LOSSES, Metrics)
+            for name, value in point.values.items()
+        ]
+        tags = {f"stage.{stage.name}": stage.address, f"reused.{stage.name}": str(reused).lower()}
+        self._log(run, metrics=points, tags=tags, timestamp=now)
+        self._log_files(run, stage)
+
+    @_guarded
+    def log_report(self, report: Report) -> None:
+        """Log the Pass@1 table, and each row's scores, to the parent."""
+        self._end_child("FINISHED")
+        parent = str(self._parent)
+        table = score_columns(report)
+        self._client.log_table(parent, data=table, artifact_file="pass_at_1.json")
+        self._client.log_dict(parent, report.to_dict(), "report.json")
+        points = [
+            (metric_name(f"{row.method}/{score.metric}"), score.value, 0)
+            for row in report.rows
+            for score in row.scores
+        ]
+        self._log(parent, metrics=points, timestamp=int(time.time() * 1000))
+
+    @_guarded
+    def _end(self, status: str) -> None:
+        self._end_child(status)
+        if self._parent is not None:
+            self._client.set_terminated(self._parent, status=status)
+
+    def _end_child(self, status: str) -> None:
+        if self._child is not None:
+            self._client.set_terminated(self._child, status=status)
+            self._child = None
+
+    def _find_experiment(self, name: str) -> str:
+        """Return the experiment's id, made where it is not there."""
+        found = self._client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        return self._client.create_experiment(name, artifact_location=self._place.artifacts)
+
+    def _end_dead_runs(self) -> None:
+        """End the runs that a killed process of this machine left open."""
+        experiments = [found.experiment_id for found in self._client.search_experiments()]
+        for run in self._client.search_runs(experiments, "attributes.status = 'RUNNING'"):
+            if started_by_dead_process(run.data.tags):
+                self._client.set_terminated(run.info.run_id, status="KILLED")
+
+    def _log_files(self, run: str, stage: Stage) -> None:
+        for sample in _SAMPLES:
+            name, _, file = sample.partition("/")
+            if name == stage.name and (stage.path / file).is_file():
+                self._client.log_artifact(run, str(stage.path / file), artifact_path=name)
+        if stage.name == "decontaminate":
+            synthetic = _dataset("synthetic", stage.digests.get(KEPT, "empty"), stage.path / KEPT,
+                                 stage.summary["kept"], "training")  # fmt: skip
+            self._client.log_inputs(run, datasets=[*self._inputs, synthetic])
+
+    def _log(
+        self,
+        run: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        metrics: Sequence[tuple[str, float, int]] = (),
+        tags: Mapping[str, str] | None = None,
+        timestamp: int = 0,
+    ) -> None:
+        """Log in as few requests as MLflow's limits allow."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        for batch in _batches([Param(k, v) for k, v in (params or {}).items()], _PARAMS_A_BATCH):
+            self._client.log_batch(run, params=batch)
+        points = [
+            Metric(metric_name(name), value, timestamp, step) for name, value, step in metrics
+        ]
+        labels = [RunTag(name, value) for name, value in (tags or {}).items()]
+        for batch in _batches(points, _METRICS_A_BATCH - len(labels)):
+            self._client.log_batch(run, metrics=batch, tags=labels)
+            labels = []
+        if labels:
+            self._client.log_batch(run, tags=labels)
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return nested values by dotted name, as text of at most MLflow's length."""
+    flat: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat.update(flatten(value, f"{prefix}{name}."))
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            flat[f"{prefix}{name}"] = text[:_PARAM_LENGTH]
+    return flat
+
+
+def numbers(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """Return the numbers of nested values by dotted name."""
+    found: dict[str, float] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found.update(numbers(value, f"{prefix}{name}."))
+        elif isinstance(value, int | float):
+            found[f"{prefix}{name}"] = float(value)
+    return found
+
+
+def metric_name(name: str) -> str:
+    """Return a name of the characters that MLflow allows; pass@1 becomes pass_at_1."""
+    spelled = name.replace("@", "_at_")
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_-. :/") else "_" for c in spelled)
+
+
+def score_columns(report: Report) -> dict[str, list[Any]]:
+    """Return the Pass@1 table by columns."""
+    rows = report.rows
+    first = [row.scores[0] for row in rows]
+    return {
+        "method": [row.method for row in rows],
+        "pass@1": [score.value for score in first],
+        "low": [score.low for score in first],
+        "high": [score.high for score in first],
+        "problems": [score.problems for score in first],
+        "seeds": [len(score.seeds) for score in first],
+        "kept": [row.kept for row in rows],
+        "dropped": [sum(row.dropped.values()) for row in rows],
+        "dropped by reason": [json.dumps(dict(row.dropped)) for row in rows],
+        "seconds": [row.seconds for row in rows],
+        "tokens": [row.tokens for row in rows],
+    }
+
+
+def _batches(items: Sequence[Any], size: int) -> Iterator[list[Any]]:
+    pending = iter(items)
+    while batch := list(islice(pending, size)):
+        yield batch
+
+
+def _common_inputs(pipeline: Pipeline) -> list[Any]:
+    """Return the data that all rows share: references and problems."""
+    config = pipeline.config
+    problems = pipeline.context.suite.problems(config.evaluate.split)
+    options = config.suite_options
+    return [
+        _dataset("references", pipeline.references_digest, options.references_path or config.suite,
+                 len(pipeline.references), "fit"),
+        _dataset(config.evaluate.split, pipeline.suite_digest, options.dataset or config.suite,
+                 len(problems), "evaluation"),
+    ]  # fmt: skip
+
+
+def _dataset(name: str, digest: str, source: Path | str, count: int, context: str) -> Any:
+    """Return an MLflow dataset input: its digest, where it lies, how many it holds, its use."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+    from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+
+    dataset = Dataset(
+        name=name,
+        digest=digest[:_DIGEST_LENGTH],
+        source_type="local" if isinstance(source, Path) else "code",
+        source=json.dumps({"uri": str(source)}),
+        profile=json.dumps({"num_rows": count}),
+    )
+    return DatasetInput(dataset=dataset, tags=[InputTag(MLFLOW_DATASET_CONTEXT, context)])
