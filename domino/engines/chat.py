@@ -7,7 +7,7 @@ from typing import Any
 
 from domino.engines.base import EngineError, Message
 
-_SENTINEL = "\u2042sentinel\u2042"  # no template and no user text contains it
+SENTINEL = "\u2042sentinel\u2042"  # no template and no user text contains it
 
 
 def render_chat(
@@ -20,8 +20,8 @@ def render_chat(
     """
     if not open_user_turn:
         return _apply(tokenizer, messages, add_generation_prompt=True)
-    opened = [*messages, {"role": "user", "content": _SENTINEL}]
-    return _apply(tokenizer, opened, add_generation_prompt=False).partition(_SENTINEL)[0]
+    opened = [*messages, {"role": "user", "content": SENTINEL}]
+    return _apply(tokenizer, opened, add_generation_prompt=False).partition(SENTINEL)[0]
 
 
 def turn_end_token(tokenizer: Any) -> str:
@@ -30,9 +30,9 @@ def turn_end_token(tokenizer: Any) -> str:
     Raises:
         EngineError: neither names one.
     """
-    messages = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _SENTINEL}]
+    messages = [{"role": "user", "content": "?"}, {"role": "assistant", "content": SENTINEL}]
     if getattr(tokenizer, "chat_template", None):
-        tail = _apply(tokenizer, messages, add_generation_prompt=False).partition(_SENTINEL)[2]
+        tail = _apply(tokenizer, messages, add_generation_prompt=False).partition(SENTINEL)[2]
         ids = tokenizer(tail.lstrip(), add_special_tokens=False)["input_ids"]
         if ids and ids[0] in tokenizer.added_tokens_decoder:
             return str(tokenizer.convert_ids_to_tokens(ids[0]))

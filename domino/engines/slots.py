@@ -160,7 +160,7 @@ class SlotCache(Cache):
         return states.new_zeros(self._slots, heads, self._capacity, dim)
 
 
-class SlotLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
+class SlotLayer(CacheLayerMixin):
     """One layer's keys and values, [S, K, T, D], written at one position per row."""
 
     keys: torch.Tensor

@@ -1,0 +1,125 @@
+"""Soft tokens: where they start, how far they stray from the vocabulary, saving, loading.
+
+Shapes: P soft tokens, H hidden size, V vocabulary, T tokens of a text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+Initialisation = Literal["vocabulary", "text", "normal"]
+
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+_KEY = "prompt_embeddings"  # what PEFT calls the tokens of a prompt-tuning adapter
+
+
+class SoftTokensError(ValueError):
+    """Soft tokens that cannot be made or loaded: what, the value, the remedy."""
+
+
+def initial_tokens(
+    table_VH: torch.Tensor,
+    count: int,
+    how: Initialisation,
+    generator: torch.Generator,
+    text_ids: Sequence[int] = (),
+) -> torch.Tensor:
+    """Return `count` new soft tokens, [P, H], in float32 on the table's device.
+
+    Args:
+        table_VH: the model's input embeddings.
+        count: P.
+        how: "vocabulary" copies rows drawn at random, "text" the rows of a text (repeated or cut
+            to P), "normal" draws from N(0, 1), far above the norm of real embeddings.
+        generator: a CPU generator; equal seeds give equal tokens.
+        text_ids: the text's token ids, for "text".
+
+    Raises:
+        SoftTokensError: the count is below 1, the text is empty, or the way is unknown.
+    """
+    if count < 1:
+        raise SoftTokensError(f"{count} soft tokens asked for: give at least 1")
+    if how == "normal":
+        drawn_PH = torch.randn(count, table_VH.shape[1], generator=generator)
+        return drawn_PH.to(table_VH.device)
+    if how == "vocabulary":
+        rows_P = torch.randint(len(table_VH), (count,), generator=generator)
+    elif how == "text":
+        if not len(text_ids):
+            raise SoftTokensError("initialisation 'text' got an empty text: give one, or another")
+        rows_P = torch.tensor(text_ids, dtype=torch.long)[torch.arange(count) % len(text_ids)]
+    else:
+        raise SoftTokensError(f"initialisation {how!r}: give 'vocabulary', 'text' or 'normal'")
+    return table_VH.detach()[rows_P.to(table_VH.device)].float().clone()
+
+
+def norm_ratio(tokens_PH: torch.Tensor, table_VH: torch.Tensor) -> float:
+    """Mean norm of the soft tokens over the mean norm of the vocabulary's embeddings."""
+    return float(
+        tokens_PH.detach().float().norm(dim=-1).mean() / table_VH.float().norm(dim=-1).mean()
+    )
+
+
+def nearest_cosine(tokens_PH: torch.Tensor, table_VH: torch.Tensor) -> float:
+    """Mean over the soft tokens of the cosine to their nearest embedding in the vocabulary."""
+    tokens_PH = torch.nn.functional.normalize(tokens_PH.detach().float(), dim=-1)
+    table_VH = torch.nn.functional.normalize(table_VH.float(), dim=-1)
+    return float((tokens_PH @ table_VH.T).amax(-1).mean())
+
+
+def save_adapter(directory: Path, tokens_PH: torch.Tensor, shape: Any, model_name: str) -> None:
+    """Write the tokens as a prompt-tuning adapter that `PeftModel.from_pretrained` loads.
+
+    Args:
+        directory: is made if needed.
+        tokens_PH: the soft tokens.
+        shape: the backbone's config, which the adapter's config takes its shape from.
+        model_name: path or hub name of the backbone, for the adapter's config.
+    """
+    from peft import PromptTuningConfig
+
+    directory.mkdir(parents=True, exist_ok=True)
+    PromptTuningConfig(
+        task_type="CAUSAL_LM",
+        base_model_name_or_path=model_name,
+        num_virtual_tokens=tokens_PH.shape[0],
+        token_dim=tokens_PH.shape[1],
+        num_transformer_submodules=1,
+        num_attention_heads=shape.num_attention_heads,
+        num_layers=shape.num_hidden_layers,
+        inference_mode=True,
+    ).save_pretrained(str(directory))
+    save_file(
+        {_KEY: tokens_PH.detach().float().cpu().contiguous()}, str(directory / ADAPTER_WEIGHTS)
+    )
+
+
+def load_adapter(directory: Path, hidden_size: int) -> torch.Tensor:
+    """Read the soft tokens of a prompt-tuning adapter, [P, H], float32.
+
+    Raises:
+        SoftTokensError: it is no such adapter, or was made for a model of another width.
+    """
+    try:
+        config = json.loads((directory / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+        tokens_PH = load_file(str(directory / ADAPTER_WEIGHTS))[_KEY].float()
+    except (OSError, KeyError, json.JSONDecodeError, SafetensorError) as error:
+        raise SoftTokensError(
+            f"{directory} holds no prompt-tuning adapter ({error}): give a directory with "
+            f"{ADAPTER_CONFIG} and {ADAPTER_WEIGHTS}, or fit again"
+        ) from error
+    if tokens_PH.ndim != 2 or tokens_PH.shape[1] != hidden_size:
+        raise SoftTokensError(
+            f"{directory} holds soft tokens of shape {tuple(tokens_PH.shape)} for "
+            f"{config.get('base_model_name_or_path')!r}; this backbone is {hidden_size} wide: "
+            "use the backbone that they were fitted on, or fit again"
+        )
+    return tokens_PH
