@@ -17,9 +17,9 @@ from rich.progress import (
     Task,
     TaskProgressColumn,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 _LINE_EVERY_S = 10.0
@@ -133,7 +133,7 @@ class LiveDisplay(Display):
         self._console = Console(file=stream)
         self._bars = _bars(self._console)
         self._all = self._bars.add_task("all stages", total=None, note="")
-        self._one = self._bars.add_task("", total=None, note="", visible=False)
+        self._one = self._bars.add_task("", total=None, note="", rate=True, visible=False)
         self._row = ""
 
     def __enter__(self) -> Self:
@@ -163,7 +163,7 @@ class LiveDisplay(Display):
     def start(self, label: str, total: int | None) -> None:
         """Begin the lower bar anew."""
         self._bars.remove_task(self._one)
-        self._one = self._bars.add_task(label, total=total, note="")
+        self._one = self._bars.add_task(label, total=total, note="", rate=True)
 
     def advance(self, n: int = 1) -> None:
         """Move the lower bar."""
@@ -182,18 +182,21 @@ class _Rate(ProgressColumn):
     """Items a second, as rich renders them."""
 
     def render(self, task: Task) -> Text:
+        if not task.fields.get("rate"):
+            return Text("")
         return TaskProgressColumn.render_speed(task.finished_speed or task.speed)
 
 
 def _bars(console: Console) -> Progress:
-    """Return the columns: what, a bar, done of total, rate, time taken, time left, a note."""
+    """Return the columns: what, a bar, done of total, rate, time left, a note."""
+    note = Column(no_wrap=True, overflow="ellipsis", ratio=1)
     return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=12),
         MofNCompleteColumn(),
         _Rate(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        TextColumn("{task.fields[note]}", markup=False, table_column=note),
         console=console,
+        expand=True,
     )

@@ -1,0 +1,129 @@
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.fields import ConfigError, convert_text, leaves, update
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inner:
+    """Inner.
+
+    Attributes:
+        rate: how fast,
+            and how far.
+        steps: how many.
+    """
+
+    rate: float = 0.5
+    steps: int | None = 3
+
+    def __post_init__(self) -> None:
+        if self.rate <= 0:
+            raise ValueError(f"rate is {self.rate}: give more than 0")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outer:
+    """Outer without help texts."""
+
+    name: str = "x"
+    on: bool = False
+    kind: Literal["a", "b"] = "a"
+    words: tuple[str, ...] = ("p",)
+    seeds: tuple[int, ...] = (0,)
+    path: Path | None = None
+    free: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    inner: Inner = field(default_factory=Inner)
+
+
+def test_leaves_are_all_fields_with_their_help_and_default() -> None:
+    found = {leaf.path: leaf for leaf in leaves(Outer())}
+    assert list(found) == [
+        "name", "on", "kind", "words", "seeds", "path", "free", "inner.rate", "inner.steps",
+    ]  # fmt: skip
+    assert found["inner.rate"].help == "how fast, and how far."
+    assert found["inner.rate"].default == 0.5
+
+
+def test_values_reach_nested_fields_and_nothing_else_changes() -> None:
+    changed = update(Outer(), {"inner": {"rate": 2}, "seeds": [1, 2], "path": "a/b"})
+    assert changed == Outer(inner=Inner(rate=2.0), seeds=(1, 2), path=Path("a/b"))
+    assert isinstance(changed.inner.rate, float)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"nam": 1}, "unknown field nam; did you mean 'name'?"),
+        ({"inner": {"step": 1}}, "unknown field inner.step; did you mean 'inner.steps'?"),
+        ({"zzz": 1}, "unknown field zzz"),
+        ({"inner": 3}, "inner is 3: give a mapping of its fields"),
+        ({"inner": {"rate": "fast"}}, "inner.rate is 'fast': give number"),
+        ({"inner": {"rate": True}}, "inner.rate is True: give number"),
+        ({"inner": {"steps": 1.5}}, "inner.steps is 1.5: give integer or null"),
+        ({"inner": {"rate": -1}}, "inner: rate is -1.0: give more than 0"),
+        ({"on": "yes"}, "on is 'yes': give true or false"),
+        ({"on": 1}, "on is 1: give true or false"),
+        ({"kind": "c"}, "kind is 'c': give a or b"),
+        ({"seeds": ["x"]}, "seeds is ['x']: give list of integer"),
+        ({"name": [1]}, "name is [1]: give text"),
+        ({"name": None}, "name is None: give text"),
+        ({"path": ""}, "path is '': give path or null"),
+        ({"free": 3}, "free is 3: give mapping"),
+        ({"free": {"m": 3}}, "free is {'m': 3}: give mapping"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_is_named_with_its_value_and_the_remedy(
+    values: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        update(Outer(), values)
+    assert str(caught.value) == message
+
+
+def hint(path: str) -> Any:
+    return next(leaf.hint for leaf in leaves(Outer()) if leaf.path == path)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "value"),
+    [
+        ("name", "7", "7"),
+        ("name", "null", "null"),
+        ("on", "true", True),
+        ("kind", "b", "b"),
+        ("words", "a, b,no", ("a", "b", "no")),
+        ("words", "[a, b]", ("a", "b")),
+        ("words", "", ()),
+        ("seeds", "0,1", (0, 1)),
+        ("seeds", "3", (3,)),
+        ("path", "null", None),
+        ("path", "x.json", Path("x.json")),
+        ("inner.rate", "1e-3", 1e-3),
+        ("inner.steps", "null", None),
+        ("free", "{m: {a: 1}}", {"m": {"a": 1}}),
+    ],
+)
+def test_text_from_the_command_line_is_read_as_its_field_asks(
+    path: str, text: str, value: object
+) -> None:
+    assert convert_text(path, hint(path), text) == value
+
+
+@pytest.mark.parametrize(("path", "text"), [("seeds", "0,x"), ("on", "[")])
+def test_text_that_does_not_fit_is_refused(path: str, text: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{path} is "):
+        convert_text(path, hint(path), text)
+
+
+@given(st.floats(min_value=1e-300, allow_infinity=False), st.lists(st.integers()))
+def test_numbers_survive_their_text(rate: float, seeds: list[int]) -> None:
+    assert convert_text("r", hint("inner.rate"), repr(rate)) == rate
+    assert convert_text("s", hint("seeds"), ",".join(map(str, seeds))) == tuple(seeds)

@@ -1,0 +1,95 @@
+import io
+import time
+
+import pytest
+
+from benchmarks import progress
+from benchmarks.progress import Display, LiveDisplay, PlainDisplay, make_display
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def drive(display: Display, pause_s: float = 0.0) -> None:
+    with display:
+        display.stage("no-data seed 0", 1, 8)
+        display.start("synthesize", 10)
+        display.advance(4)
+        display.note("loss 1.234")
+        time.sleep(pause_s)
+        display.advance()
+        display.stage("no-data seed 0", 2, 8)
+        display.reused("respond")
+        time.sleep(pause_s)
+        display.line("a line that stays [bold]")
+        display.start("evaluate", None)
+        display.advance()
+
+
+def test_plain_lines_say_what_begins_ends_and_is_reused() -> None:
+    stream = io.StringIO()
+    drive(PlainDisplay(stream))
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "[1/8] no-data seed 0 synthesize: started, 10"
+    assert lines[1] == "[1/8] no-data seed 0 synthesize: loss 1.234"
+    assert lines[2].startswith("[1/8] no-data seed 0 synthesize: done in ")
+    assert lines[3] == "[2/8] no-data seed 0 respond: reused"
+    assert lines[4] == "a line that stays [bold]"
+    assert lines[5] == "[2/8] no-data seed 0 evaluate: started"
+    assert lines[6].startswith("[2/8] no-data seed 0 evaluate: done in ")
+    assert len(lines) == 7
+
+
+def test_plain_lines_give_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([100.0, 120.0, 120.0, 120.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    stream = io.StringIO()
+    display = PlainDisplay(stream)
+    display.stage("row", 1, 1)
+    display.start("fit", 100)
+    display.advance(40)
+    assert stream.getvalue().splitlines()[-1] == "[1/1] row fit: 40/100, 2.0/s, 30 s left"
+
+
+def test_plain_lines_are_few_however_many_items_there_are() -> None:
+    stream = io.StringIO()
+    display = PlainDisplay(stream)
+    display.start("fit", 5000)
+    for _ in range(5000):
+        display.advance()
+    assert len(stream.getvalue().splitlines()) == 1
+
+
+def test_a_stage_that_fails_is_not_said_to_be_done() -> None:
+    stream = io.StringIO()
+    with pytest.raises(RuntimeError), PlainDisplay(stream) as display:
+        display.start("fit", 10)
+        raise RuntimeError
+    assert "done" not in stream.getvalue()
+
+
+def test_the_live_display_shows_both_bars_and_leaves_the_terminal_clean() -> None:
+    stream = Terminal()
+    drive(LiveDisplay(stream), pause_s=0.3)  # drawn ten times a second
+    text = stream.getvalue()
+    for part in ("all stages", "synthesize", "4/10", "it/s", "respond: reused", "[bold]"):
+        assert part in text, part
+    assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1  # the cursor is back
+
+
+def test_the_display_is_live_on_a_terminal_alone() -> None:
+    assert isinstance(make_display(plain=False, stream=Terminal()), LiveDisplay)
+    assert isinstance(make_display(plain=True, stream=Terminal()), PlainDisplay)
+    assert isinstance(make_display(plain=False, stream=io.StringIO()), PlainDisplay)
+
+
+def test_counting_costs_next_to_nothing() -> None:
+    display = LiveDisplay(Terminal())
+    began = time.perf_counter()
+    with display:
+        display.start("fit", 20_000)
+        for _ in range(20_000):
+            display.advance()
+    assert time.perf_counter() - began < 5
