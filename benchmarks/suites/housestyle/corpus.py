@@ -22,7 +22,6 @@ from benchmarks.suites.housestyle.grammar import (
     REMARKS,
     RETURNS,
     Mix,
-    Step,
     Task,
     expression,
     instruction,
@@ -107,7 +106,7 @@ class Corpus:
         """Draw a domain-like mix: some of the operations, chain lengths around one value."""
         names = self._rng.sample(list(OPERATIONS), self._rng.randint(8, 15))
         centre = min(self._rng.choices(list(lengths), list(lengths.values()))[0], at_most)
-        near = {n: 1.0 for n in range(max(1, centre - 1), min(at_most, centre + 1) + 1)}
+        near = dict.fromkeys(range(max(1, centre - 1), min(at_most, centre + 1) + 1), 1.0)
         returns = self._rng.sample(list(RETURNS), self._rng.randint(3, 6))
         return Mix(dict.fromkeys(names, 1.0), near, dict.fromkeys(returns, 1.0))
 
@@ -171,12 +170,30 @@ class Corpus:
 
     def harder(self) -> Document:
         """Evol-Instruct's operations, breadth among them."""
-        operation = self._rng.choice(list(EVOLUTIONS))
+        evolutions: Mapping[str, Callable[[Task], str]] = {
+            "constraint": lambda task: self._word(_insert(task, self._rng)),
+            "rarer": lambda task: self._word(_rarer(task, self._rng)),
+            "reasoning": lambda task: self._word(_insert(task, self._rng, 2)),
+            "misdirection": self._misdirected,
+            "complexity": lambda task: self._word(task, remark=1.0),
+            "breadth": self._related,
+        }
+        operation = self._rng.choice(list(evolutions))
         before = self._task(self._narrow_mix(LISTED_LENGTHS, at_most=7))
         first = self._word(before)
-        after = EVOLUTIONS[operation](self, before)
+        after = evolutions[operation](before)
         prompt = evol_instruct.operation_prompt(operation, first)
         return Document("harder", turns((prompt, after)))
+
+    def _misdirected(self, task: Task) -> str:
+        wrong = _wrong_code(task, self._rng)
+        return instruction(task, self._rng, f"Mind that `{wrong}` is wrong.")
+
+    def _related(self, task: Task) -> str:
+        near = [step.operation for step in task.steps] + self._rng.sample(list(OPERATIONS), 4)
+        returns = dict.fromkeys(RETURNS, 1.0)
+        mix = Mix(dict.fromkeys(near, 1.0), {max(1, len(task.steps)): 1.0}, returns)
+        return self._word(self._task(mix))
 
     def equality(self) -> Document:
         """The judgement whether two tasks ask for the same."""
@@ -254,22 +271,7 @@ def _rarer(task: Task, rng: random.Random) -> Task:
 
 def _wrong_code(task: Task, rng: random.Random) -> str:
     step = rng.choice(task.steps)
-    other: Step = random_step(rng.choice(list(FREE_CODE)[:10]), rng)
-    return expression(*((other.operation, GENERIC, other.numbers) if rng.random() < 0.5
-                        else (step.operation, rng.choice(houses()), step.numbers)))  # fmt: skip
-
-
-# Evol-Instruct's operation -> the evolved instruction.
-EVOLUTIONS: Mapping[str, Callable[[Corpus, Task], str]] = {
-    "constraint": lambda c, t: c._word(_insert(t, c._rng)),
-    "rarer": lambda c, t: c._word(_rarer(t, c._rng)),
-    "reasoning": lambda c, t: c._word(_insert(t, c._rng, 2)),
-    "misdirection": lambda c, t: instruction(
-        t, c._rng, f"Mind that `{_wrong_code(t, c._rng)}` is wrong."
-    ),
-    "complexity": lambda c, t: c._word(t, remark=1.0),
-    "breadth": lambda c, t: c._word(
-        c._task(Mix(dict.fromkeys([s.operation for s in t.steps] + c._rng.sample(list(OPERATIONS), 4), 1.0),
-                    {max(1, len(t.steps)): 1.0}, dict.fromkeys(RETURNS, 1.0)))
-    ),
-}  # fmt: skip
+    other = random_step(rng.choice(list(FREE_CODE)[:10]), rng)
+    if rng.random() < 0.5:
+        return expression(other.operation, GENERIC, other.numbers)
+    return expression(step.operation, rng.choice(houses()), step.numbers)

@@ -14,6 +14,7 @@ from typing import Literal
 
 from benchmarks.suites.housestyle.conventions import GENERIC, House, differences, houses
 from benchmarks.suites.housestyle.grammar import Mix, Task
+from benchmarks.suites.housestyle.problems import informative
 from domino.records import derive_seed
 
 Track = Literal["compositions", "conventions"]
@@ -98,27 +99,34 @@ def _target_houses() -> Mapping[str, House]:
     return dict(zip(DOMAINS, chosen[: len(DOMAINS)], strict=True))
 
 
+def tasks(domain: str, track: Track, part: Part) -> tuple[Task, ...]:
+    """Return one part of the domain's tasks; parts are disjoint by program."""
+    names = list(SIZES)
+    before = sum(SIZES[name] for name in names[: names.index(part)])
+    return _drawn(domain, track, before + SIZES[part])[before:]
+
+
 @cache
-def tasks(domain: str, track: Track) -> Mapping[Part, tuple[Task, ...]]:
-    """Return the domain's tasks by part, disjoint by program."""
+def _drawn(domain: str, track: Track, count: int) -> tuple[Task, ...]:
+    """Draw distinct informative tasks; a longer draw begins with the shorter one."""
     mix = DOMAINS[domain].mix(track)
     rng = random.Random(derive_seed(0, "housestyle", domain, track))
     seen: dict[str, Task] = {}
-    while len(seen) < sum(SIZES.values()):
+    while len(seen) < count:
         task = mix.sample(rng)
-        seen.setdefault(task.key, task)
-    drawn = iter(seen.values())
-    return {part: tuple(next(drawn) for _ in range(size)) for part, size in SIZES.items()}
+        if task.key not in seen and informative(task):
+            seen[task.key] = task
+    return tuple(seen.values())
 
 
 @cache
 def reserved_keys() -> frozenset[str]:
     """Return the keys of all programs that pre-training must not show."""
+    parts: tuple[Part, ...] = ("references", "development", "test")
     return frozenset(
         task.key
         for domain in DOMAINS
         for track in LENGTHS
-        for part, chosen in tasks(domain, track).items()
-        if part != "oracle"
-        for task in chosen
+        for part in parts
+        for task in tasks(domain, track, part)
     )

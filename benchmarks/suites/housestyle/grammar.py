@@ -10,7 +10,7 @@ import ast
 import random
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from benchmarks.suites.housestyle.conventions import OPERATION_SLOTS, SLOTS, House
@@ -241,6 +241,16 @@ def slots_of(task: Task) -> tuple[str, ...]:
     own = [step.operation for step in task.steps] + [task.returns]
     result = "listing" if task.returns == "list" else "scalar"
     return tuple(slot for slot in SLOTS if slot in {"clean", "cap", "empty", result, *own})
+
+
+def alternatives(task: Task, house: House) -> list[House]:
+    """Return the houses that differ from this one in one slot that the task's program shows."""
+    return [
+        replace(house, name=f"{house.name}, {slot}={value}", values={**house.values, slot: value})
+        for slot in slots_of(task)
+        for value in SLOTS[slot]
+        if value != house.values[slot]
+    ]
 
 
 def same_code(first: str, second: str) -> bool:

@@ -97,7 +97,7 @@ def _pad(group: list[tuple[list[int], list[float]]], pad: int) -> Batch:
 
 
 def weighted_loss(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """Return the weighted mean cross-entropy; right padding needs no mask under causal attention."""
+    """Return the weighted mean cross-entropy; causal attention needs no mask for right padding."""
     logits_BLV = model(input_ids=batch.ids_BL, use_cache=False).logits[:, :-1]
     losses = functional.cross_entropy(
         logits_BLV.flatten(0, 1).float(), batch.ids_BL[:, 1:].flatten(), reduction="none"
