@@ -55,8 +55,10 @@ def fit_tokens(
         log: called after each step with every term, loss, norm and cosine.
 
     Raises:
-        FittingError: the texts do not fit the model, or the objective is not finite.
+        FittingError: the model is not frozen, the texts do not fit it, or the objective is not
+            finite.
     """
+    check_frozen(model)
     check_texts(model, texts, config)
     kept, held_out = split(len(texts), config.held_out, seed)
     run = _Run(model, [texts[i] for i in kept], config, seed, initial_ids)
@@ -75,6 +77,21 @@ def fit_tokens(
         if best.exhausted:
             break
     return best.fitted(run.domain_PH, step)
+
+
+def check_frozen(model: Any) -> None:
+    """Refuse a model that would collect weight gradients, or drop out.
+
+    Raises:
+        FittingError: a weight requires a gradient, or the model is in training mode.
+    """
+    named = model.named_parameters()
+    if trainable := next((name for name, weight in named if weight.requires_grad), None):
+        raise FittingError(
+            f"the backbone's weight {trainable!r} requires a gradient: call requires_grad_(False)"
+        )
+    if model.training:
+        raise FittingError("the backbone is in training mode: call eval()")
 
 
 def check_texts(model: Any, texts: Sequence[Text], config: FitConfig) -> None:
@@ -111,7 +128,8 @@ def epoch_batches(count: int, size: int, generator: torch.Generator) -> list[lis
     order = torch.randperm(count, generator=generator).tolist()
     batches = [order[start : start + size] for start in range(0, count, size)]
     if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2] += batches.pop()
+        last = batches.pop()
+        batches[-1] += last
     return batches
 
 
@@ -161,7 +179,6 @@ class _Run:
         terms = objective(domain_B, loss_BB, self._config.weights)
         self._optimizer.zero_grad(set_to_none=True)
         terms.total.backward()
-        self._refuse_weight_gradients()
         moving = [self.domain_PH, *(self._samples[i] for i in batch if self._samples)]
         norm = torch.nn.utils.clip_grad_norm_(moving, self._config.clip_norm)
         for group in self._optimizer.param_groups:
@@ -178,14 +195,6 @@ class _Run:
             return domain_losses(self._model, self.domain_PH, texts), None
         sample_BQH = torch.stack([self._samples[i] for i in batch])
         return loss_matrix(self._model, self.domain_PH, sample_BQH, texts)
-
-    def _refuse_weight_gradients(self) -> None:
-        named = self._model.named_parameters()
-        if moved := next((name for name, weight in named if weight.grad is not None), None):
-            raise FittingError(
-                f"the backbone's weight {moved!r} got a gradient: freeze the model "
-                "(requires_grad_(False)) before the fit"
-            )
 
     def _metrics(self, terms: Terms, loss_BB: torch.Tensor | None) -> dict[str, float]:
         values = {"objective": terms.total, "domain": terms.domain}

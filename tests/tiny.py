@@ -1,5 +1,6 @@
 """Tiny random models and tokenizers, made in seconds and without a network."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -29,7 +30,9 @@ CORPUS = [
 ]
 
 
-def make_tokenizer(style: str = "marker", pieces: int = 320) -> PreTrainedTokenizerFast:
+def make_tokenizer(
+    style: str = "marker", pieces: int = 320, corpus: Sequence[str] = CORPUS
+) -> PreTrainedTokenizerFast:
     """A byte-level BPE tokenizer; `style` is "marker" (a user turn ends with <|assistant|>) or
     "im" (every turn ends with <|im_end|> and a line break)."""
     specials = SPECIALS if style == "marker" else ["<|pad|>", "<|im_start|>", "<|im_end|>"]
@@ -37,7 +40,7 @@ def make_tokenizer(style: str = "marker", pieces: int = 320) -> PreTrainedTokeni
     raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     raw.decoder = decoders.ByteLevel()
     raw.train_from_iterator(
-        CORPUS,
+        corpus,
         trainers.BpeTrainer(
             vocab_size=pieces,
             special_tokens=specials,

@@ -1,20 +1,26 @@
-"""Tiny random models and a tokenizer trained here: real parts, small enough for seconds."""
+"""A backbone trained on a toy universe, once for all tests of the method."""
 
 import pytest
 
-from tests.tiny import make_model, make_tokenizer
+from domino.engines.transformers_engine import TransformersEngine
+from tests.domino import toy
 
 
 @pytest.fixture(scope="session")
-def tokenizer():
-    return make_tokenizer()
+def trained():
+    """Model and tokenizer that know the toy universe; a user turn ends with <|assistant|>."""
+    return toy.train("marker")
 
 
 @pytest.fixture(scope="session")
-def qwen2(tokenizer):
-    return make_model("qwen2", len(tokenizer))
+def toy_engine(trained):
+    return TransformersEngine(*trained)
 
 
 @pytest.fixture(scope="session")
-def llama(tokenizer):
-    return make_model("llama", len(tokenizer))
+def toy_directory(trained, tmp_path_factory):
+    """The toy backbone as a model directory."""
+    directory = tmp_path_factory.mktemp("toy-backbone")
+    for part in trained:
+        part.save_pretrained(directory)
+    return str(directory)
