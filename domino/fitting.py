@@ -69,7 +69,7 @@ def fit_tokens(
         if not math.isfinite(metrics["objective"]):
             raise FittingError(
                 f"the objective is {metrics['objective']} at step {step}: lower learning_rate "
-                f"(now {config.learning_rate}), or use form 'bounded'"
+                f"(now {config.learning_rate}), use form 'bounded', or check the weights for NaN"
             )
         if step % config.evaluate_every == 0 or step == total:
             metrics |= best.look(run.domain_PH, step)
