@@ -1,0 +1,27 @@
+"""Runs untrusted programs: they see inputs only, and their outputs come back as data."""
+
+from benchmarks.sandbox.host import SandboxError, UnsandboxedWarning
+from benchmarks.sandbox.jobs import (
+    EncodedInputs,
+    ErrorMarker,
+    Job,
+    JobResult,
+    Output,
+    SandboxConfig,
+    SandboxConfigError,
+)
+from benchmarks.sandbox.pool import WorkerPool, run_jobs
+
+__all__ = [
+    "EncodedInputs",
+    "ErrorMarker",
+    "Job",
+    "JobResult",
+    "Output",
+    "SandboxConfig",
+    "SandboxConfigError",
+    "SandboxError",
+    "UnsandboxedWarning",
+    "WorkerPool",
+    "run_jobs",
+]

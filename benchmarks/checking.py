@@ -1,0 +1,317 @@
+"""Verdicts on programs: each runs in the sandbox, and its outputs are compared out here.
+
+Expected outputs come from running the canonical solution in the same sandbox, on this machine,
+which also gives the time limits: a call may take several times as long as the canonical one.
+A program that runs out of time is run once more, alone and with twice the time, before that counts.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.comparison import comparison_for
+from benchmarks.sandbox import (
+    EncodedInputs,
+    ErrorMarker,
+    Job,
+    JobResult,
+    Output,
+    SandboxConfig,
+    WorkerPool,
+)
+from benchmarks.sandbox.host import Worker
+from benchmarks.sandbox.worker.codec import canonical, has_opaque
+from domino.records import Outcome, Problem, Program, Verdict
+
+_RETRY_PATIENCE = 2.0
+_SHOWN_CHARACTERS = 100
+_CANONICAL_OUTPUT_BYTES = 1 << 30
+
+
+class CheckingError(ValueError):
+    """Programs cannot be checked: which problem, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """Verdicts in the programs' order, and how many timeouts were tried again alone."""
+
+    verdicts: list[Verdict]
+    retried_timeouts: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Base or plus inputs of a problem with what the canonical solution made of them."""
+
+    arguments: Sequence[Any]
+    inputs: EncodedInputs
+    expected: tuple[Output, ...]
+    limits_s: tuple[float, ...]
+    output_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Gold:
+    problem: Problem
+    base: _Part
+    plus: _Part
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    outcome: Outcome
+    detail: str = ""
+    seconds: float = 0.0
+
+
+def check_programs(
+    problems: Sequence[Problem],
+    programs: Sequence[Program],
+    config: SandboxConfig,
+    *,
+    on_done: Callable[[Verdict], None] | None = None,
+) -> list[Verdict]:
+    """Return the verdict on each program, in order; `on_done` gets each when it is final.
+
+    Raises:
+        CheckingError: a program's problem is not there, or its canonical solution fails.
+        SandboxError: the sandbox itself does not work.
+    """
+    return check(problems, programs, config, on_done=on_done).verdicts
+
+
+def check(
+    problems: Sequence[Problem],
+    programs: Sequence[Program],
+    config: SandboxConfig,
+    *,
+    on_done: Callable[[Verdict], None] | None = None,
+) -> CheckReport:
+    """Do as `check_programs`, and count the retried timeouts."""
+    golds = _golds(_problems_of(problems, programs), config)
+    failed = [gold for gold in golds.values() if isinstance(gold, Verdict)]
+    if failed:
+        named = ", ".join(f"{verdict.problem_id} ({verdict.detail})" for verdict in failed[:5])
+        raise CheckingError(
+            f"the canonical solutions of {len(failed)} problems fail in the sandbox, so nothing "
+            f"can be scored: {named}; raise the sandbox's limits, or leave these problems out"
+        )
+    pairs = [(program, golds[program.problem_id]) for program in programs]
+    return _check_pairs([(p, g) for p, g in pairs if isinstance(g, _Gold)], config, on_done)
+
+
+def canonical_failures(problems: Sequence[Problem], config: SandboxConfig) -> list[Verdict]:
+    """Return the verdicts of the canonical solutions that do not pass their own problem.
+
+    Raises:
+        SandboxError: the sandbox itself does not work.
+    """
+    golds = _golds(problems, config)
+    pairs = [
+        (Program(id=f"canonical/{key}", problem_id=key, code=canonical_code(gold.problem)), gold)
+        for key, gold in golds.items()
+        if isinstance(gold, _Gold)
+    ]
+    failed = [gold for gold in golds.values() if isinstance(gold, Verdict)]
+    verdicts = _check_pairs(pairs, config, None).verdicts
+    return [*failed, *(verdict for verdict in verdicts if not verdict.passed)]
+
+
+def behaviours(pairs: Sequence[tuple[Problem, Program]], config: SandboxConfig) -> list[str | None]:
+    """Return what each program makes of its problem's base inputs, as one string.
+
+    Two programs of one problem have equal strings exactly where all their outputs are equal in
+    type and value; None stands for a program that did not return cleanly on every input. A problem
+    needs no canonical solution here; a call may take `config.input_timeout_s`.
+
+    Raises:
+        SandboxError: the sandbox itself does not work.
+    """
+    encoded = {problem.id: EncodedInputs.of(problem.base_inputs) for problem, _ in pairs}
+    jobs: dict[tuple[str, str], Job] = {}
+    for problem, program in pairs:
+        inputs = encoded[problem.id]
+        jobs[problem.id, program.code] = Job(
+            id=program.id,
+            code=program.code,
+            entry_point=problem.entry_point,
+            inputs=inputs,
+            input_limits_s=config.input_limits_s([0.0] * inputs.count),
+        )
+    results = dict(zip(jobs, _run_with_retry(list(jobs.values()), config), strict=True))
+    return [_behaviour(results[problem.id, program.code]) for problem, program in pairs]
+
+
+def canonical_code(problem: Problem) -> str:
+    """Return the canonical solution as a whole program, behind the prompt where it continues it."""
+    solution = problem.canonical_solution
+    return solution if defines(solution, problem.entry_point) else problem.prompt + solution
+
+
+def defines(code: str, name: str) -> bool:
+    """Whether source text parses and defines or assigns `name` at its top level."""
+    try:
+        statements = ast.parse(code).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    for statement in statements:
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            if statement.name == name:
+                return True
+        elif isinstance(statement, ast.Assign) and any(
+            isinstance(target, ast.Name) and target.id == name for target in statement.targets
+        ):
+            return True
+    return False
+
+
+def _problems_of(problems: Sequence[Problem], programs: Sequence[Program]) -> list[Problem]:
+    known = {problem.id: problem for problem in problems}
+    wanted = dict.fromkeys(program.problem_id for program in programs)
+    missing = [key for key in wanted if key not in known]
+    if missing:
+        raise CheckingError(
+            f"{len(missing)} problems of the programs are not in the suite, the first is "
+            f"{missing[0]!r}: check them against the data set that they were made for"
+        )
+    return [known[key] for key in wanted]
+
+
+def _golds(problems: Sequence[Problem], config: SandboxConfig) -> dict[str, _Gold | Verdict]:
+    results = WorkerPool(config).map(lambda worker, item: _gold(worker, item, config), problems)
+    return {problem.id: gold for problem, gold in zip(problems, results, strict=True)}
+
+
+def _gold(worker: Worker, problem: Problem, config: SandboxConfig) -> _Gold | Verdict:
+    """Return what the canonical solution gives, or its verdict where it does not run through."""
+    parts = []
+    for arguments in (list(problem.base_inputs), list(problem.plus_inputs)):
+        inputs = EncodedInputs.of(arguments)
+        job = Job(
+            id=problem.id,
+            code=canonical_code(problem),
+            entry_point=problem.entry_point,
+            inputs=inputs,
+            output_bytes=_CANONICAL_OUTPUT_BYTES,
+        )
+        result = worker.run(job)
+        if result.outcome is not Outcome.PASSED:
+            return Verdict(
+                program_id=f"canonical/{problem.id}",
+                problem_id=problem.id,
+                base=result.outcome,
+                plus=result.outcome,
+                detail=result.detail,
+                seconds=result.seconds,
+            )
+        parts.append(_part(arguments, inputs, result, config))
+    return _Gold(problem, *parts)
+
+
+def _part(
+    arguments: Sequence[Any], inputs: EncodedInputs, result: JobResult, config: SandboxConfig
+) -> _Part:
+    expected = tuple(output for output in result.outputs if isinstance(output, Output))
+    size = sum(len(output.text) for output in expected)
+    return _Part(
+        arguments,
+        inputs,
+        expected,
+        config.input_limits_s(result.input_seconds),
+        max(config.output_mib << 20, 2 * size),
+    )
+
+
+def _check_pairs(
+    pairs: Sequence[tuple[Program, _Gold]],
+    config: SandboxConfig,
+    on_done: Callable[[Verdict], None] | None,
+) -> CheckReport:
+    def report(verdict: Verdict) -> None:
+        if on_done is not None and not _timed_out(verdict):
+            on_done(verdict)
+
+    verdicts = WorkerPool(config).map(lambda worker, pair: _verdict(worker, *pair), pairs, report)
+    late = [index for index, verdict in enumerate(verdicts) if _timed_out(verdict)]
+    again = WorkerPool(dataclasses.replace(config, workers=1)).map(
+        lambda worker, index: _verdict(worker, *pairs[index], patience=_RETRY_PATIENCE),
+        late,
+        on_done,
+    )
+    for index, verdict in zip(late, again, strict=True):
+        verdicts[index] = verdict
+    return CheckReport(verdicts, len(late))
+
+
+def _timed_out(verdict: Verdict) -> bool:
+    return verdict.plus is Outcome.TIMEOUT
+
+
+def _verdict(worker: Worker, program: Program, gold: _Gold, patience: float = 1.0) -> Verdict:
+    base = _check_part(worker, program, gold.problem, gold.base, "base", patience)
+    plus = base
+    if base.outcome is Outcome.PASSED:
+        plus = _check_part(worker, program, gold.problem, gold.plus, "plus", patience)
+    return Verdict(
+        program_id=program.id,
+        problem_id=program.problem_id,
+        base=base.outcome,
+        plus=plus.outcome,
+        detail=plus.detail,
+        seconds=base.seconds + (plus.seconds if plus is not base else 0.0),
+    )
+
+
+def _check_part(
+    worker: Worker, program: Program, problem: Problem, part: _Part, name: str, patience: float
+) -> _Checked:
+    job = Job(
+        id=program.id,
+        code=program.code,
+        entry_point=problem.entry_point,
+        inputs=part.inputs,
+        input_limits_s=part.limits_s,
+        output_bytes=part.output_bytes,
+    )
+    result = worker.run(job, patience=patience)
+    comparison = comparison_for(problem)
+    for index, output in enumerate(result.outputs):
+        if isinstance(output, ErrorMarker):
+            break
+        expected = part.expected[index]
+        if not comparison.matches(part.arguments[index], output, expected):
+            detail = f"{name} input {index}: got {_show(output)}, expected {_show(expected)}"
+            return _Checked(Outcome.WRONG, detail, result.seconds)
+    detail = f"{name}: {result.detail}" if result.detail else ""
+    return _Checked(result.outcome, detail, result.seconds)
+
+
+def _show(output: Output) -> str:
+    text = output.text[: _SHOWN_CHARACTERS + 1].decode(errors="replace")
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
+
+
+def _run_with_retry(jobs: Sequence[Job], config: SandboxConfig) -> list[JobResult]:
+    results = WorkerPool(config).map(lambda worker, job: worker.run(job), jobs)
+    late = [i for i, result in enumerate(results) if result.outcome is Outcome.TIMEOUT]
+    again = WorkerPool(dataclasses.replace(config, workers=1)).map(
+        lambda worker, index: worker.run(jobs[index], patience=_RETRY_PATIENCE), late
+    )
+    for index, result in zip(late, again, strict=True):
+        results[index] = result
+    return results
+
+
+def _behaviour(result: JobResult) -> str | None:
+    if result.outcome is not Outcome.PASSED:
+        return None
+    try:
+        outputs = [output.tagged for output in result.outputs if isinstance(output, Output)]
+        return None if has_opaque(outputs) else canonical(outputs)
+    except (ValueError, TypeError, RecursionError):
+        return None

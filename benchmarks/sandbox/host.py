@@ -1,0 +1,311 @@
+"""The trusted side of one worker: starts a zygote, hands it jobs, keeps their time."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Self
+
+from benchmarks.sandbox.jobs import Job, JobResult, SandboxConfig
+from benchmarks.sandbox.launch import bubblewrap_command, plain_command
+from benchmarks.sandbox.reply import Reply
+from benchmarks.sandbox.verdict import judge
+
+_START_S = 60.0
+_STOP_S = 10.0
+_CHUNK = 1 << 16
+
+
+class SandboxError(RuntimeError):
+    """The sandbox itself does not work on this machine: says why, and what to do."""
+
+
+class UnsandboxedWarning(UserWarning):
+    """Programs run as plain limited processes: they can read and write what the user can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a program's processes ended, as their supervisor saw it.
+
+    Attributes:
+        stopped: why the host or the supervisor ended it, None where it ended itself.
+        code: exit status, or minus the signal's number.
+        cpu_s: processor seconds it used.
+    """
+
+    stopped: str | None
+    code: int
+    cpu_s: float
+
+
+class _Zygote:
+    """One running zygote process."""
+
+    def __init__(self, command: list[str], environment: dict[str, str], control: Any) -> None:
+        ours, theirs = control
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
+        self._process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._errors,
+            pass_fds=[theirs.fileno()],
+        )
+        theirs.close()
+        self._control: socket.socket = ours
+
+    def greeting(self) -> dict[str, Any] | None:
+        """Wait for the zygote's first message; None where it died instead."""
+        self._control.settimeout(_START_S)
+        with suppress(OSError, ValueError):
+            greeting: dict[str, Any] = json.loads(self._control.recv(_CHUNK))
+            return greeting
+        return None
+
+    def last_words(self) -> str:
+        """What the zygote wrote on its standard error, its last line."""
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return lines[-1][:300] if lines else "no message"
+
+    def send(self, fds: list[int]) -> None:
+        """Hand over the descriptors of one job.
+
+        Raises:
+            OSError: the zygote is gone.
+        """
+        socket.send_fds(self._control, [b"job"], fds)
+
+    def close(self) -> None:
+        """End the zygote and all that runs in it."""
+        self._control.close()
+        self._process.kill()
+        self._process.wait()
+        self._errors.close()
+
+
+class Worker:
+    """Runs jobs one after the other; a context manager. Use it in the thread that made it."""
+
+    def __init__(self, config: SandboxConfig) -> None:
+        self._config = config
+        self._zygote: _Zygote | None = None
+        self._nested = False
+        self._sandboxed = False
+
+    def __enter__(self) -> Self:
+        """Start the zygote.
+
+        Raises:
+            SandboxError: nothing starts, or bubblewrap does not and it must.
+        """
+        self._start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """End everything."""
+        self._stop()
+
+    def run(self, job: Job, *, patience: float = 1.0) -> JobResult:
+        """Run one program; its limits on wall time are multiplied by `patience`.
+
+        Raises:
+            SandboxError: the sandbox broke (whatever a program does gives a result instead).
+        """
+        if self._zygote is None:
+            self._start()
+        inputs = job.encoded_inputs()
+        output_bytes = job.output_bytes or self._config.output_mib << 20
+        reply = Reply(inputs.count, output_bytes)
+        clock = _Clock(self._config, job, patience)
+        started = time.monotonic()
+        payload = _payload(job, inputs.text, clock.total_s, output_bytes)
+        ending = self._run(payload, reply, clock)
+        # Without namespaces of its own, a program could have reached its zygote.
+        if not self._nested:
+            self._stop()
+        return judge(job.id, reply, ending.stopped, ending.code, time.monotonic() - started)
+
+    def _run(self, payload: bytes, reply: Reply, clock: _Clock) -> Ending:
+        read_fd, write_fd = os.pipe()
+        life, their_life = socket.socketpair()
+        payload_fd = os.memfd_create("job")
+        with open(payload_fd, "wb") as file, their_life:  # noqa: PTH123 - a descriptor
+            file.write(payload)
+            file.flush()
+            try:
+                if self._zygote is not None:
+                    self._zygote.send([payload_fd, write_fd, their_life.fileno()])
+            except OSError as error:
+                raise SandboxError(f"a sandbox worker ended by itself: {error}") from error
+            finally:
+                os.close(write_fd)
+        os.set_blocking(read_fd, False)
+        try:
+            return self._attend(read_fd, life, reply, clock)
+        finally:
+            os.close(read_fd)
+            life.close()
+
+    def _attend(self, read_fd: int, life: socket.socket, reply: Reply, clock: _Clock) -> Ending:
+        """Read replies until the supervisor reports; stop the program when it is time."""
+        poll = select.poll()
+        poll.register(read_fd, select.POLLIN)
+        poll.register(life, select.POLLIN)
+        stopped: str | None = None
+        while True:
+            ready = [fd for fd, _ in poll.poll(max(0.0, clock.left_s(reply)) * 1000)]
+            if read_fd in ready and not _drain(read_fd, reply):
+                poll.unregister(read_fd)
+            if life.fileno() in ready:
+                report = _report(life)
+                _drain(read_fd, reply)
+                return self._ending(report, stopped)
+            if stopped is None:
+                stopped = _reason_to_stop(reply, clock)
+                if stopped:
+                    clock.allow(_STOP_S)
+                    life.shutdown(socket.SHUT_WR)
+            elif clock.left_s(reply) <= 0:
+                self._stop()
+                return Ending(stopped, -9, 0.0)
+
+    def _ending(self, report: dict[str, Any], stopped: str | None) -> Ending:
+        if "broken" in report:
+            raise SandboxError(f"a program could not be started: {report['broken']}")
+        if "code" not in report:
+            # The supervisor died: only a program that is not in namespaces of its own can do that.
+            self._stop()
+            return Ending(stopped or "supervisor", -9, 0.0)
+        return Ending(stopped or report["reason"], report["code"], report["cpu_s"])
+
+    def _start(self) -> None:
+        reason = self._start_sandboxed()
+        if reason is None:
+            return
+        if not self._config.allow_unsandboxed:
+            raise SandboxError(
+                f"programs would run without a sandbox, since {reason}: install bubblewrap, or "
+                "set allow_unsandboxed"
+            )
+        warnings.warn(
+            f"untrusted programs run WITHOUT A SANDBOX, as plain processes with limits, since "
+            f"{reason}: install bubblewrap",
+            UnsandboxedWarning,
+            stacklevel=2,
+        )
+        self._zygote = self._launch(None)
+        if self._zygote.greeting() is None:
+            words = self._zygote.last_words()
+            self._stop()
+            raise SandboxError(f"a sandbox worker does not start: {words}")
+
+    def _start_sandboxed(self) -> str | None:
+        """Start under bubblewrap, or return why that cannot be."""
+        bubblewrap = shutil.which(self._config.bubblewrap)
+        if bubblewrap is None:
+            return f"the command {self._config.bubblewrap!r} is not there"
+        zygote = self._launch(bubblewrap)
+        greeting = zygote.greeting()
+        if greeting is None:
+            words = zygote.last_words()
+            zygote.close()
+            return f"bubblewrap does not work here ({words})"
+        self._zygote, self._nested = zygote, bool(greeting["nested"])
+        return None
+
+    def _launch(self, bubblewrap: str | None) -> _Zygote:
+        ours, theirs = socket.socketpair()
+        if bubblewrap is None:
+            command, environment = plain_command(self._config, theirs.fileno())
+        else:
+            command, environment = bubblewrap_command(self._config, theirs.fileno(), bubblewrap)
+        return _Zygote(command, environment, (ours, theirs))
+
+    def _stop(self) -> None:
+        if self._zygote is not None:
+            self._zygote.close()
+            self._zygote = None
+
+
+class _Clock:
+    """When a program must be through with what it is doing; times of `time.monotonic`."""
+
+    def __init__(self, config: SandboxConfig, job: Job, patience: float) -> None:
+        limits = job.input_limits_s
+        calls_s = config.timeout_s if limits is None else min(config.timeout_s, sum(limits))
+        self._load_s = config.load_timeout_s * patience
+        self._call_s = None if limits is None else [limit * patience for limit in limits]
+        self.total_s = self._load_s + calls_s * patience
+        self._end = time.monotonic() + self.total_s
+        self._step, self._step_end = -1, time.monotonic() + self._load_s
+
+    def left_s(self, reply: Reply) -> float:
+        """Seconds until the program must be stopped, given what it has answered so far."""
+        step = len(reply.outputs) if reply.loaded else -1
+        now = time.monotonic()
+        if step != self._step:
+            self._step = step
+            self._step_end = now + self._allowance(step)
+        return min(self._end, self._step_end) - now
+
+    def _allowance(self, step: int) -> float:
+        if self._call_s is None:
+            return self.total_s
+        # After the last call the program has a moment to end.
+        return self._call_s[step] if step < len(self._call_s) else self._load_s
+
+    def allow(self, seconds: float) -> None:
+        """Give what is going on that many seconds from now."""
+        self._end = self._step_end = time.monotonic() + seconds
+
+
+def _reason_to_stop(reply: Reply, clock: _Clock) -> str | None:
+    if reply.too_long:
+        return "output"
+    if reply.fault or reply.ended or reply.fatal:
+        return "done"
+    return "timeout" if clock.left_s(reply) <= 0 else None
+
+
+def _payload(job: Job, inputs: bytes, total_s: float, output_bytes: int) -> bytes:
+    header = {
+        "code": job.code,
+        "entry_point": job.entry_point,
+        "stop_on_error": job.stop_on_error,
+        "cpu_s": int(total_s) + 2,
+        "output_bytes": output_bytes,
+    }
+    return json.dumps(header).encode() + b"\n" + inputs
+
+
+def _drain(fd: int, reply: Reply) -> bool:
+    """Read what the pipe holds; False at its end."""
+    while True:
+        try:
+            data = os.read(fd, _CHUNK)
+        except BlockingIOError:
+            return True
+        if not data:
+            return False
+        reply.feed(data)
+        if reply.too_long:
+            return True
+
+
+def _report(life: socket.socket) -> dict[str, Any]:
+    with suppress(OSError, ValueError):
+        report: dict[str, Any] = json.loads(life.recv(_CHUNK))
+        return report
+    return {}

@@ -1,0 +1,167 @@
+"""What goes into the sandbox and what comes out of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.sandbox.worker import codec
+from domino.records import Outcome
+
+
+class SandboxConfigError(ValueError):
+    """A sandbox setting that cannot be used: says which, the value, and what to give."""
+
+
+def _default_workers() -> int:
+    return max(1, len(os.sched_getaffinity(0)))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SandboxConfig:
+    """Limits of one program, and how programs run.
+
+    Attributes:
+        timeout_s: wall seconds that one program may take over all its inputs.
+        input_timeout_s: wall seconds for one call, at least.
+        timeout_factor: where a canonical solution's time is known, a call may take this many
+            times as long (if that is more than `input_timeout_s`).
+        load_timeout_s: wall seconds until the program is loaded (its imports included).
+        memory_mib: memory of one process, and of all of a program's processes together.
+        processes: processes of a program, itself included; 1 forbids it to start others.
+        file_mib: size of one file, and of the private /tmp.
+        output_mib: size of all serialized outputs (or twice the canonical solution's, if more).
+        workers: programs that run at the same time.
+        interpreter: Python 3.11 or later that runs the programs; its packages can be imported.
+        bubblewrap: the bwrap command; without it programs run as plain limited processes.
+        allow_unsandboxed: whether to go on, with a warning, where bubblewrap does not work.
+    """
+
+    timeout_s: float = 60.0
+    input_timeout_s: float = 1.0
+    timeout_factor: float = 4.0
+    load_timeout_s: float = 10.0
+    memory_mib: int = 2048
+    processes: int = 1
+    file_mib: int = 16
+    output_mib: int = 32
+    workers: int = field(default_factory=_default_workers)
+    interpreter: str = sys.executable
+    bubblewrap: str = "bwrap"
+    allow_unsandboxed: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse limits that nothing can run under."""
+        for name in ("timeout_s", "input_timeout_s", "timeout_factor", "load_timeout_s"):
+            value = getattr(self, name)
+            if not (value > 0 and math.isfinite(value)):
+                raise SandboxConfigError(f"{name} is {value}: give a finite number above 0")
+        for name, least in _LEAST.items():
+            if getattr(self, name) < least:
+                raise SandboxConfigError(f"{name} is {getattr(self, name)}: give at least {least}")
+
+    def input_limits_s(self, canonical_s: Sequence[float]) -> tuple[float, ...]:
+        """Return the limit of each call from the canonical solution's seconds for it."""
+        return tuple(
+            max(self.input_timeout_s, self.timeout_factor * seconds) for seconds in canonical_s
+        )
+
+
+_LEAST = {"memory_mib": 64, "processes": 1, "file_mib": 1, "output_mib": 1, "workers": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedInputs:
+    """Argument lists as the worker reads them: made once for many programs on one problem."""
+
+    text: bytes
+    count: int
+
+    @classmethod
+    def of(cls, inputs: Sequence[Any]) -> EncodedInputs:
+        """Encode a sequence of argument lists."""
+        arguments = [codec.encode(list(item)) for item in inputs]
+        return cls(json.dumps(arguments).encode(), len(arguments))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """One program to run on a sequence of argument lists.
+
+    Attributes:
+        id: names the job in its result.
+        code: whole source text of the program.
+        entry_point: the function that is called.
+        inputs: one argument list a call; each call gets a fresh copy.
+        input_limits_s: wall seconds for each call; None gives every call the whole `timeout_s`.
+        stop_on_error: whether an exception in one call ends the program.
+        output_bytes: size of all serialized outputs, where it is not `output_mib`.
+    """
+
+    id: str
+    code: str
+    entry_point: str
+    inputs: Sequence[Any] | EncodedInputs
+    input_limits_s: Sequence[float] | None = None
+    stop_on_error: bool = True
+    output_bytes: int | None = None
+
+    def encoded_inputs(self) -> EncodedInputs:
+        """Return the inputs as the worker reads them."""
+        if isinstance(self.inputs, EncodedInputs):
+            return self.inputs
+        return EncodedInputs.of(self.inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A claimed return value, as the text that came: `tagged` reads it."""
+
+    text: bytes
+
+    @property
+    def tagged(self) -> Any:
+        """The value as tagged JSON, which `codec.decode` turns into a value.
+
+        Raises:
+            ValueError: the program sent something else.
+        """
+        return json.loads(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorMarker:
+    """An exception in place of an output: its type and the last line of its message."""
+
+    type_name: str
+    message: str
+
+    def __str__(self) -> str:
+        """Return both as Python prints them."""
+        return f"{self.type_name}: {self.message}" if self.message else self.type_name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobResult:
+    """What running a job showed; the outputs are claims of the program, to be compared.
+
+    Attributes:
+        id: the job's.
+        outcome: PASSED where every call returned a value; it says nothing about the values.
+        outputs: a value or an error for each call that ended.
+        detail: why the outcome is not PASSED.
+        seconds: wall time of the program.
+        input_seconds: the program's own measure of each call.
+    """
+
+    id: str
+    outcome: Outcome
+    outputs: tuple[Output | ErrorMarker, ...] = ()
+    detail: str = ""
+    seconds: float = 0.0
+    input_seconds: tuple[float, ...] = ()

@@ -1,0 +1,125 @@
+"""The command line of a zygote: what of this machine programs can see, and what they cannot."""
+
+from __future__ import annotations
+
+import functools
+import json
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.sandbox.jobs import SandboxConfig, SandboxConfigError
+
+_WORKER = Path(__file__).parent / "worker"
+_SANDBOX_ROOT = "/sandbox"
+_SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache")
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_NOBODY = "65534"
+_ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "HOME": "/tmp",
+    "LANG": "C.UTF-8",
+    # A program gives the same sets in the same order whichever worker runs it.
+    "PYTHONHASHSEED": "0",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """Where a Python keeps what its programs can import."""
+
+    executable: str
+    prefixes: tuple[str, ...]
+    packages: tuple[str, ...]
+
+
+@functools.lru_cache
+def find_interpreter(executable: str) -> Interpreter:
+    """Return an interpreter's folders.
+
+    Raises:
+        SandboxConfigError: it does not start, or is older than 3.11.
+    """
+    if executable == sys.executable:
+        paths = sysconfig.get_paths()
+        folders = [sys.prefix, sys.base_prefix, paths["purelib"], paths["platlib"]]
+    else:
+        folders = _ask(executable)
+    prefixes = dict.fromkeys([*folders[:2], *(str(Path(f).resolve()) for f in folders[:2])])
+    real = str(Path(executable).resolve().parent.parent)
+    return Interpreter(
+        executable, tuple(dict.fromkeys([*prefixes, real])), tuple(dict.fromkeys(folders[2:]))
+    )
+
+
+def _ask(executable: str) -> list[str]:
+    question = (
+        "import json, sys, sysconfig; p = sysconfig.get_paths(); assert sys.version_info >= (3, 11)"
+        "; print(json.dumps([sys.prefix, sys.base_prefix, p['purelib'], p['platlib']]))"
+    )
+    try:
+        command = [executable, "-I", "-c", question]
+        answer = subprocess.run(command, capture_output=True, check=True, timeout=60)
+        folders = json.loads(answer.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        raise SandboxConfigError(
+            f"interpreter is {executable!r}, which does not start as Python 3.11 or later "
+            f"({error}): give the path of one"
+        ) from error
+    return [str(folder) for folder in folders]
+
+
+def plain_command(config: SandboxConfig, control_fd: int) -> tuple[list[str], dict[str, str]]:
+    """Return the command and environment of a zygote without bubblewrap."""
+    return _zygote(config, control_fd, _WORKER.parents[2], isolated=False), dict(_ENVIRONMENT)
+
+
+def bubblewrap_command(
+    config: SandboxConfig, control_fd: int, bubblewrap: str
+) -> tuple[list[str], dict[str, str]]:
+    """Return the command and environment of a zygote inside bubblewrap."""
+    interpreter = find_interpreter(config.interpreter)
+    worker = f"{_SANDBOX_ROOT}/benchmarks/sandbox/worker"
+    command = [bubblewrap, "--unshare-all", "--uid", _NOBODY, "--gid", _NOBODY]
+    command += ["--die-with-parent", "--new-session", "--clearenv"]
+    # The zygote makes namespaces for each program, which keeps no capability at all.
+    command += ["--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN"]
+    for name, value in _ENVIRONMENT.items():
+        command += ["--setenv", name, value]
+    for path in _SYSTEM:
+        command += ["--ro-bind-try", path, path]
+    for path in _outside_of(interpreter.prefixes, _SYSTEM):
+        command += ["--ro-bind", path, path]
+    command += ["--ro-bind", str(_WORKER), worker]
+    command += ["--size", str(config.file_mib << 20), "--tmpfs", "/tmp"]
+    # Devices one by one: --dev brings terminals, and with them a second user namespace in which
+    # the zygote could make no process namespaces.
+    for name in _DEVICES:
+        command += ["--dev-bind-try", f"/dev/{name}", f"/dev/{name}"]
+    command += ["--proc", "/proc", "--chdir", "/tmp", "--remount-ro", "/", "--"]
+    return [*command, *_zygote(config, control_fd, Path(_SANDBOX_ROOT), isolated=True)], {}
+
+
+def _outside_of(paths: Sequence[str], folders: Sequence[str]) -> list[str]:
+    return [path for path in paths if not any(Path(path).is_relative_to(f) for f in folders)]
+
+
+def _zygote(config: SandboxConfig, control_fd: int, root: Path, *, isolated: bool) -> list[str]:
+    interpreter = find_interpreter(config.interpreter)
+    settings = {
+        "root": str(root),
+        "isolated": isolated,
+        "packages": interpreter.packages,
+        "memory_mib": config.memory_mib,
+        "processes": config.processes,
+        "file_mib": config.file_mib,
+    }
+    # Not -I: it would ignore PYTHONHASHSEED too, and the environment is ours alone anyway.
+    flags = ["-s", "-P", "-S", "-B"]
+    script = str(root / "benchmarks/sandbox/worker/zygote.py")
+    return [interpreter.executable, *flags, script, str(control_fd), json.dumps(settings)]

@@ -1,0 +1,89 @@
+"""Reads a program's reply lines, trusting nothing about them."""
+
+from __future__ import annotations
+
+import json
+
+from benchmarks.sandbox.jobs import ErrorMarker, Output
+
+
+class Reply:
+    """What a program has said so far; `fault` tells what is wrong with it, if anything.
+
+    Attributes:
+        loaded: whether the program's text ran and gave the entry point.
+        outputs: outputs and errors in input order.
+        seconds: the program's own measure of each call.
+        ended: whether it said that it is through.
+        fatal: the exception that ended loading.
+    """
+
+    def __init__(self, inputs: int, limit_bytes: int) -> None:
+        self._inputs = inputs
+        self._left = limit_bytes
+        self._pending = bytearray()
+        self.loaded = False
+        self.outputs: list[Output | ErrorMarker] = []
+        self.seconds: list[float] = []
+        self.ended = False
+        self.fatal: ErrorMarker | None = None
+        self.fault: str | None = None
+        self.too_long = False
+
+    def feed(self, data: bytes) -> None:
+        """Take more bytes from the pipe."""
+        self._left -= len(data)
+        if self._left < 0:
+            self.too_long = True
+        if self.too_long or self.fault:
+            self._pending.clear()
+            return
+        self._pending += data
+        if b"\n" not in data:
+            return
+        *lines, rest = self._pending.split(b"\n")
+        self._pending = bytearray(rest)
+        for line in lines:
+            if self.fault is None and not self.too_long:
+                self._take(bytes(line))
+
+    def _take(self, line: bytes) -> None:
+        word, _, content = line.partition(b" ")
+        try:
+            self._accept(word, content)
+        except (ValueError, TypeError, RecursionError):
+            self.fault = f"malformed reply: {line[:80]!r}"
+
+    def _accept(self, word: bytes, content: bytes) -> None:
+        if self.ended or self.fatal:
+            raise ValueError("a reply after the end")
+        if word == b"limit":
+            self.too_long = True
+        elif word == b"fatal":
+            self.fatal = _marker(content)
+        elif word == b"loaded" and not self.loaded:
+            self.loaded = True
+        elif word == b"end" and self.loaded:
+            self.ended = True
+        else:
+            self._accept_output(word, content)
+
+    def _accept_output(self, word: bytes, content: bytes) -> None:
+        if not self.loaded or word not in (b"=", b"!") or len(self.outputs) >= self._inputs:
+            raise ValueError("an output out of order")
+        head, _, text = content.partition(b" ")
+        seconds = float(head)
+        self.outputs.append(Output(text) if word == b"=" else _marker(text))
+        self.seconds.append(seconds if 0 <= seconds < 1e6 else 0.0)
+
+    @property
+    def error(self) -> ErrorMarker | None:
+        """The first exception, of loading or of a call."""
+        if self.fatal:
+            return self.fatal
+        return next((item for item in self.outputs if isinstance(item, ErrorMarker)), None)
+
+
+def _marker(text: bytes) -> ErrorMarker:
+    type_name, message = json.loads(text)
+    return ErrorMarker(str(type_name)[:100], str(message)[:300])

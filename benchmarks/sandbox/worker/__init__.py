@@ -1,0 +1,1 @@
+"""The half of the sandbox that runs beside untrusted programs: standard library only."""

@@ -1,0 +1,193 @@
+"""Forks one process per program and watches over it; started once per worker, inside bubblewrap.
+
+The zygote itself never sees a program or its results: with each job it receives three descriptors
+over its control socket (payload, reply pipe, life line) and leaves the first two to the process
+that it forks, in namespaces of its own. It ends the program when the host says so, or when the
+program holds too much memory or too many processes, and reports how it ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, NoReturn
+
+if __name__ == "__main__":
+    # Isolated mode leaves the package's own root out of the path.
+    sys.path.insert(0, str(Path(__file__).parents[3]))
+
+from benchmarks.sandbox.worker import confine, program
+
+_POLL_MS = 20
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+# What solutions import most: loaded once here, every program's import of it costs nothing.
+_PRELOADED = (
+    *("bisect", "collections", "copy", "dataclasses", "datetime", "decimal", "enum", "fractions"),
+    *("functools", "hashlib", "heapq", "itertools", "math", "operator", "random", "re"),
+    *("statistics", "string", "typing"),
+)
+
+
+def main() -> None:
+    """Serve jobs until the host closes the control socket: argv is descriptor and settings."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    settings = json.loads(sys.argv[2])
+    sys.path[:] = [path for path in sys.path if path != settings["root"]]
+    sys.path += settings["packages"]
+    for name in _PRELOADED:
+        importlib.import_module(name)
+    confine.die_with_parent()
+    confine.adopt_orphans()
+    fresh = _fresh_processes() if settings["isolated"] else None
+    gc.freeze()
+    control.sendall(json.dumps({"nested": fresh is not None}).encode())
+    while True:
+        message, fds, _, _ = socket.recv_fds(control, 16, 3)
+        if not message:
+            return
+        _serve(fds, settings, fresh)
+
+
+def _fresh_processes() -> confine.FreshProcesses | None:
+    """What makes namespaces in here, or None where trying shows that nothing does."""
+    try:
+        fresh = confine.FreshProcesses()
+        fresh.prepare()
+        trial = os.fork()
+    except OSError:
+        return None
+    if trial == 0:
+        try:
+            confine.mount_private(1)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return fresh if os.waitpid(trial, 0)[1] == 0 else None
+
+
+def _serve(
+    fds: list[int],
+    settings: dict[str, Any],
+    fresh: confine.FreshProcesses | None,
+) -> None:
+    payload_fd, reply_fd, life_fd = fds
+    scratch = "" if settings["isolated"] else tempfile.mkdtemp(prefix="program-")
+    with socket.socket(fileno=life_fd) as life:
+        try:
+            if fresh is not None:
+                fresh.prepare()
+            child = os.fork()
+            if child == 0:
+                _become_program(payload_fd, reply_fd, {**settings, "scratch": scratch}, fresh)
+            report = _supervise(child, life, settings, nested=fresh is not None)
+        except OSError as error:
+            report = {"broken": str(error)}
+        finally:
+            os.close(payload_fd)
+            os.close(reply_fd)
+        if scratch:
+            shutil.rmtree(scratch, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            life.sendall(json.dumps(report).encode())
+
+
+def _become_program(
+    payload_fd: int, reply_fd: int, settings: dict[str, Any], fresh: confine.FreshProcesses | None
+) -> NoReturn:
+    confine.die_with_parent()
+    if fresh is None:
+        os.setsid()
+    program.run(payload_fd, reply_fd, settings, nested=fresh is not None)
+
+
+def _supervise(
+    child: int, life: socket.socket, settings: dict[str, Any], *, nested: bool
+) -> dict[str, Any]:
+    reason = _watch(child, life, settings)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    # In a namespace of its own this comes back only when all of the program's processes are gone.
+    _, status, usage = os.wait4(child, 0)
+    if not nested:
+        _kill_descendants()
+    code = os.waitstatus_to_exitcode(status)
+    return {"code": code, "reason": reason, "cpu_s": usage.ru_utime + usage.ru_stime}
+
+
+def _watch(child: int, life: socket.socket, settings: dict[str, Any]) -> str | None:
+    """Wait until the program ends or must be ended; return why it must, else None."""
+    ended = os.pidfd_open(child)
+    poll = select.poll()
+    poll.register(ended, select.POLLIN)
+    poll.register(life, select.POLLIN)
+    try:
+        while True:
+            ready = [fd for fd, _ in poll.poll(_POLL_MS)]
+            if ended in ready:
+                return None
+            if ready:
+                return "stopped"
+            reason = _over_limit(settings)
+            if reason:
+                return reason
+    finally:
+        os.close(ended)
+
+
+def _over_limit(settings: dict[str, Any]) -> str | None:
+    """The limits that hold for all of a program's processes together."""
+    pids = _descendants(os.getpid(), at_most=settings["processes"])
+    if len(pids) > settings["processes"]:
+        return "processes"
+    pages = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    # Pages shared with the zygote count in every process: generous by a few MiB each.
+    return "memory" if pages * _PAGE > settings["memory_mib"] << 20 else None
+
+
+def _descendants(root: int, at_most: int | None = None) -> list[int]:
+    """Return the processes below `root`, without asking who is whose child past `at_most`."""
+    pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]  # noqa: PTH208
+    # In bubblewrap there are two processes besides: speed counts while a fork bomb grows.
+    if at_most is not None and os.getpid() < 10 and len(pids) > at_most + 2:
+        return pids
+    children: dict[int, list[int]] = {}
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            text = Path(f"/proc/{pid}/stat").read_text()
+            children.setdefault(int(text.rpartition(")")[2].split()[1]), []).append(pid)
+    found: list[int] = []
+    waiting = [root]
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        found += below
+        waiting += below
+    return found
+
+
+def _kill_descendants() -> None:
+    """End what a program left behind where no process namespace does it; stop first, then kill."""
+    while pids := _descendants(os.getpid()):
+        for signal_number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal_number)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, 0)[0]:
+                pass
+
+
+if __name__ == "__main__":
+    main()
