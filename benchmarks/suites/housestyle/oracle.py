@@ -59,21 +59,32 @@ def in_domain(task: Task, domain: DomainSpec) -> bool:
 
 
 def slots_followed(task: Task, response: str, house: House) -> int:
-    """Count the shown slots whose line in the house's program stands in the response.
+    """Count the shown slots whose lines stand in the response, and no other value's do.
 
-    A slot is told from its neighbours by the lines that change when only this slot changes.
+    Two slots that meet in one line (the form of a number and how an average is taken) stand or
+    fall together.
     """
-    have = {line.strip() for line in response.splitlines()}
-    return sum(_own_lines(task, slot, house) <= have for slot in slots_of(task))
+    have = _lines(response)
+    followed = 0
+    for slot in slots_of(task):
+        own, foreign = _telling_lines(task, slot, house)
+        followed += own <= have and not foreign & have
+    return followed
 
 
-def _own_lines(task: Task, slot: str, house: House) -> set[str]:
-    """Return the lines of the house's program that no other value of the slot would write."""
-    lines = {line.strip() for line in solution(task, house).splitlines()}
-    for other in alternatives(task, house):
-        if other.values[slot] != house.values[slot]:
-            lines -= {line.strip() for line in solution(task, other).splitlines()}
-    return lines
+def _telling_lines(task: Task, slot: str, house: House) -> tuple[set[str], set[str]]:
+    """Return the lines that only the house's value of the slot writes, and only other values."""
+    right = _lines(solution(task, house))
+    others = [
+        _lines(solution(task, other))
+        for other in alternatives(task, house)
+        if other.values[slot] != house.values[slot]
+    ]
+    return right.difference(*others), set().union(*others) - right
+
+
+def _lines(code: str) -> set[str]:
+    return {line.strip() for line in code.splitlines()}
 
 
 def coverage(instructions: Sequence[str], domain: DomainSpec) -> float:
