@@ -51,7 +51,9 @@ class Record:
         try:
             values = json.loads(line)
         except json.JSONDecodeError as error:
-            raise RecordError(f"{cls.__name__}: not a JSON line: {line[:80]!r} ({error})") from error
+            raise RecordError(
+                f"{cls.__name__}: not a JSON line: {line[:80]!r} ({error})"
+            ) from error
         version = values.pop("v", None) if isinstance(values, dict) else None
         if version != SCHEMA_VERSION:
             raise RecordError(
@@ -110,7 +112,7 @@ class Provenance(Record):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Synthetic(Record):
-    """What a Synthesizer yields; `response` is None until the respond stage (or the method) answers."""
+    """What a Synthesizer yields; `response` is None until the method or a later stage answers."""
 
     id: str
     instruction: str

@@ -1,0 +1,1 @@
+"""Studies of hyper-parameters: search spaces, the loop, reports."""

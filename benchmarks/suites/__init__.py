@@ -1,0 +1,1 @@
+"""Suites: references, problems, prompt format and evaluation of one benchmark each."""

@@ -40,7 +40,7 @@ class Suite(ABC):
 
     @abstractmethod
     def extract(self, problem: Problem, response: str) -> str:
-        """The candidate's whole source text out of a response (a string even where none is there)."""
+        """The candidate's source text out of a response (a string even where none is there)."""
 
     def refuse_instruction(self, instruction: str) -> tuple[str, str] | None:
         """Reason and detail where a synthetic instruction is unusable in this suite, else None."""
@@ -51,15 +51,18 @@ class Suite(ABC):
         return None
 
     def behaviour_problem(self, instruction: str, seed: int) -> Problem | None:
-        """A problem without a known solution, its `base_inputs` random: what the consistency
-        filter runs several responses on to see whether they agree. None where a suite cannot
-        make inputs for a free-form instruction (the filter then keeps by agreement of text).
+        """A problem without a known solution, its `base_inputs` random.
+
+        The consistency filter runs several responses on it to see whether they agree. None where a
+        suite cannot make inputs for a free-form instruction (the filter then keeps by agreement of
+        text).
         """
         return None
 
     def program_key(self, instruction: str) -> str | None:
-        """The canonical key of the task that an instruction states, where the universe is known:
-        two instructions with one key are the same task. None where a suite cannot tell, or the
+        """The canonical key of the task that an instruction states, where the universe is known.
+
+        Two instructions with one key are the same task. None where a suite cannot tell, or the
         instruction states none of its tasks.
         """
         return None
