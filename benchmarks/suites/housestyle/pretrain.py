@@ -34,11 +34,25 @@ WARMUP_SHARE = 0.02
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PretrainConfig:
-    """What a pre-training run is; the defaults made the shipped checkpoint."""
+    """What a pre-training run is; the defaults made the shipped checkpoint.
+
+    Attributes:
+        seed: of the corpus and the weights.
+        chunks: of `CHUNK_DOCUMENTS` documents (about 0.11 million tokens) each.
+        early_chunks: chunks in larger batches, while the model learns the language; after them
+            many small steps learn to copy and to follow conventions in fewer tokens.
+        early_batch_tokens: tokens in a batch of those.
+        batch_tokens: tokens in a batch after them.
+        learning_rate: the highest.
+        weight_decay: of AdamW.
+        threads: of the CPU; another number rounds differently.
+    """
 
     seed: int = 0
     chunks: int = 110
-    batch_tokens: int = 4096
+    early_chunks: int = 30
+    early_batch_tokens: int = 4096
+    batch_tokens: int = 1536
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
     threads: int = 2
@@ -153,9 +167,9 @@ class Pretraining:
     def _train_chunk(self, chunk: int) -> dict[str, Any]:
         self.model.train()
         start, tokens, losses = time.perf_counter(), 0, []
-        chunk_batches = list(
-            batches(self.config.seed, chunk, self.tokenizer, self.config.batch_tokens)
-        )
+        early = chunk < self.config.early_chunks
+        size = self.config.early_batch_tokens if early else self.config.batch_tokens
+        chunk_batches = list(batches(self.config.seed, chunk, self.tokenizer, size))
         for index, batch in enumerate(chunk_batches):
             done = (chunk + index / len(chunk_batches)) / self.config.chunks
             for group in self.optimizer.param_groups:
