@@ -61,7 +61,7 @@ def run(
     wanted = config.draws if method_class.synthesizes else max(config.draws, len(references))
     context.progress.start(stage.name, wanted if method_class.synthesizes else None)
     context.progress.advance(len(made))
-    method = fitted(config, references, stage, context)
+    method = _fitted(config, references, stage, context)
     if len(made) < wanted:
         sampling = seeded(config.sampling, context.seed, "synthesize")
         made += _draw(method, sampling, len(made), wanted, stage, context)
@@ -80,7 +80,7 @@ def run(
     )
 
 
-def fitted(
+def _fitted(
     config: SynthesizeConfig,
     references: Sequence[Reference],
     stage: Stage,
