@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
@@ -23,6 +24,7 @@ from benchmarks.sandbox.verdict import judge
 _START_S = 60.0
 _STOP_S = 10.0
 _CHUNK = 1 << 16
+_PIPE_BYTES = 1 << 20
 
 
 class SandboxError(RuntimeError):
@@ -139,6 +141,8 @@ class Worker:
 
     def _run(self, payload: bytes, reply: Reply, clock: _Clock) -> Ending:
         read_fd, write_fd = os.pipe()
+        with suppress(OSError):
+            fcntl.fcntl(write_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         life, their_life = socket.socketpair()
         payload_fd = os.memfd_create("job")
         with open(payload_fd, "wb") as file, their_life:  # noqa: PTH123 - a descriptor
@@ -294,7 +298,7 @@ def _drain(fd: int, reply: Reply) -> bool:
     """Read what the pipe holds; False at its end."""
     while True:
         try:
-            data = os.read(fd, _CHUNK)
+            data = os.read(fd, _PIPE_BYTES)
         except BlockingIOError:
             return True
         if not data:

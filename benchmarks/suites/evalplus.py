@@ -1,0 +1,175 @@
+"""HumanEval+ and MBPP+ as suites, from EvalPlus's data files."""
+
+from __future__ import annotations
+
+import ast
+import functools
+from abc import abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from benchmarks.suites import mbpp
+from benchmarks.suites.base import Split, Suite, SuiteError
+from benchmarks.suites.code_text import extract_program, parses, program_text
+from benchmarks.suites.evalplus_data import Dataset, ProblemFile, load_problems
+from benchmarks.suites.reference_file import read_references
+from domino.records import Problem, Reference
+from domino.synthesizer import Template
+
+if TYPE_CHECKING:
+    from benchmarks.suites.registry import SuiteOptions
+
+
+class EvalPlusSuite(Suite):
+    """What both have in common: problems of a file, programs out of responses."""
+
+    dataset: Dataset
+
+    def __init__(self, options: SuiteOptions) -> None:
+        """Remember where the data is; nothing is read before it is asked for.
+
+        Raises:
+            SuiteError: an option that these suites do not have.
+        """
+        if options.domain is not None:
+            raise SuiteError(f"{self.name} has no domains, got {options.domain!r}: leave it out")
+        track = options.track or "instruction"
+        if track not in get_args(Template):
+            raise SuiteError(f"{self.name} has no track {track!r}: give 'instruction' or 'pair'")
+        self._template: Template = "pair" if track == "pair" else "instruction"
+        self._dataset_path = options.dataset
+        self._references_path = options.references_path
+
+    @property
+    def template(self) -> Template:
+        """Which fields of a reference the methods may use: the suite's track."""
+        return self._template
+
+    @functools.cached_property
+    def file(self) -> ProblemFile:
+        """The problems and the digest of their file."""
+        return load_problems(self.dataset, self._dataset_path)
+
+    def problems(self, split: Split) -> tuple[Problem, ...]:
+        """Return all problems of the file for the test, and what there is for development."""
+        return self.file.problems if split == "test" else self._development
+
+    @property
+    @abstractmethod
+    def _development(self) -> tuple[Problem, ...]:
+        """The development problems, () where the benchmark has none."""
+
+    def extract(self, problem: Problem, response: str) -> str:
+        """Return the program in a response, with the problem's prompt in front of it."""
+        return extract_program(problem.prompt, problem.entry_point, response)
+
+    def refuse_response(self, instruction: str, response: str) -> tuple[str, str] | None:
+        """Refuse a response without Python that parses."""
+        code = program_text(response)
+        if not code.strip():
+            return ("empty", "")
+        return None if parses(code) else ("does not parse", code.strip()[:80])
+
+    def _file_references(self, path: Path) -> tuple[Reference, ...]:
+        """Return a user's own references, as far as this track may use them."""
+        references = read_references(path)
+        if self._template == "pair":
+            return references
+        return tuple(
+            Reference(id=reference.id, instruction=reference.instruction)
+            for reference in references
+        )
+
+
+class HumanEvalSuite(EvalPlusSuite):
+    """HumanEval+. It has no train split: references come from a file of the user's.
+
+    There are no development problems either, since all 164 are test problems.
+    """
+
+    name = "humaneval+"
+    dataset = "humaneval"
+
+    def references(self) -> tuple[Reference, ...]:
+        """Return the references of the user's file.
+
+        Raises:
+            SuiteError: no file is named, or it cannot be used.
+        """
+        if self._references_path is None:
+            raise SuiteError(
+                "humaneval+ has no references of its own: name a JSONL file of "
+                '{"instruction": ..., "response": ...} lines with references_path'
+            )
+        return self._file_references(self._references_path)
+
+    @property
+    def _development(self) -> tuple[Problem, ...]:
+        return ()
+
+    def instruction(self, problem: Problem) -> str:
+        """Return the request to complete the problem's function."""
+        return f"Complete this Python function. Give all of it.\n\n{problem.prompt.strip()}\n"
+
+
+class MbppSuite(EvalPlusSuite):
+    """MBPP+. References are MBPP's train split, development problems its validation split.
+
+    MBPP+ has tasks of all of MBPP's splits; those are test problems and nothing else.
+    """
+
+    name = "mbpp+"
+    dataset = "mbpp"
+
+    @functools.cached_property
+    def _rows(self) -> tuple[mbpp.MbppRow, ...]:
+        return mbpp.read_rows(self._references_path)
+
+    @functools.cached_property
+    def _test_ids(self) -> frozenset[str]:
+        return frozenset(problem.id for problem in self.file.problems)
+
+    def references(self) -> tuple[Reference, ...]:
+        """Return the train split's tasks that are no test problems, or the user's own file.
+
+        Raises:
+            SuiteError: the file is neither MBPP's own nor a reference file.
+        """
+        path = self._references_path
+        if path is not None and _is_reference_file(path):
+            return self._file_references(path)
+        return mbpp.references(self._rows, self._test_ids, responses=self._template == "pair")
+
+    @property
+    def _development(self) -> tuple[Problem, ...]:
+        if self._references_path is not None and _is_reference_file(self._references_path):
+            return ()
+        return mbpp.development(self._rows, self._test_ids)
+
+    def instruction(self, problem: Problem) -> str:
+        """Return the problem's text and test, without the quotes that make them a docstring."""
+        text = ast.get_docstring(ast.parse(problem.prompt), clean=False)
+        return (text or problem.prompt).strip()
+
+
+def _is_reference_file(path: Path) -> bool:
+    """Whether a file's first line has a reference's field rather than MBPP's."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            first = file.readline()
+    except OSError as error:
+        raise SuiteError(
+            f"references cannot be read from {path}: {error.strerror}: give mbpp.jsonl or a "
+            "reference file"
+        ) from error
+    return '"instruction"' in first
+
+
+def load_humaneval(options: SuiteOptions) -> HumanEvalSuite:
+    """Return HumanEval+ with these options."""
+    return HumanEvalSuite(options)
+
+
+def load_mbpp(options: SuiteOptions) -> MbppSuite:
+    """Return MBPP+ with these options."""
+    return MbppSuite(options)
