@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from benchmarks.checking import CheckingError
 from benchmarks.config import RunConfig, read_config_file
 from benchmarks.fields import (
     ConfigError,
@@ -39,6 +40,7 @@ PROGRAM = "python -m benchmarks.run"
 BAD_INPUT = (
     ConfigError, StageError, SuiteError, MethodError, SynthesisError, EngineError,
     SandboxConfigError,
+    CheckingError,
 )  # fmt: skip
 BROKEN_MACHINE = (StoreError, SandboxError)
 _FREE_FORM = "--method_options."

@@ -19,7 +19,8 @@ from benchmarks.report.table import Report, show, write_json
 from benchmarks.run import Row, respond_config, run_rows, step_count
 from benchmarks.stages import respond
 from benchmarks.stages.context import EngineFactory, transformers_engine
-from benchmarks.tracking import Tracker, tracking_place
+from benchmarks.tracking import Tracker
+from benchmarks.tracking_values import tracking_place
 
 if TYPE_CHECKING:
     from benchmarks.config import RunConfig

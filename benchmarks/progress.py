@@ -47,8 +47,9 @@ class Display(AbstractContextManager["Display"], Protocol):
         """Show a line that stays."""
 
 
-def make_display(*, plain: bool, stream: TextIO = sys.stderr) -> Display:
+def make_display(*, plain: bool, stream: TextIO | None = None) -> Display:
     """Return the live display on a terminal, plain lines elsewhere or where asked for."""
+    stream = stream or sys.stderr
     if plain or not stream.isatty():
         return PlainDisplay(stream)
     return LiveDisplay(stream)

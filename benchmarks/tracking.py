@@ -11,11 +11,8 @@ import contextlib
 import functools
 import json
 import logging
-import os
-import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
@@ -24,6 +21,7 @@ from benchmarks.provenance import machine_tags, process_tags, started_by_dead_pr
 from benchmarks.stages.context import LOSSES, Metrics
 from benchmarks.stages.sieve import KEPT
 from benchmarks.store import Stage, canonical_json
+from benchmarks.tracking_values import Place, flatten, metric_name, numbers
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -33,38 +31,10 @@ if TYPE_CHECKING:
 
 _PARAMS_A_BATCH = 100
 _METRICS_A_BATCH = 1000
-_PARAM_LENGTH = 6000
 _DIGEST_LENGTH = 36
 _SAMPLES = ("synthesize/synthetic.jsonl", "decontaminate/kept.jsonl", "evaluate/programs.jsonl",
             "evaluate/verdicts.jsonl")  # fmt: skip
 _P = ParamSpec("_P")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """Where MLflow keeps runs, and artifacts where it has no place of its own for them."""
-
-    uri: str
-    artifacts: str | None
-    dashboard: str
-
-
-def tracking_place(uri: str | None, output: Path) -> Place:
-    """Return the given address, else MLFLOW_TRACKING_URI, else a database beside the runs."""
-    chosen = uri or os.environ.get("MLFLOW_TRACKING_URI")
-    if chosen:
-        served = chosen.startswith(("http://", "https://"))
-        command = f"mlflow server --backend-store-uri {shlex.quote(chosen)} --host 127.0.0.1"
-        return Place(uri=chosen, artifacts=None, dashboard=chosen if served else command)
-    folder = output.absolute().parent
-    local = f"sqlite:///{folder / 'mlflow.db'}"
-    command = f"mlflow server --backend-store-uri {shlex.quote(local)} --host 127.0.0.1"
-    at_home = folder == Path.cwd()
-    return Place(
-        uri=local,
-        artifacts=(folder / "mlruns").as_uri(),
-        dashboard="make dashboard (then http://127.0.0.1:5000)" if at_home else command,
-    )
 
 
 def _guarded(
@@ -97,6 +67,8 @@ class Tracker:
         self._experiment = ""
         self._inputs: list[Any] = []
         self._params: dict[str, str] = {}
+        self._points: list[tuple[str, float, int]] = []
+        self._tags: dict[str, str] = {}
 
     @functools.cached_property
     def _client(self) -> MlflowClient:
@@ -166,34 +138,33 @@ class Tracker:
     @_guarded
     def log_stage(self, stage: Stage, *, reused: bool) -> None:
         """Log a finished stage to the current row: counts, seconds, curves, samples."""
-        run = self._child or str(self._parent)
         values = {f"{stage.name}/{name}": value for name, value in numbers(stage.summary).items()}
         values[f"seconds/{stage.name}"] = stage.seconds
-        now = int(time.time() * 1000)
-        points = [(name, value, 0) for name, value in values.items()]
-        points += [
+        self._points += [(name, value, 0) for name, value in values.items()]
+        self._points += [
             (f"{stage.name}/{name}", value, point.step)
             for point in stage.read(LOSSES, Metrics)
             for name, value in point.values.items()
         ]
-        tags = {f"stage.{stage.name}": stage.address, f"reused.{stage.name}": str(reused).lower()}
-        self._log(run, metrics=points, tags=tags, timestamp=now)
-        self._log_files(run, stage)
+        self._tags[f"stage.{stage.name}"] = stage.address
+        self._tags[f"reused.{stage.name}"] = str(reused).lower()
+        if not reused:  # what is reused comes in one request with the next stage, or the row's end
+            self._flush()
+        self._log_files(self._open_run, stage)
 
     @_guarded
     def log_report(self, report: Report) -> None:
         """Log the Pass@1 table, and each row's scores, to the parent."""
         self._end_child("FINISHED")
         parent = str(self._parent)
-        table = score_columns(report)
-        self._client.log_table(parent, data=table, artifact_file="pass_at_1.json")
+        self._client.log_table(parent, data=report.columns(), artifact_file="pass_at_1.json")
         self._client.log_dict(parent, report.to_dict(), "report.json")
         points = [
             (metric_name(f"{row.method}/{score.metric}"), score.value, 0)
             for row in report.rows
             for score in row.scores
         ]
-        self._log(parent, metrics=points, timestamp=int(time.time() * 1000))
+        self._log(parent, metrics=points)
 
     @_guarded
     def _end(self, status: str) -> None:
@@ -201,7 +172,18 @@ class Tracker:
         if self._parent is not None:
             self._client.set_terminated(self._parent, status=status)
 
+    @property
+    def _open_run(self) -> str:
+        """The current row's run, the parent before the first row."""
+        return self._child or str(self._parent)
+
+    def _flush(self) -> None:
+        points, self._points = self._points, []
+        tags, self._tags = self._tags, {}
+        self._log(self._open_run, metrics=points, tags=tags)
+
     def _end_child(self, status: str) -> None:
+        self._flush()
         if self._child is not None:
             self._client.set_terminated(self._child, status=status)
             self._child = None
@@ -237,70 +219,20 @@ class Tracker:
         params: Mapping[str, str] | None = None,
         metrics: Sequence[tuple[str, float, int]] = (),
         tags: Mapping[str, str] | None = None,
-        timestamp: int = 0,
     ) -> None:
         """Log in as few requests as MLflow's limits allow."""
         from mlflow.entities import Metric, Param, RunTag
 
         for batch in _batches([Param(k, v) for k, v in (params or {}).items()], _PARAMS_A_BATCH):
             self._client.log_batch(run, params=batch)
-        points = [
-            Metric(metric_name(name), value, timestamp, step) for name, value, step in metrics
-        ]
+        now = int(time.time() * 1000)
+        points = [Metric(metric_name(name), value, now, step) for name, value, step in metrics]
         labels = [RunTag(name, value) for name, value in (tags or {}).items()]
         for batch in _batches(points, _METRICS_A_BATCH - len(labels)):
             self._client.log_batch(run, metrics=batch, tags=labels)
             labels = []
         if labels:
             self._client.log_batch(run, tags=labels)
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Return nested values by dotted name, as text of at most MLflow's length."""
-    flat: dict[str, str] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping) and value:
-            flat.update(flatten(value, f"{prefix}{name}."))
-        else:
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            flat[f"{prefix}{name}"] = text[:_PARAM_LENGTH]
-    return flat
-
-
-def numbers(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """Return the numbers of nested values by dotted name."""
-    found: dict[str, float] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            found.update(numbers(value, f"{prefix}{name}."))
-        elif isinstance(value, int | float):
-            found[f"{prefix}{name}"] = float(value)
-    return found
-
-
-def metric_name(name: str) -> str:
-    """Return a name of the characters that MLflow allows; pass@1 becomes pass_at_1."""
-    spelled = name.replace("@", "_at_")
-    return "".join(c if c.isascii() and (c.isalnum() or c in "_-. :/") else "_" for c in spelled)
-
-
-def score_columns(report: Report) -> dict[str, list[Any]]:
-    """Return the Pass@1 table by columns."""
-    rows = report.rows
-    first = [row.scores[0] for row in rows]
-    return {
-        "method": [row.method for row in rows],
-        "pass@1": [score.value for score in first],
-        "low": [score.low for score in first],
-        "high": [score.high for score in first],
-        "problems": [score.problems for score in first],
-        "seeds": [len(score.seeds) for score in first],
-        "kept": [row.kept for row in rows],
-        "dropped": [sum(row.dropped.values()) for row in rows],
-        "dropped by reason": [json.dumps(dict(row.dropped)) for row in rows],
-        "seconds": [row.seconds for row in rows],
-        "tokens": [row.tokens for row in rows],
-    }
 
 
 def _batches(items: Sequence[Any], size: int) -> Iterator[list[Any]]:

@@ -60,6 +60,24 @@ class Report:
             "reused": self.reused,
         }
 
+    def columns(self) -> dict[str, list[Any]]:
+        """Return the Pass@1 table by columns."""
+        rows = self.rows
+        first = [row.scores[0] for row in rows]
+        return {
+            "method": [row.method for row in rows],
+            "pass@1": [score.value for score in first],
+            "low": [score.low for score in first],
+            "high": [score.high for score in first],
+            "problems": [score.problems for score in first],
+            "seeds": [len(score.seeds) for score in first],
+            "kept": [row.kept for row in rows],
+            "dropped": [sum(row.dropped.values()) for row in rows],
+            "dropped by reason": [json.dumps(dict(row.dropped)) for row in rows],
+            "seconds": [row.seconds for row in rows],
+            "tokens": [row.tokens for row in rows],
+        }
+
 
 def write_json(report: Report, path: Path) -> None:
     """Write the report for machines; a file that is there is replaced whole.

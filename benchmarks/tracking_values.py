@@ -1,0 +1,69 @@
+"""What is told to MLflow, in the forms that it takes, and where it is told; imports no MLflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_PARAM_LENGTH = 6000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where MLflow keeps runs, and artifacts where it has no place of its own for them."""
+
+    uri: str
+    artifacts: str | None
+    dashboard: str
+
+
+def tracking_place(uri: str | None, output: Path) -> Place:
+    """Return the given address, else MLFLOW_TRACKING_URI, else a database beside the runs."""
+    chosen = uri or os.environ.get("MLFLOW_TRACKING_URI")
+    if chosen:
+        served = chosen.startswith(("http://", "https://"))
+        command = f"mlflow server --backend-store-uri {shlex.quote(chosen)} --host 127.0.0.1"
+        return Place(uri=chosen, artifacts=None, dashboard=chosen if served else command)
+    folder = output.absolute().parent
+    local = f"sqlite:///{folder / 'mlflow.db'}"
+    command = f"mlflow server --backend-store-uri {shlex.quote(local)} --host 127.0.0.1"
+    at_home = folder == Path.cwd()
+    return Place(
+        uri=local,
+        artifacts=(folder / "mlruns").as_uri(),
+        dashboard="make dashboard (then http://127.0.0.1:5000)" if at_home else command,
+    )
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return nested values by dotted name, as text of at most MLflow's length."""
+    flat: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat.update(flatten(value, f"{prefix}{name}."))
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            flat[f"{prefix}{name}"] = text[:_PARAM_LENGTH]
+    return flat
+
+
+def numbers(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """Return the numbers of nested values by dotted name."""
+    found: dict[str, float] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found.update(numbers(value, f"{prefix}{name}."))
+        elif isinstance(value, int | float):
+            found[f"{prefix}{name}"] = float(value)
+    return found
+
+
+def metric_name(name: str) -> str:
+    """Return a name of the characters that MLflow allows; pass@1 becomes pass_at_1."""
+    spelled = name.replace("@", "_at_")
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_-. :/") else "_" for c in spelled)

@@ -1,0 +1,216 @@
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cli import main, make_parser, merge, read_command
+from benchmarks.fields import ConfigError, leaves
+from benchmarks.files import StoreError
+from benchmarks.presets import DEFAULT, load_preset
+
+ROOT = Path(__file__).resolve().parents[2]
+
+OPTIONS = """
+--help --preset --config --json --plain
+--suite --suite_options.domain --suite_options.track --suite_options.dataset
+--suite_options.references_path --model --methods --method_options --seeds --references
+--description --pairs --oversample --responder --shots
+--sampling.temperature --sampling.top_p --sampling.max_new_tokens --sampling.stop --sampling.seed
+--response_sampling.temperature --response_sampling.top_p --response_sampling.max_new_tokens
+--response_sampling.stop --response_sampling.seed
+--filter.judge_instructions --filter.instruction_grades --filter.judge_responses
+--filter.response_grades --filter.consistency --filter.consistency_samples
+--filter.consistency_share
+--decontaminate.ngram --decontaminate.common --decontaminate.similarity --decontaminate.pairs
+--decontaminate.references
+--finetune.rank --finetune.alpha --finetune.dropout --finetune.learning_rate
+--finetune.warmup_share --finetune.steps --finetune.batch_size --finetune.micro_batch_size
+--finetune.max_tokens --finetune.max_grad_norm --finetune.gradient_checkpointing
+--evaluate.samples --evaluate.temperature --evaluate.top_p --evaluate.max_new_tokens --evaluate.ks
+--evaluate.split
+--sandbox.timeout_s --sandbox.input_timeout_s --sandbox.timeout_factor --sandbox.load_timeout_s
+--sandbox.memory_mib --sandbox.processes --sandbox.file_mib --sandbox.output_mib --sandbox.workers
+--sandbox.interpreter --sandbox.bubblewrap --sandbox.allow_unsandboxed
+--output --tracking_uri
+"""
+
+
+def test_the_options_are_these_and_no_others() -> None:
+    text = make_parser(list(leaves(load_preset(DEFAULT)))).format_help()
+    shown = re.findall(r"^  (?:-h, )?(--[\w.]+)", text, re.MULTILINE)
+    assert sorted(shown) == sorted(OPTIONS.split())
+
+
+def run_module(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks.run", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+def test_help_answers_within_a_second_of_processor_time() -> None:
+    before = os.times()
+    began = time.monotonic()
+    done = run_module("--help")
+    elapsed = time.monotonic() - began
+    after = os.times()
+    used = after.children_user + after.children_system
+    used -= before.children_user + before.children_system
+    assert done.returncode == 0
+    assert "default: housestyle" in done.stdout
+    assert used < 1.0, f"{used:.2f} s of processor time, {elapsed:.2f} s on the clock"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, contextlib\n"
+        "from benchmarks.cli import main\n"
+        "with contextlib.suppress(SystemExit): main(['--help'])\n"
+        "heavy = {'torch', 'transformers', 'trl', 'mlflow', 'pandas', 'evalplus', 'scipy'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT,
+                          check=True)  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_no_argument_is_the_default_preset() -> None:
+    command = read_command([])
+    assert command.config == load_preset(DEFAULT)
+    assert command.json is None
+    assert not command.plain
+
+
+def test_later_sources_win_and_leave_the_rest(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    first.write_text("preset: smoke\npairs: 7\nseeds: [1]\nfinetune: {steps: 5, rank: 8}\n")
+    second.write_text("pairs: 8\nfinetune: {steps: 6}\n")
+    config = read_command(
+        ["--config", str(first), "--config", str(second), "--finetune.steps", "9", "--methods",
+         "domino,few-shot", "--seeds=3,4"]
+    ).config  # fmt: skip
+    smoke = load_preset("smoke")
+    assert (config.pairs, config.seeds, config.methods) == (8, (3, 4), ("domino", "few-shot"))
+    assert (config.finetune.steps, config.finetune.rank) == (9, 8)
+    assert config.finetune.batch_size == smoke.finetune.batch_size
+    assert config.sampling == smoke.sampling
+
+
+def test_options_of_one_method_leave_those_of_the_preset() -> None:
+    options = read_command(
+        ["--preset", "smoke", "--method_options.few-shot.shots", "3",
+         "--method_options.domino.extra=true"]
+    ).config.method_options  # fmt: skip
+    preset = load_preset("smoke").method_options
+    assert options["few-shot"] == {"shots": 3}
+    assert options["domino"] == {**preset["domino"], "extra": True}
+
+
+def test_a_suite_with_a_preset_of_its_name_takes_it() -> None:
+    suite = "housestyle-conventions"
+    assert read_command(["--suite", suite]).config == load_preset(suite)
+    chosen = read_command(["--suite", suite, "--preset", "smoke"]).config
+    assert chosen.pairs == load_preset("smoke").pairs
+    assert chosen.suite == suite
+
+
+BAD = [
+    (["--finetune.stepz", "3"], "unknown option --finetune.stepz; did you mean '--finetune.steps'"),
+    (["--finetune.steps", "many"], "--finetune.steps is 'many': give integer"),
+    (["--finetune.steps", "-3"], "finetune.steps is -3: give at least 1"),
+    (["--finetune.steps"], "expected one argument"),
+    (["--methods", "domini"], "did you mean 'domino'"),
+    (["--suite", "housestile"], "did you mean 'housestyle'"),
+    (["--preset", "housestyle-convention"], "did you mean 'housestyle-conventions'"),
+    (["--config", "nowhere.yaml"], "nowhere.yaml: No such file"),
+    (["--references", "1"], "references is 1"),
+    (["--references", "100000"], "give --references a smaller number"),
+    (["--model", "/no/such/model"], "no such directory"),
+    (["--model", "nowhere"], "no such directory"),
+    (["--model", str(ROOT / "tests")], "no model directory: it has no config.json"),
+    (["--suite_options.domain", "nowhere"], "nowhere"),
+    (["--json", "/no/such/folder/x.json"], "directory that exists"),
+    (["--method_options.domino.no_such", "3"], "method_options.domino.no_such"),
+    (["--method_options.domino.steps"], "needs a value"),
+    (["stray"], "unknown argument stray"),
+    (["--responder", "references"], "references"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD, ids=str)
+def test_bad_input_is_one_line_and_exit_code_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    output = tmp_path / "runs"
+    assert main(["--output", str(output), *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    assert line.startswith("benchmarks.run: ")
+    assert message in line
+    assert not output.exists() or not (output / "stages").exists()
+
+
+@pytest.mark.parametrize("text", ["- a\n", "finetune: 3\n", "finetun: {steps: 3}\n", "a: ["])
+def test_a_bad_config_file_is_one_line_and_exit_code_2(
+    text: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(text)
+    assert main(["--config", str(path)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_the_module_exits_with_2() -> None:
+    done = run_module("--pairs", "none")
+    assert done.returncode == 2
+    assert done.stderr == "benchmarks.run: --pairs is 'none': give integer\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (StoreError("no space left to write x"), 1, "no space left"),
+        (OSError(28, "No space left on device", "/x"), 1, "no space left to write /x"),
+        (KeyboardInterrupt(), 130, "type the same command again"),
+    ],
+    ids=str,
+)
+def test_a_machine_that_cannot_go_on_is_one_line(
+    error: BaseException,
+    code: int,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("benchmarks.invocation.execute", fail)
+    assert main([]) == code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
+def test_a_fault_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr("benchmarks.invocation.execute", fail)
+    with pytest.raises(RuntimeError, match="a defect"):
+        main([])
+
+
+def test_merging_prefers_what_is_above_and_changes_neither() -> None:
+    below, above = {"a": {"x": 1, "y": 2}, "b": 1}, {"a": {"y": 3}, "c": {"z": 1}}
+    assert merge(below, above) == {"a": {"x": 1, "y": 3}, "b": 1, "c": {"z": 1}}
+    assert below == {"a": {"x": 1, "y": 2}, "b": 1}
+    assert merge({"a": {"x": 1}}, {"a": None}) == {"a": None}
+
+
+def test_the_same_key_twice_is_the_last() -> None:
+    assert read_command(["--pairs", "3", "--pairs", "4"]).config.pairs == 4
+    with pytest.raises(ConfigError):
+        read_command(["--pairs", "3", "--pairs", "x"])

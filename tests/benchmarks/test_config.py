@@ -1,0 +1,103 @@
+import dataclasses
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.config import RunConfig, read_config_file
+from benchmarks.fields import ConfigError, leaves, update
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"suite": "housestile"}, "suite: unknown 'housestile'; did you mean 'housestyle'?"),
+        ({"methods": ("domini",)}, "methods: unknown 'domini'; did you mean 'domino'?"),
+        ({"method_options": {"few-shots": {}}}, "did you mean 'few-shot'?"),
+        ({"methods": ()}, "methods is empty: give at least one"),
+        ({"methods": ("domino", "domino")}, "methods repeats domino: give each once"),
+        ({"seeds": ()}, "seeds is empty"),
+        ({"seeds": (1, 2, 1)}, "seeds repeats 1"),
+        ({"seeds": (0, -1)}, "seeds is -1: give at least 0"),
+        ({"references": 1}, "references is 1: give at least 2"),
+        ({"pairs": 0}, "pairs is 0: give at least 1"),
+        ({"oversample": 0.5}, "oversample is 0.5: give at least 1"),
+        ({"oversample": math.nan}, "oversample is nan"),
+        ({"oversample": math.inf}, "oversample is inf"),
+        ({"shots": 0}, "shots is 0"),
+        ({"model": ""}, "model is empty"),
+    ],
+    ids=str,
+)
+def test_a_run_that_cannot_be_is_refused(changes: dict, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        RunConfig(**changes)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"finetune": {"steps": 0}},
+        {"filter": {"consistency_share": 2.0}},
+        {"decontaminate": {"ngram": 0}},
+        {"evaluate": {"ks": [5]}},
+        {"sampling": {"temperature": -1}},
+        {"sandbox": {"timeout_s": 0}},
+        {"responder": "nobody"},
+    ],
+    ids=str,
+)
+def test_the_configs_of_stages_are_checked_when_the_run_is_made(values: dict) -> None:
+    (name,) = values
+    with pytest.raises(ConfigError, match=name):
+        update(RunConfig(), values)
+
+
+@given(st.integers(1, 10_000), st.floats(1, 20))
+def test_draws_are_enough_for_the_pairs(pairs: int, oversample: float) -> None:
+    draws = RunConfig(pairs=pairs, oversample=oversample).draws
+    assert pairs * oversample <= draws < pairs * oversample + 1
+
+
+def test_a_config_cannot_be_changed_after_its_check() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        RunConfig().pairs = 0  # type: ignore[misc]
+
+
+def test_every_field_says_what_it_is() -> None:
+    silent = [leaf.path for leaf in leaves(RunConfig()) if len(leaf.help) < 10]
+    assert not [path for path in silent if not path.startswith(("sampling", "response_sampling"))]
+
+
+def test_a_config_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text("pairs: 5\nfinetune: {steps: 3}\n")
+    assert read_config_file(path) == {"pairs": 5, "finetune": {"steps": 3}}
+    path.write_text("# nothing\n")
+    assert read_config_file(path) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"pairs: [", "not YAML"),
+        (b"- pairs\n", "holds no mapping"),
+        (b"3: 4\n", "holds no mapping"),
+        (b"\xff\xfe", "not UTF-8"),
+        (None, "No such file"),
+    ],
+)
+def test_a_config_file_that_cannot_be_read_is_one_line(
+    tmp_path: Path, content: bytes | None, message: str
+) -> None:
+    path = tmp_path / "run.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        read_config_file(path)
+    assert message in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,53 @@
+import dataclasses
+
+import pytest
+
+from benchmarks.config import RunConfig
+from benchmarks.fields import ConfigError, field_types, update
+from benchmarks.methods import load_method
+from benchmarks.presets import DEFAULT, PRESETS, load_preset
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_a_whole_config_with_options_that_its_methods_know(name: str) -> None:
+    config = load_preset(name)
+    assert isinstance(config, RunConfig)
+    for method, options in config.method_options.items():
+        assert update(load_method(method).config_class(), options)
+    assert load_preset(name) == config
+
+
+def test_the_default_compares_six_methods_on_the_embedded_suite() -> None:
+    config = load_preset(DEFAULT)
+    assert config.suite == "housestyle"
+    assert config.model == "housestyle"
+    assert config.responder == "plain"
+    assert config.filter.consistency
+    assert config.seeds == (0,)
+    assert set(config.methods) == {
+        "no-data", "references-only", "few-shot", "self-instruct", "evol-instruct", "domino",
+    }  # fmt: skip
+
+
+def test_conventions_differ_from_the_default_where_the_track_differs() -> None:
+    default, conventions = load_preset(DEFAULT), load_preset("housestyle-conventions")
+    differing = {
+        name
+        for name in field_types(RunConfig)
+        if getattr(default, name) != getattr(conventions, name)
+    }
+    assert {"suite", "references", "responder", "filter"} <= differing
+    assert not differing & {"methods", "pairs", "oversample", "sampling", "evaluate", "seeds"}
+    assert conventions.responder == "own"
+    assert not conventions.filter.consistency
+    assert conventions.references == 4
+
+
+def test_an_unknown_preset_is_named_with_the_closest() -> None:
+    with pytest.raises(ConfigError, match="'smok'; did you mean 'smoke'"):
+        load_preset("smok")
+
+
+def test_presets_do_not_share_what_could_be_changed() -> None:
+    assert dataclasses.replace(load_preset("smoke"), pairs=7).pairs == 7
+    assert load_preset("smoke").pairs != 7

@@ -1,0 +1,316 @@
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from benchmarks import provenance
+from benchmarks.config import RunConfig
+from benchmarks.invocation import execute
+from benchmarks.provenance import process_tags, started_by_dead_process
+from benchmarks.report.table import Report
+from benchmarks.tracking_values import flatten, metric_name, numbers, tracking_place
+from tests.benchmarks import tiny_run
+
+ROOT = Path(__file__).resolve().parents[2]
+Whole = tuple[RunConfig, Report]
+
+
+@pytest.fixture(autouse=True)
+def names() -> Iterator[None]:
+    with tiny_run.names():
+        yield
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real MLflow server with an empty store."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port),
+        "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--workers", "1",
+        "--artifacts-destination", str(folder / "artifacts"),
+    ]  # fmt: skip
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (folder / "log").open("w") as log:
+        child = subprocess.Popen(
+            command, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/health", child, folder / "log")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(child.pid, signal.SIGTERM)
+        child.wait(timeout=60)
+
+
+def _wait_for(address: str, child: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:
+        assert child.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.2)
+    raise AssertionError(f"no server after 180 s:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def logged(whole: Whole, server: str) -> tuple[RunConfig, Report, MlflowClient, str]:
+    """The whole run, logged to the server; the id of its parent."""
+    config, _ = whole
+    config = replace(config, tracking_uri=server)
+    with tiny_run.names():
+        report = execute(config, plain=True, make_engine=tiny_run.make_engine)
+    client = MlflowClient(tracking_uri=server)
+    (parent,) = parents(client)
+    return config, report, client, parent.info.run_id
+
+
+def all_runs(client: MlflowClient) -> list[Any]:
+    experiments = [found.experiment_id for found in client.search_experiments()]
+    return list(client.search_runs(experiments))
+
+
+def parents(client: MlflowClient) -> list[Any]:
+    return [run for run in all_runs(client) if "mlflow.parentRunId" not in run.data.tags]
+
+
+def children(client: MlflowClient, parent: str) -> dict[str, Any]:
+    return {
+        run.info.run_name: run
+        for run in all_runs(client)
+        if run.data.tags.get("mlflow.parentRunId") == parent
+    }
+
+
+Logged = tuple[RunConfig, Report, MlflowClient, str]
+
+
+def test_an_invocation_is_one_parent_with_a_child_for_each_method_and_seed(logged: Logged) -> None:
+    config, _, client, parent = logged
+    found = children(client, parent)
+    assert set(found) == {f"{m} seed {s}" for m in config.methods for s in config.seeds}
+    assert {run.info.status for run in all_runs(client)} == {"FINISHED"}
+    experiment = client.get_experiment(client.get_run(parent).info.experiment_id)
+    assert experiment.name == "small"
+
+
+def test_parameters_are_flat_and_complete(logged: Logged) -> None:
+    config, _, client, parent = logged
+    child = children(client, parent)["counting seed 1"]
+    for params in (client.get_run(parent).data.params, child.data.params):
+        assert params["finetune.steps"] == "2"
+        assert params["suite"] == "small"
+        assert params["methods"] == json.dumps(list(config.methods))
+        assert params["sandbox.memory_mib"] == str(config.sandbox.memory_mib)
+    assert (child.data.params["method"], child.data.params["seed"]) == ("counting", "1")
+
+
+def test_losses_are_logged_step_by_step(logged: Logged) -> None:
+    _, _, client, parent = logged
+    run = children(client, parent)["counting seed 0"].info.run_id
+    fit = client.get_metric_history(run, "synthesize/loss")
+    assert [(point.step, point.value) for point in fit] == [(0, 1.0), (1, 0.5), (2, 1 / 3)]
+    tuning = client.get_metric_history(run, "finetune/loss")
+    assert [point.step for point in tuning] == [1, 2]
+    assert all(point.value > 0 for point in tuning)
+
+
+def test_counts_scores_and_times_of_every_stage_are_metrics(logged: Logged) -> None:
+    _, report, client, parent = logged
+    run = children(client, parent)["counting seed 0"]
+    metrics = run.data.metrics
+    assert metrics["decontaminate/kept"] == 5
+    assert metrics["decontaminate/dropped.over budget"] == 5
+    assert metrics["evaluate/pass_at_1"] == 1.0
+    stages = ("synthesize", "filter-instructions", "respond", "filter-responses", "decontaminate",
+              "finetune", "evaluate")  # fmt: skip
+    assert all(metrics[f"seconds/{stage}"] > 0 for stage in stages)
+    assert all(len(run.data.tags[f"stage.{stage}"]) == 64 for stage in stages)
+    assert run.data.tags["reused.evaluate"] == "true"
+    whole_run = client.get_run(parent).data.metrics
+    assert whole_run["counting/pass_at_1"] == report.rows[2].scores[0].value
+    assert whole_run["gold/failures"] == 0
+
+
+def test_data_sets_are_inputs_with_digests(logged: Logged) -> None:
+    _, _, client, parent = logged
+    found = children(client, parent)
+
+    def inputs(run: Any) -> dict[str, tuple[str, str, str]]:
+        return {
+            item.dataset.name: (
+                item.dataset.digest,
+                item.tags[0].value,
+                json.loads(item.dataset.profile)["num_rows"],
+            )
+            for item in client.get_run(run).inputs.dataset_inputs
+        }
+
+    one, other = (inputs(found[f"counting seed {seed}"].info.run_id) for seed in (0, 1))
+    assert {name: value[1:] for name, value in one.items()} == {
+        "references": ("fit", 4), "synthetic": ("training", 5), "test": ("evaluation", 3),
+    }  # fmt: skip
+    assert one["references"] == other["references"]
+    assert one["test"] == other["test"]
+    assert len({value[0] for value in one.values()}) == 3
+    assert set(inputs(parent)) == {"references", "test"}
+
+
+def test_the_table_is_a_table_artifact(logged: Logged) -> None:
+    _, report, client, parent = logged
+    assert {"pass_at_1.json", "report.json", "config.json"} <= {
+        item.path for item in client.list_artifacts(parent)
+    }
+    frame = client.load_table(client.get_run(parent).info.experiment_id, "pass_at_1.json", [parent])
+    assert list(frame["method"]) == [row.method for row in report.rows]
+    assert list(frame["pass@1"]) == [row.scores[0].value for row in report.rows]
+    assert list(frame["low"]) == [row.scores[0].low for row in report.rows]
+
+
+def test_samples_are_artifacts(logged: Logged, tmp_path: Path) -> None:
+    _, _, client, parent = logged
+    run = children(client, parent)["counting seed 0"].info.run_id
+    folders = {item.path for item in client.list_artifacts(run)}
+    assert folders == {"synthesize", "decontaminate", "evaluate"}
+    path = client.download_artifacts(run, "decontaminate/kept.jsonl", str(tmp_path))
+    pairs = [json.loads(line) for line in Path(path).read_text().splitlines()]
+    assert len(pairs) == 5
+    assert all(pair["instruction"] and pair["response"] for pair in pairs)
+
+
+def test_the_code_and_the_libraries_are_tags(logged: Logged) -> None:
+    import torch
+
+    _, _, client, parent = logged
+    tags = client.get_run(parent).data.tags
+    git = subprocess.run(
+        ["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    if git.returncode == 0:
+        assert len(tags["mlflow.source.git.commit"]) == len(git.stdout.strip())
+        assert tags["git.dirty"] in ("true", "false")
+    assert torch.__version__.startswith(tags["version.torch"].split("+")[0])
+    assert {"version.transformers", "version.peft", "version.trl", "version.python"} <= set(tags)
+
+
+def test_a_failure_ends_both_runs_as_failed_and_an_interrupt_as_killed(
+    logged: Logged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, _, client, first = logged
+    for error, status in ((RuntimeError("a defect"), "FAILED"), (KeyboardInterrupt(), "KILLED")):
+        before = {run.info.run_id for run in all_runs(client)}
+
+        def fail(*_: object, raised: BaseException = error, **__: object) -> None:
+            raise raised
+
+        monkeypatch.setattr("benchmarks.stages.evaluate.run", fail)
+        broken = replace(config, evaluate=replace(config.evaluate, max_new_tokens=77))
+        with pytest.raises(type(error)):
+            execute(broken, plain=True, make_engine=tiny_run.make_engine)
+        new = [run for run in all_runs(client) if run.info.run_id not in before]
+        assert [run.info.status for run in new] == [status, status]
+    assert first not in {run.info.run_id for run in new}
+
+
+def test_runs_of_a_dead_process_are_ended_at_the_next_start_and_others_are_not(
+    logged: Logged, server: str
+) -> None:
+    config, _, client, parent = logged
+    experiment = client.get_run(parent).info.experiment_id
+    dead = subprocess.run(
+        [sys.executable, "-c", "import json; from benchmarks.provenance import process_tags; "
+         "print(json.dumps(process_tags()))"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    left = client.create_run(experiment, tags=json.loads(dead.stdout))
+    ours = client.create_run(experiment, tags=process_tags())
+    strange = client.create_run(experiment, tags={})
+    elsewhere = client.create_run(experiment, tags={**json.loads(dead.stdout),
+                                                    "domino.host": "another machine"})  # fmt: skip
+    one_row = replace(config, methods=("no-data",), seeds=(0,))
+    execute(one_row, plain=True, make_engine=tiny_run.make_engine)
+    status = [client.get_run(run.info.run_id).info.status for run in
+              (left, ours, strange, elsewhere)]  # fmt: skip
+    assert status == ["KILLED", "RUNNING", "RUNNING", "RUNNING"]
+    for run in (ours, strange, elsewhere):
+        client.set_terminated(run.info.run_id)
+
+
+def test_without_an_address_a_database_beside_the_runs_is_used(
+    whole: Whole, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config, _ = whole
+    (tmp_path / "runs").symlink_to(config.output)
+    config = replace(
+        config, output=Path("runs"), tracking_uri=None, methods=("no-data",), seeds=(0,)
+    )
+    for _ in range(2):
+        execute(config, plain=True, make_engine=tiny_run.make_engine)
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}")
+    assert len(parents(client)) == 2
+    assert all(len(children(client, parent.info.run_id)) == 1 for parent in parents(client))
+    assert (tmp_path / "mlruns").is_dir()
+    assert "dashboard: make dashboard" in capsys.readouterr().out
+
+
+def test_the_place_is_the_option_then_the_environment_then_beside_the_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    output = tmp_path / "runs"
+    assert tracking_place(None, output).uri == f"sqlite:///{tmp_path / 'mlflow.db'}"
+    assert tracking_place(None, output).artifacts == (tmp_path / "mlruns").as_uri()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://example.org")
+    assert tracking_place(None, output).uri == "http://example.org"
+    assert tracking_place("sqlite:///x.db", output).uri == "sqlite:///x.db"
+    assert tracking_place("sqlite:///x.db", output).artifacts is None
+
+
+def test_a_process_is_known_by_more_than_its_number() -> None:
+    tags = process_tags()
+    assert not started_by_dead_process(tags)
+    assert started_by_dead_process({**tags, "domino.process_began": "1"}), "the number is reused"
+    assert started_by_dead_process({**tags, "domino.boot": "another boot"})
+    assert not started_by_dead_process({**tags, "domino.host": "another machine"})
+    assert not started_by_dead_process({})
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        child_tags = {**tags, "domino.pid": str(child.pid)}
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # a zombie lives no more
+        assert started_by_dead_process(child_tags)
+
+
+def test_outside_a_repository_there_is_no_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    assert "mlflow.source.git.commit" not in provenance.machine_tags()
+    monkeypatch.setenv("PATH", "")
+    assert "mlflow.source.git.commit" not in provenance.machine_tags()
+
+
+def test_values_are_flattened_for_mlflow() -> None:
+    values = {"a": {"b": 1, "c": {}}, "d": [1, 2], "e": None, "f": "x" * 7000, "g": True}
+    flat = flatten(values)
+    assert {name: flat[name] for name in ("a.b", "a.c", "d", "e", "g")} == {
+        "a.b": "1", "a.c": "{}", "d": "[1, 2]", "e": "null", "g": "true",
+    }  # fmt: skip
+    assert len(flat["f"]) == 6000
+    assert numbers({"a": {"b c": 1}, "t": True, "s": "x", "l": [1]}) == {"a.b c": 1.0, "t": 1.0}
+    assert metric_name("pass@1 (ü)") == "pass_at_1 ___"

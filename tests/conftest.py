@@ -1,0 +1,28 @@
+"""What all tests share: few threads, no network, and a tiny random backbone."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Read once, when torch, tokenizers, huggingface_hub and mlflow are imported.
+for _name, _value in {
+    "OMP_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_OFFLINE": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+}.items():
+    os.environ.setdefault(_name, _value)
+os.environ.pop("MLFLOW_TRACKING_URI", None)  # no test writes where the user keeps runs
+
+
+@pytest.fixture(scope="session")
+def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a random model of a hundred thousand parameters with its tokenizer."""
+    from tests.tiny import make_model, make_tokenizer
+
+    directory = tmp_path_factory.mktemp("tiny-backbone")
+    make_tokenizer().save_pretrained(directory)
+    make_model(max_position_embeddings=1024).save_pretrained(directory)
+    return directory
