@@ -10,7 +10,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from benchmarks.sandbox import Output
-from benchmarks.sandbox.worker.codec import CodecError, Opaque, Sub, canonical, decode, has_opaque
+from benchmarks.sandbox.worker.codec import (
+    CodecError,
+    Digest,
+    Opaque,
+    Sub,
+    canonical,
+    decode,
+    has_opaque,
+)
 from domino.records import Problem
 
 _RELATIVE_TOLERANCE = 1e-7
@@ -112,7 +120,7 @@ def comparison_for(problem: Problem) -> Comparison:
 
 def type_name(value: Any) -> str:
     """Return the name of the type that a decoded value had in the program."""
-    return value.type_name if isinstance(value, Sub | Opaque) else type(value).__name__
+    return value.type_name if isinstance(value, Sub | Opaque | Digest) else type(value).__name__
 
 
 def plain(value: Any) -> Any:

@@ -248,7 +248,8 @@ class _Clock:
 
     def __init__(self, config: SandboxConfig, job: Job, patience: float) -> None:
         limits = job.input_limits_s
-        calls_s = config.timeout_s if limits is None else min(config.timeout_s, sum(limits))
+        calls_s = job.timeout_s or config.timeout_s
+        calls_s = calls_s if limits is None else min(calls_s, sum(limits))
         self._load_s = config.load_timeout_s * patience
         self._call_s = None if limits is None else [limit * patience for limit in limits]
         self.total_s = self._load_s + calls_s * patience

@@ -27,7 +27,8 @@ class SandboxConfig:
     """Limits of one program, and how programs run.
 
     Attributes:
-        timeout_s: wall seconds that one program may take over all its inputs.
+        timeout_s: wall seconds that one program may take over all its inputs (or
+            `timeout_factor` times the canonical solution's, if more).
         input_timeout_s: wall seconds for one call, at least.
         timeout_factor: where a canonical solution's time is known, a call may take this many
             times as long (if that is more than `input_timeout_s`).
@@ -98,7 +99,8 @@ class Job:
         code: whole source text of the program.
         entry_point: the function that is called.
         inputs: one argument list a call; each call gets a fresh copy.
-        input_limits_s: wall seconds for each call; None gives every call the whole `timeout_s`.
+        input_limits_s: wall seconds for each call; None gives every call the whole time.
+        timeout_s: wall seconds for all calls together, where it is not the config's.
         stop_on_error: whether an exception in one call ends the program.
         output_bytes: size of all serialized outputs, where it is not `output_mib`.
     """
@@ -108,6 +110,7 @@ class Job:
     entry_point: str
     inputs: Sequence[Any] | EncodedInputs
     input_limits_s: Sequence[float] | None = None
+    timeout_s: float | None = None
     stop_on_error: bool = True
     output_bytes: int | None = None
 

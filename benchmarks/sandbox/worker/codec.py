@@ -3,13 +3,16 @@
 JSON's own null, booleans, strings, 64-bit integers, finite floats and arrays stand for themselves
 (an array is a list); every other value is an object with one key, its tag. An instance of a
 subclass of a built-in type travels as `Sub` (its type's name and its built-in value, read by the
-built-in type's own methods), and anything else as `Opaque`, which equals nothing.
+built-in type's own methods), what is too large to send as a `Digest`, and anything else as `Opaque`,
+which equals nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
+import marshal
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -47,6 +50,14 @@ class Opaque:
 
     type_name: str
     items: tuple[Any, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """A value of more than `MAX_NODES` parts: equal for equal values of equal types."""
+
+    type_name: str
+    sha256: str
 
 
 class _Encoder:
@@ -180,8 +191,27 @@ def encode(value: Any, max_nodes: int = MAX_NODES) -> Any:
     return _Encoder(max_nodes).encode(value)
 
 
+def encode_or_digest(value: Any) -> Any:
+    """Return `value` as tagged JSON, or its digest where it is too large to send.
+
+    Raises:
+        SizeError: too large, and not made of built-in types alone.
+    """
+    try:
+        return encode(value)
+    except SizeError as error:
+        digest = hashlib.sha256()
+        try:
+            # One element at a time: the whole again as bytes may not fit into memory.
+            for item in value if type(value) in (list, tuple) else (value,):
+                digest.update(marshal.dumps(item, 2))
+        except ValueError:
+            raise error from None
+        return {"digest": [type(value).__name__, digest.hexdigest()]}
+
+
 def decode(tagged: Any) -> Any:
-    """Return the value that `encode` was given, with `Sub` and `Opaque` where it says so.
+    """Return the value that `encode` was given, with this module's types where it says so.
 
     Raises:
         CodecError: not what `encode` writes.
@@ -226,6 +256,7 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "frozenset": lambda content: frozenset(decode(item) for item in content),
     "dict": lambda content: {decode(key): decode(value) for key, value in content},
     "sub": lambda content: Sub(str(content[0]), decode(content[1])),
+    "digest": lambda content: Digest(str(content[0]), str(content[1])),
     "opaque": _decode_opaque,
 }
 

@@ -134,7 +134,7 @@ def _call(function: Callable[..., Any], tagged: Any) -> tuple[str, str]:
     arguments = codec.decode(tagged)
     started = time.perf_counter()
     try:
-        text = json.dumps(codec.encode(function(*arguments)))
+        text = json.dumps(codec.encode_or_digest(function(*arguments)))
         return "=", f"{time.perf_counter() - started:.6f} {text}"
     except codec.SizeError:
         return "limit", ""
