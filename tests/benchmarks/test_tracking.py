@@ -74,8 +74,8 @@ def _wait_for(address: str, child: subprocess.Popen[bytes], log: Path) -> None:
 def logged(whole: Whole, server: str) -> tuple[RunConfig, Report, MlflowClient, str]:
     """The whole run, logged to the server; the id of its parent."""
     config, _ = whole
-    config = replace(config, tracking_uri=server)
     with tiny_run.names():
+        config = replace(config, tracking_uri=server)
         report = execute(config, plain=True, make_engine=tiny_run.make_engine)
     client = MlflowClient(tracking_uri=server)
     (parent,) = parents(client)
@@ -173,7 +173,10 @@ def test_data_sets_are_inputs_with_digests(logged: Logged) -> None:
     assert set(inputs(parent)) == {"references", "test"}
 
 
-def test_the_table_is_a_table_artifact(logged: Logged) -> None:
+def test_the_table_is_a_table_artifact(
+    logged: Logged, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)  # load_table searches there alone
     _, report, client, parent = logged
     assert {"pass_at_1.json", "report.json", "config.json"} <= {
         item.path for item in client.list_artifacts(parent)
