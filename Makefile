@@ -14,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: benchmark test check dashboard install clean
+.PHONY: benchmark test check lint types contracts tree dashboard install clean
 
 benchmark: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.run $(ARGS)
@@ -22,11 +22,19 @@ benchmark: $(INSTALLED)
 test: $(INSTALLED)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
-check: $(INSTALLED)
+check: lint types contracts tree  # with `make -k check` a failure does not hide the next
+
+lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
 	$(BIN)/mypy
+
+contracts: $(INSTALLED)
 	$(BIN)/lint-imports --no-logo
+
+tree: $(INSTALLED)
 	$(BIN)/python -m pytest -q --noconftest tests/test_readme_tree.py
 
 dashboard: $(INSTALLED)
