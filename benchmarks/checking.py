@@ -30,6 +30,7 @@ from domino.records import Outcome, Problem, Program, Verdict
 _RETRY_PATIENCE = 2.0
 _SHOWN_CHARACTERS = 100
 _CANONICAL_OUTPUT_BYTES = 1 << 30
+_CANONICAL_TIMEOUT_S = 600.0
 
 
 class CheckingError(ValueError):
@@ -52,6 +53,7 @@ class _Part:
     inputs: EncodedInputs
     expected: tuple[Output, ...]
     limits_s: tuple[float, ...]
+    timeout_s: float
     output_bytes: int
 
 
@@ -197,6 +199,7 @@ def _gold(worker: Worker, problem: Problem, config: SandboxConfig) -> _Gold | Ve
             code=canonical_code(problem),
             entry_point=problem.entry_point,
             inputs=inputs,
+            timeout_s=max(config.timeout_s, _CANONICAL_TIMEOUT_S),
             output_bytes=_CANONICAL_OUTPUT_BYTES,
         )
         result = worker.run(job)
@@ -223,6 +226,7 @@ def _part(
         inputs,
         expected,
         config.input_limits_s(result.input_seconds),
+        max(config.timeout_s, config.timeout_factor * sum(result.input_seconds)),
         max(config.output_mib << 20, 2 * size),
     )
 
@@ -276,6 +280,7 @@ def _check_part(
         entry_point=problem.entry_point,
         inputs=part.inputs,
         input_limits_s=part.limits_s,
+        timeout_s=part.timeout_s,
         output_bytes=part.output_bytes,
     )
     result = worker.run(job, patience=patience)

@@ -24,7 +24,7 @@ _DATASETS: dict[str, Dataset] = {"humaneval+": "humaneval", "mbpp+": "mbpp"}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """Pass@1 on one set of inputs: passing and all samples, and the mean over problems in [0, 1]."""
+    """Pass@1 on one set of inputs; `pass_at_1` in [0, 1] is the mean over problems."""
 
     tests: str
     passed: int
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         started = time.monotonic()
         with warnings.catch_warnings():
             warnings.simplefilter("always", UnsandboxedWarning)
-            warnings.showwarning = _show_warning  # type: ignore[assignment]
+            warnings.showwarning = _show_warning
             report = check(file.problems, programs, config, on_done=_progress(len(programs)))
         seconds = time.monotonic() - started
         rows = score(report.verdicts)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from benchmarks.sandbox.jobs import Job, JobResult, SandboxConfig
-from benchmarks.sandbox.launch import bubblewrap_command, plain_command
+from benchmarks.sandbox.launch import bubblewrap_command, find_interpreter, plain_command
 from benchmarks.sandbox.reply import Reply
 from benchmarks.sandbox.verdict import judge
 
@@ -53,7 +53,12 @@ class Ending:
 class _Zygote:
     """One running zygote process."""
 
-    def __init__(self, command: list[str], environment: dict[str, str], control: Any) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        environment: dict[str, str],
+        control: tuple[socket.socket, socket.socket],
+    ) -> None:
         ours, theirs = control
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
         self._process = subprocess.Popen(
@@ -65,7 +70,7 @@ class _Zygote:
             pass_fds=[theirs.fileno()],
         )
         theirs.close()
-        self._control: socket.socket = ours
+        self._control = ours
 
     def greeting(self) -> dict[str, Any] | None:
         """Wait for the zygote's first message; None where it died instead."""
@@ -230,6 +235,7 @@ class Worker:
         return None
 
     def _launch(self, bubblewrap: str | None) -> _Zygote:
+        find_interpreter(self._config.interpreter)
         ours, theirs = socket.socketpair()
         if bubblewrap is None:
             command, environment = plain_command(self._config, theirs.fileno())

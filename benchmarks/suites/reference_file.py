@@ -52,8 +52,7 @@ def _lines(path: Path) -> list[tuple[int, str]]:
             line = raw.decode("utf-8")
         except UnicodeDecodeError as error:
             raise SuiteError(
-                f"{path}, line {number}: byte {error.start} ({raw[error.start]:#04x}) is not UTF-8: "
-                "convert the file"
+                f"{path}, line {number}: byte {error.start} is not UTF-8: convert the file"
             ) from error
         if line.strip():
             lines.append((number, line))

@@ -1,4 +1,4 @@
-"""Generations in EvalPlus's sample format: `task_id` with `solution` or `completion`, a line each."""
+"""Generations in EvalPlus's sample format: a `task_id` with `solution` or `completion` a line."""
 
 from __future__ import annotations
 

@@ -240,7 +240,11 @@ def solve(numbers):
         except BaseException: pass
 """,
     "a loop while loading": "while True: pass\ndef solve(numbers): return sum(numbers)",
-    "memory without end": "def solve(numbers):\n    x = []\n    while True: x.append(bytearray(1 << 24))",
+    "memory without end": """
+def solve(numbers):
+    x = []
+    while True: x.append(bytearray(1 << 24))
+""",
     "one huge allocation": "def solve(numbers): return len(bytearray(1 << 42))",
     "a huge output": "def solve(numbers): return 'x' * (33 << 20)",
     "an output that refers to itself": """

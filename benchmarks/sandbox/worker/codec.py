@@ -3,8 +3,8 @@
 JSON's own null, booleans, strings, 64-bit integers, finite floats and arrays stand for themselves
 (an array is a list); every other value is an object with one key, its tag. An instance of a
 subclass of a built-in type travels as `Sub` (its type's name and its built-in value, read by the
-built-in type's own methods), what is too large to send as a `Digest`, and anything else as `Opaque`,
-which equals nothing.
+built-in type's own methods), what is too large to send as a `Digest`, and anything else as
+`Opaque`, which equals nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from typing import Any
 MAX_DEPTH = 64
 MAX_NODES = 2_000_000
 MAX_HASHED = 20_000
+_DIGEST_ITEMS = 1_000
+# The last version that writes equal objects equally, whether or not they are one object.
+_MARSHAL_VERSION = 2
 _SMALL_BITS = 64
 
 
@@ -191,21 +194,21 @@ def encode(value: Any, max_nodes: int = MAX_NODES) -> Any:
     return _Encoder(max_nodes).encode(value)
 
 
-def encode_or_digest(value: Any) -> Any:
+def encode_or_digest(value: Any, max_nodes: int = MAX_NODES) -> Any:
     """Return `value` as tagged JSON, or its digest where it is too large to send.
 
     Raises:
-        SizeError: too large, and not made of built-in types alone.
+        SizeError: too large, and no list, tuple or text of built-in types alone.
     """
     try:
-        return encode(value)
+        return encode(value, max_nodes)
     except SizeError as error:
         digest = hashlib.sha256()
         try:
-            # One element at a time: the whole again as bytes may not fit into memory.
-            for item in value if type(value) in (list, tuple) else (value,):
-                digest.update(marshal.dumps(item, 2))
-        except ValueError:
+            # Piece by piece: the whole again as bytes may not fit into memory.
+            for start in range(0, len(value), _DIGEST_ITEMS):
+                digest.update(marshal.dumps(value[start : start + _DIGEST_ITEMS], _MARSHAL_VERSION))
+        except (TypeError, ValueError, KeyError):
             raise error from None
         return {"digest": [type(value).__name__, digest.hexdigest()]}
 

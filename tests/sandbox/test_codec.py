@@ -1,0 +1,175 @@
+import json
+import math
+from collections import Counter, OrderedDict, namedtuple
+from decimal import Decimal
+from enum import IntEnum
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.sandbox.worker import codec
+from benchmarks.sandbox.worker.codec import CodecError, Digest, Opaque, Sub
+
+HASHABLE = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**40), 10**40)
+    | st.floats(allow_nan=False)
+    | st.complex_numbers(allow_nan=False)
+    | st.text(st.characters())
+    | st.binary()
+    | st.decimals(allow_nan=False)
+    | st.fractions(),
+    lambda inner: st.lists(inner, max_size=4).map(tuple) | st.frozensets(inner, max_size=4),
+    max_leaves=8,
+)
+VALUES = st.recursive(
+    HASHABLE | st.binary().map(bytearray) | st.floats(),
+    lambda inner: (
+        st.lists(inner, max_size=5)
+        | st.lists(inner, max_size=4).map(tuple)
+        | st.dictionaries(HASHABLE, inner, max_size=4)
+        | st.sets(HASHABLE, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+def through_json(value: object) -> object:
+    return codec.decode(json.loads(json.dumps(codec.encode(value))))
+
+
+def same(left: object, right: object) -> bool:
+    """The slow, obvious reference: equal in type and value, part by part."""
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, float):
+        return left == right or (math.isnan(left) and math.isnan(right))
+    if isinstance(left, complex):
+        return same([left.real, left.imag], [right.real, right.imag])
+    if isinstance(left, list | tuple):
+        return len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, dict):
+        return len(left) == len(right) and all(
+            same(a, b) and same(left[a], right[b]) for a, b in zip(left, right, strict=True)
+        )
+    if isinstance(left, set | frozenset):
+        return len(left) == len(right) and all(any(same(a, b) for b in right) for a in left)
+    return left == right
+
+
+@settings(deadline=None, max_examples=150)
+@given(VALUES)
+def test_what_is_encoded_comes_back_with_its_types(value: object) -> None:
+    assert same(through_json(value), value)
+
+
+@settings(deadline=None, max_examples=100)
+@given(VALUES, VALUES)
+def test_canonical_texts_are_equal_exactly_for_equal_values(left: object, right: object) -> None:
+    texts = [codec.canonical(codec.encode(value)) for value in (left, right)]
+    if same(left, right):
+        assert texts[0] == texts[1]
+    if texts[0] == texts[1]:
+        assert repr(type(left)) == repr(type(right))
+
+
+def test_sets_and_dicts_are_canonical_in_any_order() -> None:
+    assert codec.canonical(codec.encode({1: {"a", "b"}, 2: 3})) == codec.canonical(
+        {"dict": [[2, 3], [1, {"set": ["b", "a"]}]]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "plain"),
+    [
+        (Counter("aab"), "Counter", {"a": 2, "b": 1}),
+        (OrderedDict(x=1), "OrderedDict", {"x": 1}),
+        (namedtuple("Point", "x y")(1, 2), "Point", (1, 2)),
+        (IntEnum("Colour", "RED").RED, "Colour", 1),
+    ],
+)
+def test_a_subclass_travels_as_its_built_in_value(value: object, name: str, plain: object) -> None:
+    assert through_json(value) == Sub(name, plain)
+
+
+def test_a_subclass_cannot_lie_about_its_value() -> None:
+    class Lying(list):
+        def __iter__(self):
+            return iter([6])
+
+        def __len__(self):
+            return 1
+
+    assert through_json(Lying([1, 2])) == Sub("Lying", [1, 2])
+
+
+def test_other_objects_are_opaque_and_equal_nothing() -> None:
+    decoded = through_json(object())
+    assert isinstance(decoded, Opaque)
+    assert decoded != through_json(object())
+    assert codec.has_opaque(codec.encode([1, (2, object())]))
+
+
+def test_an_iterator_tells_its_elements() -> None:
+    decoded = through_json(map(str, [1, 2]))
+    assert isinstance(decoded, Opaque)
+    assert decoded.items == ("1", "2")
+
+
+def test_numpy_scalars_travel_as_subclasses() -> None:
+    numpy = pytest.importorskip("numpy")
+    assert through_json(numpy.int64(3)) == Sub("int64", 3)
+    assert through_json(numpy.float64(0.5)) == Sub("float64", 0.5)
+
+
+def test_nesting_without_end_becomes_opaque() -> None:
+    loop: list[object] = []
+    loop.append(loop)
+    assert codec.has_opaque(codec.encode(loop))
+
+
+def test_a_value_too_large_to_send_travels_as_a_digest() -> None:
+    def digest(value: object) -> object:
+        return codec.decode(codec.encode_or_digest(value, max_nodes=1000))
+
+    large = [(n, "x" * (n % 3)) for n in range(2500)]
+    assert isinstance(digest(large), Digest)
+    assert digest(large) == digest([(n, "".join(["x"] * (n % 3))) for n in range(2500)])
+    assert digest(large) != digest(tuple(large))
+    assert digest(large) != digest([*large[1:], large[0]])
+    with pytest.raises(codec.SizeError):
+        digest([object()] * 2500)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"set": [[1]]}',
+        '{"tuple": 3}',
+        '{"unknown": 1}',
+        '{"int": "zz"}',
+        '{"dict": [[1]]}',
+        '{"bytes": 5}',
+        '{"a": 1, "b": 2}',
+        '{"decimal": "x"}',
+        '{"fraction": ["0x1", "0x0"]}',
+        '{"complex": ["1"]}',
+        "{}",
+    ],
+)
+def test_text_that_encode_never_writes_is_refused(text: str) -> None:
+    with pytest.raises((CodecError, IndexError)):
+        codec.decode(json.loads(text))
+
+
+def test_a_set_too_large_to_hash_safely_is_refused() -> None:
+    with pytest.raises(CodecError, match="more than"):
+        codec.decode({"set": list(range(codec.MAX_HASHED + 1))})
+
+
+def test_large_numbers_keep_every_digit() -> None:
+    for value in (10**5000, Decimal("1.10"), Fraction(10**5000, 3)):
+        assert through_json(value) == value

@@ -1,0 +1,276 @@
+import json
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from benchmarks.sandbox import (
+    ErrorMarker,
+    Job,
+    Output,
+    SandboxConfig,
+    SandboxConfigError,
+    SandboxError,
+    UnsandboxedWarning,
+    WorkerPool,
+    run_jobs,
+)
+from benchmarks.sandbox.host import Worker
+from benchmarks.sandbox.reply import Reply
+from benchmarks.sandbox.verdict import judge
+from domino.records import Outcome
+from tests.sandbox.machine import needs_bubblewrap
+
+ONE = SandboxConfig(workers=1)
+DOUBLE = "def f(x): return 2 * x"
+
+
+def job(code: str, *inputs: object, **options: object) -> Job:
+    return Job(id="job", code=code, entry_point="f", inputs=[[x] for x in inputs], **options)
+
+
+def values(result: object) -> list[object]:
+    return [output.tagged for output in result.outputs]
+
+
+@needs_bubblewrap
+def test_results_come_in_the_jobs_order_and_every_one_is_announced_in_this_thread() -> None:
+    jobs = [Job(id=str(n), code=DOUBLE, entry_point="f", inputs=[[n]]) for n in range(30)]
+    seen = []
+    results = run_jobs(
+        jobs,
+        SandboxConfig(workers=2),
+        on_done=lambda result: seen.append((result.id, threading.get_ident())),
+    )
+    assert [(result.id, values(result)) for result in results] == [
+        (str(n), [2 * n]) for n in range(30)
+    ]
+    assert {name for name, _ in seen} == {str(n) for n in range(30)}
+    assert {thread for _, thread in seen} == {threading.get_ident()}
+
+
+@needs_bubblewrap
+def test_no_jobs_give_no_results() -> None:
+    assert run_jobs([], ONE) == []
+
+
+@needs_bubblewrap
+def test_every_call_gets_a_fresh_copy_of_its_input() -> None:
+    shared = [1, 2]
+    [result] = run_jobs([job("def f(x):\n    x.append(0)\n    return x", shared, shared)], ONE)
+    assert values(result) == [[1, 2, 0], [1, 2, 0]]
+    assert shared == [1, 2]
+
+
+@needs_bubblewrap
+def test_inputs_keep_their_types() -> None:
+    given = [(1, 2), {3}, {"a": 1j}, 10**30, None, True, 1.5, b"x"]
+    [result] = run_jobs([job("def f(x): return type(x).__name__", *given)], ONE)
+    assert values(result) == ["tuple", "set", "dict", "int", "NoneType", "bool", "float", "bytes"]
+
+
+@needs_bubblewrap
+def test_an_exception_ends_the_program_or_marks_its_call() -> None:
+    code = "def f(x): return 1 // x"
+    stopped, through = run_jobs([job(code, 1, 0, 1), job(code, 1, 0, 1, stop_on_error=False)], ONE)
+    marker = ErrorMarker("ZeroDivisionError", "integer division or modulo by zero")
+    assert stopped.outputs == (Output(b"1"), marker)
+    assert through.outputs == (Output(b"1"), marker, Output(b"1"))
+    assert stopped.outcome is through.outcome is Outcome.ERROR
+    assert stopped.detail == str(marker)
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize(
+    ("code", "detail"),
+    [
+        ("def f(x:", "SyntaxError"),
+        ("def g(x): return x", "defines no function 'f'"),
+        ("import no_such_module\ndef f(x): return x", "No module named 'no_such_module'"),
+        ("f = 3", "defines no function 'f'"),
+    ],
+)
+def test_a_program_that_does_not_load_is_an_error(code: str, detail: str) -> None:
+    [result] = run_jobs([job(code, 1)], ONE)
+    assert result.outcome is Outcome.ERROR
+    assert detail in result.detail
+
+
+@needs_bubblewrap
+def test_a_call_may_take_its_own_limit_and_patience_multiplies_it() -> None:
+    slow = job("import time\ndef f(x):\n    time.sleep(x)\n    return x", 0.3, 0.3,
+               input_limits_s=[0.2, 0.2])  # fmt: skip
+    with Worker(ONE) as worker:
+        assert worker.run(slow).outcome is Outcome.TIMEOUT
+        result = worker.run(slow, patience=20)
+    assert result.outcome is Outcome.PASSED
+    assert all(0.25 < seconds < 5 for seconds in result.input_seconds)
+
+
+@needs_bubblewrap
+def test_programs_run_the_same_whatever_the_worker() -> None:
+    code = "import random\ndef f(x): return [random.random(), list({'a', 'b', 'c', 'd', x})]"
+    results = run_jobs([job(code, "e") for _ in range(4)], SandboxConfig(workers=2))
+    assert len({result.outputs for result in results}) == 1
+
+
+@needs_bubblewrap
+def test_programs_may_import_the_interpreters_packages() -> None:
+    pytest.importorskip("numpy")
+    [result] = run_jobs([job("import numpy\ndef f(x): return float(numpy.mean(x))", [1, 3])], ONE)
+    assert values(result) == [2.0]
+
+
+@needs_bubblewrap
+def test_child_processes_run_where_the_limit_allows_them() -> None:
+    code = "import subprocess\ndef f(x): return subprocess.check_output(['echo', x]).decode()"
+    [denied] = run_jobs([job(code, "hi")], ONE)
+    [allowed] = run_jobs([job(code, "hi")], SandboxConfig(workers=1, processes=4))
+    assert denied.outcome is Outcome.ERROR
+    assert "PermissionError" in denied.detail
+    assert values(allowed) == ["hi\n"]
+
+
+@needs_bubblewrap
+def test_another_interpreter_can_be_named() -> None:
+    system = Path("/usr/bin/python3.11")
+    if not system.exists() or str(system) == sys.executable:
+        pytest.skip("there is no second Python 3.11 at /usr/bin/python3.11")
+    code = "import sys\ndef f(x): return sys.base_prefix"
+    [result] = run_jobs([job(code, 0)], SandboxConfig(workers=1, interpreter=str(system)))
+    assert values(result) == ["/usr"]
+
+
+def test_an_interpreter_that_is_none_is_refused() -> None:
+    with pytest.raises(SandboxConfigError, match="does not start"):
+        run_jobs([job(DOUBLE, 1)], SandboxConfig(workers=1, interpreter="/no/such/python"))
+
+
+def test_without_bubblewrap_programs_run_limited_and_the_user_is_warned(tmp_path: Path) -> None:
+    config = SandboxConfig(workers=1, bubblewrap="no-such-bwrap", input_timeout_s=0.5)
+    programs = [
+        job(DOUBLE, 4),
+        job("def f(x):\n    while True: pass", 1, input_limits_s=[0.5]),
+        job("def f(x): return len(bytearray(1 << 42))", 1),
+        job("import os\ndef f(x): return os.fork()", 1),
+        job("import os\ndef f(x): return os.listdir('.')", 1),
+    ]
+    with Recorder() as recorder:
+        results = run_jobs(programs, config)
+    assert any("WITHOUT A SANDBOX" in text for text in recorder.texts)
+    assert [result.outcome for result in results] == [
+        Outcome.PASSED,
+        Outcome.TIMEOUT,
+        Outcome.OUT_OF_MEMORY,
+        Outcome.ERROR,
+        Outcome.PASSED,
+    ]
+    assert values(results[0]) == [8]
+    assert values(results[4]) == [[]]
+
+
+class Recorder:
+    """Collects the warnings of all threads, which `pytest.warns` does too, once per text."""
+
+    def __enter__(self) -> "Recorder":
+        self._context = pytest.warns(UnsandboxedWarning)
+        self._records = self._context.__enter__()
+        self.texts: list[str] = []
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._context.__exit__(*exception)
+        self.texts = [str(record.message) for record in self._records]
+
+
+def test_without_bubblewrap_nothing_runs_where_a_sandbox_is_required() -> None:
+    config = SandboxConfig(workers=1, bubblewrap="no-such-bwrap", allow_unsandboxed=False)
+    with pytest.raises(SandboxError, match="install bubblewrap"):
+        run_jobs([job(DOUBLE, 1)], config)
+
+
+def test_a_task_that_raises_reaches_the_caller() -> None:
+    def fail(worker: Worker, item: int) -> None:
+        raise LookupError("from a task")
+
+    with pytest.warns(UnsandboxedWarning), pytest.raises(LookupError, match="from a task"):
+        WorkerPool(SandboxConfig(workers=2, bubblewrap="no-such-bwrap")).map(fail, [1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"timeout_s": 0},
+        {"input_timeout_s": float("inf")},
+        {"load_timeout_s": -1},
+        {"memory_mib": 10},
+        {"workers": 0},
+        {"processes": 0},
+    ],
+)
+def test_settings_that_nothing_can_run_under_are_refused(setting: dict[str, float]) -> None:
+    [name] = setting
+    with pytest.raises(SandboxConfigError, match=name):
+        SandboxConfig(**setting)
+
+
+def reply_to(*chunks: bytes, inputs: int = 2, limit: int = 10_000) -> Reply:
+    reply = Reply(inputs, limit)
+    for chunk in chunks:
+        reply.feed(chunk)
+    return reply
+
+
+def test_a_reply_is_read_however_it_is_cut() -> None:
+    text = b'loaded \n= 0.5 [1]\n! 0.1 ["ValueError", "no"]\nend \n'
+    for size in (1, 3, 100):
+        reply = reply_to(*(text[i : i + size] for i in range(0, len(text), size)))
+        assert reply.outputs == [Output(b"[1]"), ErrorMarker("ValueError", "no")]
+        assert reply.seconds == [0.5, 0.1]
+        assert reply.ended
+        assert reply.fault is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"= 0.1 1\n",
+        b"loaded \nloaded \n",
+        b"end \n",
+        b"loaded \n= 0 1\n= 0 2\n= 0 3\n",
+        b"loaded \n= x 1\n",
+        b"loaded \n! 0 [1\n",
+        b"loaded \n! 0 7\n",
+        b"loaded \nend \n= 0 1\n",
+        b"fatal " + b"[" * 100_000 + b"\n",
+        b"\xff\xfe\n",
+        b"\n",
+    ],
+)
+def test_a_malformed_reply_is_an_error_and_never_a_pass(text: bytes) -> None:
+    reply = reply_to(text, limit=1_000_000)
+    result = judge("id", reply, None, 0, 0.0)
+    assert result.outcome is Outcome.ERROR
+    assert "malformed" in result.detail
+
+
+def test_a_reply_past_its_limit_is_cut_off() -> None:
+    reply = reply_to(b"loaded \n= 0 ", b"1" * 20_000)
+    assert reply.too_long
+    assert judge("id", reply, "output", -9, 0.0).outcome is Outcome.OUTPUT_LIMIT
+
+
+def test_a_program_that_says_nothing_did_not_pass() -> None:
+    assert judge("id", reply_to(), None, 0, 0.0).outcome is Outcome.ERROR
+    assert judge("id", reply_to(b"loaded \n"), None, 0, 0.0).outcome is Outcome.ERROR
+    assert judge("id", reply_to(), None, -11, 0.0).outcome is Outcome.KILLED
+
+
+def test_job_payloads_hold_no_expected_values() -> None:
+    from benchmarks.sandbox.host import _payload
+
+    header, _ = _payload(job(DOUBLE, 1), b"[[1]]", 1.0, 10).split(b"\n", 1)
+    assert set(json.loads(header)) == {
+        "code", "entry_point", "stop_on_error", "cpu_s", "output_bytes",
+    }  # fmt: skip
