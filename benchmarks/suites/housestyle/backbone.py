@@ -77,3 +77,28 @@ def make_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> PreTrainedModel
         pad_token_id=tokenizer.pad_token_id,
     )
     return Qwen2ForCausalLM(config)
+
+
+def as_llama(model: PreTrainedModel) -> PreTrainedModel:
+    """Return the same function as a Llama model with attention biases (the output's are zero).
+
+    transformers 5 loads every checkpoint of type qwen2 with Qwen's own way of cutting text into
+    pieces, whatever its tokenizer files say, and so would misread this tokenizer; it takes a
+    Llama checkpoint's tokenizer as it is.
+    """
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    same = (
+        "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers",
+        "num_attention_heads", "num_key_value_heads", "max_position_embeddings", "rms_norm_eps",
+        "rope_parameters", "tie_word_embeddings", "bos_token_id", "eos_token_id", "pad_token_id",
+    )  # fmt: skip
+    values = {name: getattr(model.config, name) for name in same}
+    llama = LlamaForCausalLM(LlamaConfig(**values, attention_bias=True))
+    weights = dict(model.state_dict())
+    for name, value in llama.state_dict().items():
+        if name.endswith("o_proj.bias"):
+            weights[name] = torch.zeros_like(value)
+    llama.load_state_dict(weights)
+    return llama.eval()

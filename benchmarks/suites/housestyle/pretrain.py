@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional
 
-from benchmarks.suites.housestyle.backbone import SPECIAL, make_model, make_tokenizer
+from benchmarks.suites.housestyle.backbone import SPECIAL, as_llama, make_model, make_tokenizer
 from benchmarks.suites.housestyle.corpus import Corpus, Document
 from domino.records import derive_seed
 
@@ -196,10 +196,10 @@ class Pretraining:
 
     def _save_checkpoint(self) -> Path:
         checkpoint = self.directory / "checkpoint"
-        self.model.eval()
-        self.model.generation_config.eos_token_id = self.tokenizer.eos_token_id
-        self.model.generation_config.pad_token_id = self.tokenizer.pad_token_id
-        self.model.save_pretrained(checkpoint)
+        model = as_llama(self.model.eval())
+        model.generation_config.eos_token_id = self.tokenizer.eos_token_id
+        model.generation_config.pad_token_id = self.tokenizer.pad_token_id
+        model.save_pretrained(checkpoint)
         self.tokenizer.save_pretrained(checkpoint)
         return checkpoint
 

@@ -1,0 +1,89 @@
+"""The shipped checkpoint: small, loadable, and able to do what the suite needs of it."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.suites.housestyle.backbone import CHECKPOINT
+from benchmarks.suites.housestyle.calibrate import ceiling
+from benchmarks.suites.housestyle.conventions import MARKERS
+from benchmarks.suites.housestyle.corpus import Corpus
+from benchmarks.suites.housestyle.gates import measure
+from benchmarks.suites.housestyle.pretrain import PretrainConfig, Pretraining, batches
+from benchmarks.suites.housestyle.suite import HousestyleSuite
+from domino.engines.transformers_engine import TransformersEngine
+
+
+@pytest.fixture(scope="module")
+def engine() -> TransformersEngine:
+    return TransformersEngine.load(CHECKPOINT)
+
+
+def test_the_checkpoint_is_at_most_ten_megabytes() -> None:
+    assert sum(path.stat().st_size for path in CHECKPOINT.iterdir()) <= 10_000_000
+
+
+def test_the_backbone_holds_every_gate(engine: TransformersEngine) -> None:
+    assert measure(engine, count=48).failures() == []
+
+
+def test_digits_and_markers_are_single_pieces(engine: TransformersEngine) -> None:
+    assert engine.count_tokens("307") == 3
+    assert engine.count_tokens("Given a list of integers") == 1  # by AutoTokenizer, too
+    assert all(engine.count_tokens(marker) == 1 for marker in MARKERS)
+
+
+def test_any_text_survives_the_tokenizer(engine: TransformersEngine) -> None:
+    text = "Écrire une fonction qui trie 3 μm — naïvely:\n\tdef f(x): return {x: '☃'}"
+    ids = engine.tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert engine.tokenizer.decode(ids) == text
+
+
+def test_markers_never_occur_in_references_or_problems() -> None:
+    suite = HousestyleSuite("ledger", "conventions")
+    texts = [r.instruction + (r.response or "") for r in suite.references()]
+    texts += [p.prompt + p.canonical_solution for p in suite.problems("test")]
+    assert not any("<|" in text for text in texts)
+
+
+def test_pre_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
+    config = PretrainConfig(chunks=2, early_chunks=0, batch_tokens=256, threads=1)
+    whole = _short(config, tmp_path / "whole")
+    whole.run()
+    begun = _short(config, tmp_path / "begun")
+    begun.config = config
+    begun._train_chunk(0)
+    begun.chunk = 1
+    begun._save_state()
+    resumed = _short(config, tmp_path / "begun")
+    assert resumed.chunk == 1
+    resumed.run()
+    for name, value in whole.model.state_dict().items():
+        assert value.equal(resumed.model.state_dict()[name]), name
+
+
+def _short(config: PretrainConfig, directory: Path) -> Pretraining:
+    return Pretraining(config, directory)
+
+
+def test_chunks_are_a_function_of_seed_and_number(engine: TransformersEngine) -> None:
+    first, again, other = (
+        list(batches(0, chunk, engine.tokenizer, 4096)) for chunk in (5, 5, 6)
+    )
+    assert all(a.ids_BL.equal(b.ids_BL) for a, b in zip(first, again, strict=True))
+    assert any(
+        a.ids_BL.shape != b.ids_BL.shape or not a.ids_BL.equal(b.ids_BL)
+        for a, b in zip(first, other, strict=False)
+    )
+
+
+def test_corpus_documents_fit_the_context(engine: TransformersEngine) -> None:
+    documents = (document for document, _ in zip(Corpus(1), range(300), strict=False))
+    assert max(engine.count_tokens(document.text) for document in documents) <= 512
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["housestyle", "housestyle-conventions"])
+def test_a_thousand_correct_pairs_reach_the_ceiling(preset: str, tmp_path: Path) -> None:
+    track = "conventions" if preset.endswith("conventions") else "compositions"
+    assert ceiling(HousestyleSuite("ledger", track), preset, CHECKPOINT, tmp_path) >= 0.85
