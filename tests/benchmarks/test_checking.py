@@ -1,0 +1,263 @@
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.checking import (
+    CheckingError,
+    behaviours,
+    canonical_code,
+    canonical_failures,
+    check,
+    check_programs,
+    defines,
+)
+from benchmarks.comparison import ComparisonError, comparison_for
+from benchmarks.sandbox import Output, SandboxConfig
+from benchmarks.sandbox.worker import codec
+from domino.records import Outcome, Problem, Program
+from tests.sandbox.machine import needs_bubblewrap
+
+CONFIG = SandboxConfig(workers=2)
+EXACT = Problem(
+    id="pair",
+    prompt="",
+    entry_point="f",
+    canonical_solution="def f(x): return [x, x]",
+    base_inputs=[[1], [2]],
+    plus_inputs=[[3], [0]],
+    meta={"comparison": "exact"},
+)
+
+
+def output(value: object) -> Output:
+    return Output(json.dumps(codec.encode(value)).encode())
+
+
+def evalplus(entry_point: str = "f", atol: float = 0.0, dataset: str = "mbpp") -> Problem:
+    meta = {"comparison": "evalplus", "dataset": dataset}
+    return replace(EXACT, entry_point=entry_point, atol=atol, meta=meta)
+
+
+def matches(problem: Problem, got: object, wanted: object, *arguments: object) -> bool:
+    return comparison_for(problem).matches(list(arguments), output(got), output(wanted))
+
+
+@pytest.mark.parametrize(
+    ("got", "wanted", "exact", "by_evalplus"),
+    [
+        ([1, 2], [1, 2], True, True),
+        ((1, 2), [1, 2], False, False),
+        (1, True, False, True),
+        (1.0, 1, False, True),
+        ({1, 2}, {2, 1}, True, True),
+        ({1: 2, 3: 4}, {3: 4, 1: 2}, True, True),
+        ({1}, frozenset({1}), False, True),
+        (None, False, False, False),
+        ("1", 1, False, False),
+        (0.1 + 0.2, 0.3, False, True),
+        ([0.1 + 0.2], [0.3], False, True),
+        ((0.1 + 0.2,), [0.3], False, False),
+        ([[0.1 + 0.2]], [[0.3]], False, False),
+        (0.3001, 0.3, False, False),
+        (float("inf"), float("inf"), True, True),
+        (float("nan"), float("nan"), True, False),
+        (-0.0, 0.0, True, True),
+        (object(), object(), False, False),
+        ([object()], [object()], False, False),
+        (10**30, 10**30, True, True),
+        (iter([1]), [1], False, False),
+    ],
+)
+def test_exact_and_evalplus_rules(
+    got: object, wanted: object, exact: bool, by_evalplus: bool
+) -> None:
+    assert matches(EXACT, got, wanted) is exact
+    assert matches(evalplus(), got, wanted) is by_evalplus
+
+
+def test_evalplus_keeps_the_tolerance_that_a_float_brought_in() -> None:
+    comparison = comparison_for(evalplus())
+    assert not comparison.matches([], output([1.0, 2, 3]), output([1.0 + 1e-9, 2, 3]))
+    assert comparison.matches([], output(0.5), output(0.5))
+    assert comparison.matches([], output([1.0, 2, 3]), output([1.0 + 1e-9, 2, 3]))
+
+
+def test_a_problems_own_tolerance_counts() -> None:
+    assert matches(evalplus(atol=1e-2), 1.005, 1.0)
+    assert not matches(evalplus(atol=1e-2), 1.05, 1.0)
+    assert not matches(evalplus(atol=1e-2), [1.0], [1.0, 1.0])
+
+
+def test_evalplus_compares_a_subclass_by_its_value() -> None:
+    from collections import Counter
+
+    assert matches(evalplus(), Counter("aab"), {"a": 2, "b": 1})
+    assert not matches(EXACT, Counter("aab"), {"a": 2, "b": 1})
+
+
+@pytest.mark.parametrize(
+    ("entry_point", "got", "wanted", "arguments", "expected"),
+    [
+        ("similar_elements", [5, 4], (4, 5), (), True),
+        ("similar_elements", filter(None, [4, 5]), (4, 5), (), True),
+        ("similar_elements", {4}, (4, 5), (), False),
+        ("similar_elements", None, (4, 5), (), False),
+        ("similar_elements", [[4], [5]], (4, 5), (), False),
+        ("are_equivalent", "anything", True, (), True),
+        ("sum_div", 0, 7, (8,), True),
+        ("sum_div", 1, 7, (8,), False),
+        ("surface_Area", 33, 34, (3, 4), False),
+        ("surface_Area", 35, 34, (3, 4), True),
+        ("surface_Area", "x", 34, (3, 4), False),
+        ("digit_distance_nums", 7, 6, (123, 256), True),
+        ("digit_distance_nums", 5, 6, (123, 256), False),
+        ("check_str", object(), object(), (), True),
+        ("check_str", True, object(), (), True),
+        ("check_str", False, object(), (), False),
+        ("check_str", None, object(), (), False),
+        ("check_str", None, None, (), True),
+    ],
+)
+def test_the_oracles_of_single_mbpp_tasks(
+    entry_point: str, got: object, wanted: object, arguments: tuple[object, ...], expected: bool
+) -> None:
+    assert matches(evalplus(entry_point), got, wanted, *arguments) is expected
+
+
+@pytest.mark.parametrize(
+    ("root", "expected"), [(-0.5, True), (-0.50001, True), (0.5, False), ("x", False), (1j, False)]
+)
+def test_any_root_of_the_polynomial_is_right(root: object, expected: bool) -> None:
+    problem = evalplus("find_zero", atol=1e-4, dataset="humaneval")
+    assert matches(problem, root, -0.5, [1, 2]) is expected
+
+
+def test_forged_text_is_wrong_and_never_an_exception() -> None:
+    for text in (b"", b"{", b'{"set": [[1]]}', b"[" * 5000, b'{"x": 1}', b'{"dict": 1}', b"NaN"):
+        for problem in (EXACT, evalplus(), evalplus("similar_elements"), evalplus("surface_Area")):
+            assert not comparison_for(problem).matches([[3], 4], Output(text), output([1]))
+
+
+def test_an_unknown_comparison_is_refused() -> None:
+    with pytest.raises(ComparisonError, match="'loose'"):
+        comparison_for(replace(EXACT, meta={"comparison": "loose"}))
+
+
+@needs_bubblewrap
+def test_base_and_plus_inputs_count_apart_and_verdicts_keep_the_programs_order() -> None:
+    codes = {
+        "right": "def f(x): return [x, x]",
+        "plus fails": "def f(x): return [x, x] if x else []",
+        "wrong": "def f(x): return (x, x)",
+        "raises": "def f(x): raise KeyError(x)",
+        "raises late": "def f(x): return [x, x] if x < 3 else 1 // 0",
+        "loops": "def f(x):\n    while True: pass",
+    }
+    programs = [Program(id=name, problem_id="pair", code=code) for name, code in codes.items()]
+    seen: list[str] = []
+    report = check(
+        [EXACT], programs, CONFIG, on_done=lambda verdict: seen.append(verdict.program_id)
+    )
+    assert [(v.program_id, v.base, v.plus) for v in report.verdicts] == [
+        ("right", Outcome.PASSED, Outcome.PASSED),
+        ("plus fails", Outcome.PASSED, Outcome.WRONG),
+        ("wrong", Outcome.WRONG, Outcome.WRONG),
+        ("raises", Outcome.ERROR, Outcome.ERROR),
+        ("raises late", Outcome.PASSED, Outcome.ERROR),
+        ("loops", Outcome.TIMEOUT, Outcome.TIMEOUT),
+    ]
+    assert sorted(seen) == sorted(codes)
+    assert report.retried_timeouts >= 1
+    assert report.verdicts[1].detail == "plus input 1: got [], expected [0, 0]"
+
+
+@needs_bubblewrap
+def test_base_and_plus_inputs_run_in_processes_of_their_own() -> None:
+    counting = (
+        "calls = []\ndef f(x):\n    calls.append(x)\n    return [x, x] if len(calls) < 3 else 0"
+    )
+    [verdict] = check_programs([EXACT], [Program(id="p", problem_id="pair", code=counting)], CONFIG)
+    assert verdict.passed
+
+
+@needs_bubblewrap
+def test_a_slow_canonical_solution_gives_its_programs_time() -> None:
+    slow = "import time\ndef f(x):\n    time.sleep(0.4)\n    return [x, x]"
+    problem = replace(EXACT, canonical_solution=slow)
+    config = SandboxConfig(workers=1, input_timeout_s=0.05)
+    report = check([problem], [Program(id="p", problem_id="pair", code=slow)], config)
+    assert report.verdicts[0].passed
+
+
+@needs_bubblewrap
+def test_a_problem_whose_canonical_solution_fails_scores_nothing() -> None:
+    broken = replace(EXACT, canonical_solution="def f(x): return 1 // x")
+    with pytest.raises(CheckingError, match=r"pair \(ZeroDivisionError"):
+        check_programs([broken], [Program(id="p", problem_id="pair", code="")], CONFIG)
+    [failure] = canonical_failures([broken, replace(EXACT, id="good")], CONFIG)
+    assert (failure.problem_id, failure.base) == ("pair", Outcome.ERROR)
+
+
+@needs_bubblewrap
+def test_a_canonical_solution_that_contradicts_itself_is_found() -> None:
+    fickle = "import time\ndef f(x): return time.perf_counter_ns()"
+    [failure] = canonical_failures([replace(EXACT, canonical_solution=fickle)], CONFIG)
+    assert failure.base is Outcome.WRONG
+
+
+def test_a_program_for_an_unknown_problem_is_refused() -> None:
+    with pytest.raises(CheckingError, match="'other'"):
+        check_programs([EXACT], [Program(id="p", problem_id="other", code="")], CONFIG)
+
+
+@needs_bubblewrap
+def test_behaviours_are_equal_exactly_where_all_outputs_are() -> None:
+    problem = replace(EXACT, canonical_solution="")
+    codes = [
+        "def f(x): return {x, 7}",
+        "def f(x): return set([7]) | {x}",
+        "def f(x): return [x, 7]",
+        "def f(x): return (x, 7)",
+        "def f(x): return {float(x), 7}",
+        "def f(x): return 1 // (x - 2)",
+        "def f(x): return object()",
+        "def f(x",
+    ]
+    texts = behaviours(
+        [(problem, Program(id="p", problem_id="pair", code=c)) for c in codes], CONFIG
+    )
+    assert texts[0] == texts[1] is not None
+    assert len(set(texts[:5])) == 4
+    assert texts[5:] == [None, None, None]
+
+
+def test_the_prompt_stands_in_front_of_a_canonical_solution_that_continues_it() -> None:
+    continued = replace(EXACT, prompt="def f(x):\n", canonical_solution="    return x\n")
+    assert canonical_code(continued) == "def f(x):\n    return x\n"
+    in_words = replace(EXACT, prompt="Write a function f.")
+    assert canonical_code(in_words) == EXACT.canonical_solution
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("def f(): pass", True),
+        ("async def f(): pass", True),
+        ("f = lambda: 0", True),
+        ("class f: pass", True),
+        ("def g():\n    def f(): pass", False),
+        ("def f(:", False),
+        ("x = '\0'", False),
+        ("", False),
+    ],
+)
+def test_defines(code: str, expected: bool) -> None:
+    assert defines(code, "f") is expected
+
+
+def test_infinities_and_nan_are_told_apart() -> None:
+    for value in (math.inf, -math.inf):
+        assert matches(EXACT, value, value)
+        assert not matches(EXACT, value, -value)
