@@ -7,13 +7,12 @@ A program that runs out of time is run once more, alone and with twice the time,
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from benchmarks.comparison import comparison_for
+from benchmarks.gold import Gold, Part, canonical_code, golds_of
 from benchmarks.sandbox import (
     EncodedInputs,
     ErrorMarker,
@@ -29,8 +28,6 @@ from domino.records import Outcome, Problem, Program, Verdict
 
 _RETRY_PATIENCE = 2.0
 _SHOWN_CHARACTERS = 100
-_CANONICAL_OUTPUT_BYTES = 1 << 30
-_CANONICAL_TIMEOUT_S = 600.0
 
 
 class CheckingError(ValueError):
@@ -43,25 +40,6 @@ class CheckReport:
 
     verdicts: list[Verdict]
     retried_timeouts: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Base or plus inputs of a problem with what the canonical solution made of them."""
-
-    arguments: Sequence[Any]
-    inputs: EncodedInputs
-    expected: tuple[Output, ...]
-    limits_s: tuple[float, ...]
-    timeout_s: float
-    output_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Gold:
-    problem: Problem
-    base: _Part
-    plus: _Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +73,7 @@ def check(
     on_done: Callable[[Verdict], None] | None = None,
 ) -> CheckReport:
     """Do as `check_programs`, and count the retried timeouts."""
-    golds = _golds(_problems_of(problems, programs), config)
+    golds = golds_of(_problems_of(problems, programs), config)
     failed = [gold for gold in golds.values() if isinstance(gold, Verdict)]
     if failed:
         named = ", ".join(f"{verdict.problem_id} ({verdict.detail})" for verdict in failed[:5])
@@ -104,7 +82,7 @@ def check(
             f"can be scored: {named}; raise the sandbox's limits, or leave these problems out"
         )
     pairs = [(program, golds[program.problem_id]) for program in programs]
-    return _check_pairs([(p, g) for p, g in pairs if isinstance(g, _Gold)], config, on_done)
+    return _check_pairs([(p, g) for p, g in pairs if isinstance(g, Gold)], config, on_done)
 
 
 def canonical_failures(problems: Sequence[Problem], config: SandboxConfig) -> list[Verdict]:
@@ -113,11 +91,11 @@ def canonical_failures(problems: Sequence[Problem], config: SandboxConfig) -> li
     Raises:
         SandboxError: the sandbox itself does not work.
     """
-    golds = _golds(problems, config)
+    golds = golds_of(problems, config)
     pairs = [
         (Program(id=f"canonical/{key}", problem_id=key, code=canonical_code(gold.problem)), gold)
         for key, gold in golds.items()
-        if isinstance(gold, _Gold)
+        if isinstance(gold, Gold)
     ]
     failed = [gold for gold in golds.values() if isinstance(gold, Verdict)]
     verdicts = _check_pairs(pairs, config, None).verdicts
@@ -149,29 +127,6 @@ def behaviours(pairs: Sequence[tuple[Problem, Program]], config: SandboxConfig) 
     return [_behaviour(results[problem.id, program.code]) for problem, program in pairs]
 
 
-def canonical_code(problem: Problem) -> str:
-    """Return the canonical solution as a whole program, behind the prompt where it continues it."""
-    solution = problem.canonical_solution
-    return solution if defines(solution, problem.entry_point) else problem.prompt + solution
-
-
-def defines(code: str, name: str) -> bool:
-    """Whether source text parses and defines or assigns `name` at its top level."""
-    try:
-        statements = ast.parse(code).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    for statement in statements:
-        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            if statement.name == name:
-                return True
-        elif isinstance(statement, ast.Assign) and any(
-            isinstance(target, ast.Name) and target.id == name for target in statement.targets
-        ):
-            return True
-    return False
-
-
 def _problems_of(problems: Sequence[Problem], programs: Sequence[Program]) -> list[Problem]:
     known = {problem.id: problem for problem in problems}
     wanted = dict.fromkeys(program.problem_id for program in programs)
@@ -184,55 +139,8 @@ def _problems_of(problems: Sequence[Problem], programs: Sequence[Program]) -> li
     return [known[key] for key in wanted]
 
 
-def _golds(problems: Sequence[Problem], config: SandboxConfig) -> dict[str, _Gold | Verdict]:
-    results = WorkerPool(config).map(lambda worker, item: _gold(worker, item, config), problems)
-    return {problem.id: gold for problem, gold in zip(problems, results, strict=True)}
-
-
-def _gold(worker: Worker, problem: Problem, config: SandboxConfig) -> _Gold | Verdict:
-    """Return what the canonical solution gives, or its verdict where it does not run through."""
-    parts = []
-    for arguments in (list(problem.base_inputs), list(problem.plus_inputs)):
-        inputs = EncodedInputs.of(arguments)
-        job = Job(
-            id=problem.id,
-            code=canonical_code(problem),
-            entry_point=problem.entry_point,
-            inputs=inputs,
-            timeout_s=max(config.timeout_s, _CANONICAL_TIMEOUT_S),
-            output_bytes=_CANONICAL_OUTPUT_BYTES,
-        )
-        result = worker.run(job)
-        if result.outcome is not Outcome.PASSED:
-            return Verdict(
-                program_id=f"canonical/{problem.id}",
-                problem_id=problem.id,
-                base=result.outcome,
-                plus=result.outcome,
-                detail=result.detail,
-                seconds=result.seconds,
-            )
-        parts.append(_part(arguments, inputs, result, config))
-    return _Gold(problem, *parts)
-
-
-def _part(
-    arguments: Sequence[Any], inputs: EncodedInputs, result: JobResult, config: SandboxConfig
-) -> _Part:
-    expected = tuple(output for output in result.outputs if isinstance(output, Output))
-    size = sum(len(output.text) for output in expected)
-    return _Part(
-        arguments,
-        inputs,
-        expected,
-        config.input_limits_s(result.input_seconds),
-        max(config.timeout_s, config.timeout_factor * sum(result.input_seconds)),
-        max(config.output_mib << 20, 2 * size),
-    )
-
-
 def _check_pairs(
-    pairs: Sequence[tuple[Program, _Gold]],
+    pairs: Sequence[tuple[Program, Gold]],
     config: SandboxConfig,
     on_done: Callable[[Verdict], None] | None,
 ) -> CheckReport:
@@ -256,7 +164,7 @@ def _timed_out(verdict: Verdict) -> bool:
     return verdict.plus is Outcome.TIMEOUT
 
 
-def _verdict(worker: Worker, program: Program, gold: _Gold, patience: float = 1.0) -> Verdict:
+def _verdict(worker: Worker, program: Program, gold: Gold, patience: float = 1.0) -> Verdict:
     base = _check_part(worker, program, gold.problem, gold.base, "base", patience)
     plus = base
     if base.outcome is Outcome.PASSED:
@@ -272,7 +180,7 @@ def _verdict(worker: Worker, program: Program, gold: _Gold, patience: float = 1.
 
 
 def _check_part(
-    worker: Worker, program: Program, problem: Problem, part: _Part, name: str, patience: float
+    worker: Worker, program: Program, problem: Problem, part: Part, name: str, patience: float
 ) -> _Checked:
     job = Job(
         id=program.id,

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
+from benchmarks.sandbox.clock import Clock
 from benchmarks.sandbox.jobs import Job, JobResult, SandboxConfig
 from benchmarks.sandbox.launch import bubblewrap_command, find_interpreter, plain_command
 from benchmarks.sandbox.reply import Reply
@@ -135,7 +136,7 @@ class Worker:
         inputs = job.encoded_inputs()
         output_bytes = job.output_bytes or self._config.output_mib << 20
         reply = Reply(inputs.count, output_bytes)
-        clock = _Clock(self._config, job, patience)
+        clock = Clock(self._config, job, patience)
         started = time.monotonic()
         payload = _payload(job, inputs.text, clock.total_s, output_bytes)
         ending = self._run(payload, reply, clock)
@@ -144,7 +145,7 @@ class Worker:
             self._stop()
         return judge(job.id, reply, ending.stopped, ending.code, time.monotonic() - started)
 
-    def _run(self, payload: bytes, reply: Reply, clock: _Clock) -> Ending:
+    def _run(self, payload: bytes, reply: Reply, clock: Clock) -> Ending:
         read_fd, write_fd = os.pipe()
         with suppress(OSError):
             fcntl.fcntl(write_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
@@ -167,7 +168,7 @@ class Worker:
             os.close(read_fd)
             life.close()
 
-    def _attend(self, read_fd: int, life: socket.socket, reply: Reply, clock: _Clock) -> Ending:
+    def _attend(self, read_fd: int, life: socket.socket, reply: Reply, clock: Clock) -> Ending:
         """Read replies until the supervisor reports; stop the program when it is time."""
         poll = select.poll()
         poll.register(read_fd, select.POLLIN)
@@ -249,40 +250,7 @@ class Worker:
             self._zygote = None
 
 
-class _Clock:
-    """When a program must be through with what it is doing; times of `time.monotonic`."""
-
-    def __init__(self, config: SandboxConfig, job: Job, patience: float) -> None:
-        limits = job.input_limits_s
-        calls_s = job.timeout_s or config.timeout_s
-        calls_s = calls_s if limits is None else min(calls_s, sum(limits))
-        self._load_s = config.load_timeout_s * patience
-        self._call_s = None if limits is None else [limit * patience for limit in limits]
-        self.total_s = self._load_s + calls_s * patience
-        self._end = time.monotonic() + self.total_s
-        self._step, self._step_end = -1, time.monotonic() + self._load_s
-
-    def left_s(self, reply: Reply) -> float:
-        """Seconds until the program must be stopped, given what it has answered so far."""
-        step = len(reply.outputs) if reply.loaded else -1
-        now = time.monotonic()
-        if step != self._step:
-            self._step = step
-            self._step_end = now + self._allowance(step)
-        return min(self._end, self._step_end) - now
-
-    def _allowance(self, step: int) -> float:
-        if self._call_s is None:
-            return self.total_s
-        # After the last call the program has a moment to end.
-        return self._call_s[step] if step < len(self._call_s) else self._load_s
-
-    def allow(self, seconds: float) -> None:
-        """Give what is going on that many seconds from now."""
-        self._end = self._step_end = time.monotonic() + seconds
-
-
-def _reason_to_stop(reply: Reply, clock: _Clock) -> str | None:
+def _reason_to_stop(reply: Reply, clock: Clock) -> str | None:
     if reply.too_long:
         return "output"
     if reply.fault or reply.ended or reply.fatal:

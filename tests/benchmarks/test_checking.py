@@ -7,13 +7,12 @@ import pytest
 from benchmarks.checking import (
     CheckingError,
     behaviours,
-    canonical_code,
     canonical_failures,
     check,
     check_programs,
-    defines,
 )
 from benchmarks.comparison import ComparisonError, comparison_for
+from benchmarks.gold import canonical_code, defines
 from benchmarks.sandbox import Output, SandboxConfig
 from benchmarks.sandbox.worker import codec
 from domino.records import Outcome, Problem, Program

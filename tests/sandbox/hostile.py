@@ -246,7 +246,7 @@ def solve(numbers):
     while True: x.append(bytearray(1 << 24))
 """,
     "one huge allocation": "def solve(numbers): return len(bytearray(1 << 42))",
-    "a huge output": "def solve(numbers): return 'x' * (33 << 20)",
+    "a huge output": "def solve(numbers): return 'x' * (2 << 20)",
     "an output that refers to itself": """
 def solve(numbers):
     x = []

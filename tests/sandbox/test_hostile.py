@@ -59,7 +59,8 @@ def _run(bodies: dict[str, str], processes: int, folder: Path) -> Outcomes:
     # Forks share their command line with the zygote: an odd limit in it tells ours from others.
     config = SandboxConfig(
         workers=2,
-        memory_mib=500 + os.getpid() % 97,
+        memory_mib=200 + os.getpid() % 97,
+        output_mib=1,
         processes=processes,
         input_timeout_s=0.5,
         load_timeout_s=3.0,

@@ -184,6 +184,36 @@ class Recorder:
         self.texts = [str(record.message) for record in self._records]
 
 
+@needs_bubblewrap
+def test_where_namespaces_cannot_be_nested_every_program_gets_a_sandbox_of_its_own(
+    tmp_path: Path,
+) -> None:
+    wrapper = tmp_path / "bwrap-without-rights"
+    wrapper.write_text(
+        "#!/bin/bash\n"
+        'for word; do case "$word" in --cap-add|CAP_SYS_ADMIN) ;; *) kept+=("$word");; esac; done\n'
+        'exec bwrap "${kept[@]}"\n'
+    )
+    wrapper.chmod(0o755)
+    config = SandboxConfig(workers=1, bubblewrap=str(wrapper), allow_unsandboxed=False)
+    programs = [
+        job("def f(x):\n    open('/tmp/left', 'w').close()\n    return x", 1),
+        job("import os\ndef f(x): return os.listdir('/tmp')", 1),
+        job("import os, signal\ndef f(x): os.kill(-1, signal.SIGKILL)", 1),
+        job("import os\ndef f(x): return os.path.exists('/etc/passwd')", 1),
+        job("def f(x):\n    while True: pass", 1, input_limits_s=[0.5]),
+        job(DOUBLE, 2),
+    ]
+    results = run_jobs(programs, config)
+    outcomes = [result.outcome for result in results]
+    assert outcomes[:2] == [Outcome.PASSED, Outcome.PASSED]
+    assert values(results[1]) == [[]]
+    assert outcomes[2] is not Outcome.PASSED
+    assert values(results[3]) == [False]
+    assert outcomes[4] is Outcome.TIMEOUT
+    assert values(results[5]) == [4]
+
+
 def test_without_bubblewrap_nothing_runs_where_a_sandbox_is_required() -> None:
     config = SandboxConfig(workers=1, bubblewrap="no-such-bwrap", allow_unsandboxed=False)
     with pytest.raises(SandboxError, match="install bubblewrap"):

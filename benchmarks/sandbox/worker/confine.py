@@ -6,8 +6,8 @@ Everything here goes through libc by ctypes, since Python 3.11 offers none of it
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
-import platform
 import resource
 import struct
 
@@ -137,6 +137,13 @@ _LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0
 _ALLOW, _EPERM, _ENOSYS = 0x7FFF0000, 0x00050001, 0x00050026
 
 
+def prepare_filter(*, processes: bool) -> bytes:
+    """Return the filter, b"" for an unknown machine; asked for once, every fork has it."""
+    machine = os.uname().machine
+    known = machine in _ARCHITECTURES
+    return _filter_program(machine, processes=processes) if known else b""
+
+
 def filter_calls(*, processes: bool) -> None:
     """Install the system call filter where this machine's call numbers are known.
 
@@ -146,10 +153,9 @@ def filter_calls(*, processes: bool) -> None:
     Raises:
         OSError: the kernel has no filters.
     """
-    machine = platform.machine()
-    if machine not in _ARCHITECTURES:
+    program = prepare_filter(processes=processes)
+    if not program:
         return
-    program = _filter_program(machine, processes=processes)
     code = ctypes.create_string_buffer(program, len(program))
     header = ctypes.create_string_buffer(
         struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(code))
@@ -157,6 +163,7 @@ def filter_calls(*, processes: bool) -> None:
     _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, "SECCOMP", ctypes.addressof(header))
 
 
+@functools.lru_cache
 def _filter_program(machine: str, *, processes: bool) -> bytes:
     architecture, clone, forks = _ARCHITECTURES[machine]
     steps = [

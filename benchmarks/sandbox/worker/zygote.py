@@ -49,6 +49,7 @@ def main() -> None:
     confine.die_with_parent()
     confine.adopt_orphans()
     fresh = _fresh_processes() if settings["isolated"] else None
+    confine.prepare_filter(processes=settings["processes"] > 1)
     gc.freeze()
     control.sendall(json.dumps({"nested": fresh is not None}).encode())
     while True:
