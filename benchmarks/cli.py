@@ -228,13 +228,15 @@ def prepare_process() -> None:
     """Set what libraries read from the environment once, before any of them is imported.
 
     What the user has set stays. MLflow: give up on an unreachable server within seconds, send no
-    telemetry. tokenizers: no threads beside torch's own in worker processes.
+    telemetry. tokenizers: no threads beside torch's own in worker processes. transformers: no bars
+    of its own through our display.
     """
     defaults = {
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)

@@ -16,8 +16,8 @@ from benchmarks.progress import Display, make_display
 from benchmarks.report.facts import fact_rows
 from benchmarks.report.rows import method_rows
 from benchmarks.report.table import Report, show, write_json
-from benchmarks.run import Row, respond_config, run_rows, step_count
-from benchmarks.stages import respond
+from benchmarks.run import Row, respond_config, run_rows, step_count, synthesize_config
+from benchmarks.stages import respond, synthesize
 from benchmarks.stages.context import EngineFactory, transformers_engine
 from benchmarks.tracking import Tracker
 from benchmarks.tracking_values import tracking_place
@@ -82,7 +82,7 @@ def check_before_work(pipeline: Pipeline) -> None:
     """
     config = pipeline.config
     for method, options in config.method_options.items():
-        if method in config.methods and options:
+        if method in config.methods and options and not _synthesized(pipeline, method):
             method_class: Any = load_method(method)
             update(method_class.config_class(), options, prefix=f"method_options.{method}.")
     respond.check(respond_config(config, config.methods[0]), pipeline.references)
@@ -90,12 +90,21 @@ def check_before_work(pipeline: Pipeline) -> None:
         raise ConfigError(f"output {config.output} is a file: give a directory")
 
 
+def _synthesized(pipeline: Pipeline, method: str) -> bool:
+    """Whether the method has done its work for every seed, so that its module is not needed."""
+    config = synthesize_config(pipeline.config, method)
+    stages = [
+        pipeline.find(synthesize, config, pipeline.references, seed=seed)
+        for seed in pipeline.config.seeds
+    ]
+    return all(stage.complete for stage in stages)
+
+
 def _report(pipeline: Pipeline, rows: list[Row], seconds: float, reused: int) -> Report:
     config = pipeline.config
     about = {
         "suite": config.suite,
-        "domain": config.suite_options.domain,
-        "track": config.suite_options.track,
+        "variant": pipeline.context.suite.variant,
         "split": config.evaluate.split,
         "template": pipeline.context.suite.template,
         "suite_digest": pipeline.suite_digest,

@@ -73,25 +73,39 @@ class Pipeline:
             runs_programs: whether the sandbox's limits can change the result.
             address_inputs: the stages that the result depends on, where not all of `inputs`.
         """
-        name = module.__name__.rpartition(".")[2].replace("_", "-")
-        stages = [item for item in inputs if isinstance(item, Stage)]
-        stage = self.store.stage(
-            name,
-            config=self._identity(config, inputs, seed, runs_programs),
-            inputs=stages if address_inputs is None else address_inputs,
-            code=self._code(module, config),
-        )
+        stage = self.find(
+            module, config, *inputs, seed=seed, runs_programs=runs_programs,
+            address_inputs=address_inputs,
+        )  # fmt: skip
         self.display.stage(row, next(self._numbers), self.steps)
         reused = stage.complete
         if reused:
-            self.display.reused(name)
+            self.display.reused(stage.name)
         else:
             context = replace(self.context, seed=seed or 0)
-            with stage.writing(on_wait=self.display.note):
+            with stage.writing(on_wait=self.display.line):
                 if not stage.complete:  # another process may have finished it meanwhile
                     module.run(config, *inputs, stage, context)
         self.on_stage(stage, reused)
         return stage
+
+    def find(
+        self,
+        module: ModuleType,
+        config: Any,
+        *inputs: Stage | Sequence[Reference],
+        seed: int | None,
+        runs_programs: bool = False,
+        address_inputs: Sequence[Stage] | None = None,
+    ) -> Stage:
+        """Return the stage that `step` would finish, as it is now; the arguments are the same."""
+        stages = [item for item in inputs if isinstance(item, Stage)]
+        return self.store.stage(
+            module.__name__.rpartition(".")[2].replace("_", "-"),
+            config=self._identity(config, inputs, seed, runs_programs),
+            inputs=stages if address_inputs is None else address_inputs,
+            code=self._code(module, config),
+        )
 
     def _identity(
         self,

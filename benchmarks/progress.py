@@ -61,7 +61,7 @@ class PlainDisplay(Display):
     def __init__(self, stream: TextIO) -> None:
         """Write to `stream`."""
         self._stream = stream
-        self._row = self._label = self._place = ""
+        self._row = self._label = self._place = self._note = ""
         self._done = 0
         self._total: int | None = None
         self._began = self._spoke = 0.0
@@ -104,8 +104,8 @@ class PlainDisplay(Display):
             self.line(f"{self._place} {self._row} {self._label}: {self._state()}")
 
     def note(self, text: str) -> None:
-        """Write the text as a line."""
-        self.line(f"{self._place} {self._row} {self._label}: {text}")
+        """Keep the text for the next line of the stage; notes may be many."""
+        self._note = f"; {text}"
 
     def line(self, text: str) -> None:
         """Write a line."""
@@ -117,13 +117,16 @@ class PlainDisplay(Display):
         rate = self._done / seconds
         of = f"/{self._total}" if self._total else ""
         left = (self._total - self._done) / rate if self._total and self._done else 0.0
-        return f"{self._done}{of}, {rate:.1f}/s" + (f", {left:.0f} s left" if left > 0 else "")
+        time_left = f", {left:.0f} s left" if left > 0 else ""
+        return f"{self._done}{of}, {rate:.1f}/s{time_left}{self._note}"
 
     def _close(self) -> None:
         if self._label:
             seconds = time.monotonic() - self._began
-            self.line(f"{self._place} {self._row} {self._label}: done in {seconds:.1f} s")
-            self._label = ""
+            self.line(
+                f"{self._place} {self._row} {self._label}: done in {seconds:.1f} s{self._note}"
+            )
+            self._label = self._note = ""
 
 
 class LiveDisplay(Display):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
@@ -81,11 +82,9 @@ def wilson(successes: int, trials: int, *, level: float = LEVEL) -> tuple[float,
     Raises:
         ValueError: the counts are no proportion.
     """
-    from scipy.stats import norm
-
     if trials < 1 or not 0 <= successes <= trials:
         raise ValueError(f"{successes} of {trials} is no proportion: give 0..trials of at least 1")
-    z = float(norm.ppf(0.5 + level / 2))
+    z = NormalDist().inv_cdf(0.5 + level / 2)
     p = successes / trials
     centre = (p + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z * np.sqrt(p * (1 - p) / trials + z * z / (4 * trials**2)) / (1 + z * z / trials)
@@ -189,14 +188,12 @@ def smallest_detectable_difference(
     Raises:
         ValueError: a share is out of range.
     """
-    from scipy.stats import norm
-
     if problems < 1 or not 0 < discordance <= 1 or not 0 < power < 1:
         raise ValueError(
             f"problems {problems}, discordance {discordance}, power {power}: give at least one "
             "problem, a discordance in (0, 1] and a power in (0, 1)"
         )
-    spread = norm.ppf(0.5 + level / 2) + norm.ppf(power)
+    spread = NormalDist().inv_cdf(0.5 + level / 2) + NormalDist().inv_cdf(power)
     return float(spread * np.sqrt(discordance / problems))
 
 

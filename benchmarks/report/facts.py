@@ -14,15 +14,18 @@ if TYPE_CHECKING:
     from benchmarks.run import Row
     from benchmarks.suites.base import Suite
 
-COVERAGE = "coverage"
+DRAWN_FACTS = ("valid", "in_domain", "copy")
+KEPT_FACTS = ("valid", "aligned")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FactRow:
     """One method: shares in [0, 1] by fact, over all seeds.
 
-    "drawn ..." is over all instructions that the method made, "kept ..." over the pairs that were
-    fine-tuned on.
+    Over all instructions that the method made: "drawn valid" (a task of the universe), "drawn
+    in_domain" (made of the domain's operations), "drawn copy" (a reference's program), "drawn
+    coverage" (of the domain's support). Over the pairs that were kept for fine-tuning: "kept
+    valid", "kept aligned" (the response is the domain's own program), "kept coverage".
     """
 
     method: str
@@ -42,18 +45,17 @@ def _shares(rows: Sequence[Row], suite: Suite) -> dict[str, float]:
     drawn = [pair for row in rows for pair in row.synthesized.read(SYNTHETIC, Synthetic)]
     kept = [pair for row in rows for pair in row.pairs.read(KEPT, Synthetic)]
     return {
-        **{f"drawn {name}": share for name, share in _means(drawn, suite).items()},
-        **{f"kept {name}": share for name, share in _means(kept, suite).items()},
+        **{f"drawn {name}": share for name, share in _means(drawn, DRAWN_FACTS, suite).items()},
+        **{f"kept {name}": share for name, share in _means(kept, KEPT_FACTS, suite).items()},
     }
 
 
-def _means(pairs: Sequence[Synthetic], suite: Suite) -> dict[str, float]:
-    """Return the share of pairs for which each yes-or-no fact holds, and the coverage of all."""
-    counts: dict[str, list[bool]] = {}
-    for pair in pairs:
-        for name, value in (suite.oracle(pair.instruction, pair.response) or {}).items():
-            if isinstance(value, bool):
-                counts.setdefault(name, []).append(value)
-    means = {name: sum(values) / len(values) for name, values in counts.items()}
-    coverage = suite.support_coverage([pair.instruction for pair in pairs]) if pairs else None
-    return means if coverage is None else {**means, COVERAGE: coverage}
+def _means(pairs: Sequence[Synthetic], names: Sequence[str], suite: Suite) -> dict[str, float]:
+    """Return the share of pairs for which each fact holds, and the coverage of all."""
+    facts = [suite.oracle(pair.instruction, pair.response) for pair in pairs]
+    known = [fact for fact in facts if fact is not None]
+    if not known:
+        return {}
+    means = {name: sum(bool(fact.get(name)) for fact in known) / len(known) for name in names}
+    coverage = suite.support_coverage([pair.instruction for pair in pairs])
+    return means if coverage is None else {**means, "coverage": coverage}

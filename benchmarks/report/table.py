@@ -100,7 +100,7 @@ def show(report: Report, console: Console) -> None:
 
 def score_table(report: Report) -> Table:
     """Return Pass@1 (and every other pass@k of the run), with counts and costs, a method a line."""
-    table = Table(title=f"{report.about['suite']}: Pass@1, 95 % interval", title_justify="left")
+    table = Table(title=f"{suite_words(report.about)}: Pass@1", title_justify="left")
     table.add_column("method", no_wrap=True)
     table.add_column("pass@1", justify="right", no_wrap=True)
     table.add_column("95 % interval", justify="right", no_wrap=True)
@@ -144,6 +144,11 @@ def fact_table(facts: Sequence[FactRow]) -> Table:
     return table
 
 
+def suite_words(about: Mapping[str, Any]) -> str:
+    """Return the suite's name with its variant."""
+    return f"{about['suite']} ({about['variant']})" if about["variant"] else str(about["suite"])
+
+
 def percent(share: float) -> str:
     """Return a share as a percentage with one decimal."""
     return f"{100 * share:.1f}"
@@ -168,7 +173,8 @@ def footnotes(report: Report) -> list[str]:
         + (": one seed says nothing of how another would come out." if _one_seed(report) else "."),
         f"Responses: {about['responder']}. References: {given}. "
         f"Pairs: at most {about['pairs']} a seed, of {about['draws']} draws.",
-        f"Suite {about['suite']}, {about['split']} problems, digest {about['suite_digest'][:12]}; "
+        f"Suite {suite_words(about)}, {about['split']} problems, "
+        f"digest {about['suite_digest'][:12]}; "
         f"model {about['model']}, digest {about['model_digest'][:12]}.",
         *_remarks(report),
         f"{report.stages} stages in {report.seconds:.0f} s, {report.reused} of them reused"
@@ -193,9 +199,7 @@ def _remarks(report: Report) -> list[str]:
                 f"{row.method}: no pair to train on (seed {numbers}); the plain backbone is scored."
             )
         elif row.synthesizes and row.kept < wanted * seeds:
-            remarks.append(
-                f"{row.method}: {row.kept} of {wanted * seeds} pairs; too few were kept."
-            )
+            remarks.append(f"{row.method}: {row.kept} of {wanted * seeds} pairs were kept.")
         if row.scores[0].value == 0:
             outcomes = ", ".join(f"{count} {name}" for name, count in row.outcomes.items())
             remarks.append(f"{row.method}: not one program passed ({outcomes}).")

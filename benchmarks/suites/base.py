@@ -26,6 +26,11 @@ class Suite(ABC):
     def template(self) -> Template:
         """Which fields of a reference the methods may use."""
 
+    @property
+    def variant(self) -> str:
+        """Which of its domains and tracks this suite is, in words; "" where it has only one."""
+        return ""
+
     @abstractmethod
     def references(self) -> tuple[Reference, ...]:
         """All references of the domain, in a fixed order; a run uses the first `n` of them."""

@@ -43,6 +43,11 @@ class HousestyleSuite(Suite):
         """Instructions alone in compositions, pairs in conventions."""
         return "instruction" if self.track == "compositions" else "pair"
 
+    @property
+    def variant(self) -> str:
+        """The domain and the track."""
+        return f"domain {self.domain.name}, track {self.track}"
+
     def references(self) -> tuple[Reference, ...]:
         """64 references; their wording is random but fixed."""
         return self._pairs("references", with_response=self.template == "pair")

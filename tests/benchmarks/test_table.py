@@ -1,0 +1,221 @@
+import dataclasses
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from benchmarks.report.facts import FactRow, fact_rows
+from benchmarks.report.rows import MethodRow, method_rows
+from benchmarks.report.table import Report, dropped_words, show, write_json
+from benchmarks.run import Row
+from benchmarks.store import Stage, Store
+from domino.records import Outcome, Provenance, Score, Synthetic, Verdict
+from tests.stages.small import SmallSuite
+
+PASSED, WRONG = Outcome.PASSED, Outcome.WRONG
+
+
+def score(value: float = 0.5) -> Score:
+    return Score(
+        metric="pass@1", value=value, low=0.4, high=0.6, problems=128, samples=1, seeds=(0,)
+    )
+
+
+def method_row(name: str, **changes: object) -> MethodRow:
+    row = MethodRow(
+        method=name, synthesizes=True, scores=(score(),), base_scores=(score(),), drawn=20, kept=10,
+        dropped={"duplicate": 6, "no agreement": 4}, seconds=61.4, tokens=12345,
+        evaluation_tokens=99, outcomes={"passed": 64, "wrong": 64}, untrained_seeds=(),
+        stages={"0": ("synthesize-1",)},
+    )  # fmt: skip
+    return dataclasses.replace(row, **changes)
+
+
+def report(*rows: MethodRow, **changes: object) -> Report:
+    about = {
+        "suite": "housestyle", "variant": "domain ledger, track compositions", "split": "test",
+        "template": "instruction", "suite_digest": "a" * 64, "model": "m", "model_digest": "b" * 64,
+        "responder": "plain", "references": 32, "seeds": [0], "pairs": 10, "draws": 20,
+    }  # fmt: skip
+    values = Report(
+        about=about, rows=rows, facts=(), stored=Path("/runs"), seconds=70.0, reused=0, stages=8
+    )
+    return dataclasses.replace(values, **changes)
+
+
+def printed(shown: Report) -> str:
+    stream = io.StringIO()
+    show(shown, Console(file=stream, width=140))
+    return stream.getvalue()
+
+
+def test_the_table_has_a_line_for_each_method_with_all_its_numbers() -> None:
+    text = printed(report(method_row("domino"), method_row("few-shot", kept=7)))
+    (line,) = [line for line in text.splitlines() if line.startswith("│ domino")]
+    cells = [cell.strip() for cell in line.strip("│").split("│")]
+    assert cells == [
+        "domino", "50.0", "40.0 to 60.0", "128 × 1", "10", "10: 6 duplicate, 4 no agreement",
+        "61", "12,345",
+    ]  # fmt: skip
+    assert "housestyle (domain ledger, track compositions): Pass@1" in text
+
+
+def test_what_could_be_misread_is_said() -> None:
+    text = printed(
+        report(
+            method_row("no-data", kept=0, untrained_seeds=(0,), synthesizes=False),
+            method_row("domino", kept=7),
+            method_row("few-shot", scores=(score(0.0),), outcomes={"wrong": 100, "timeout": 28}),
+            method_row("references-only", kept=3, synthesizes=False),
+        )
+    )
+    assert "no-data: no pair to train on (seed 0); the plain backbone is scored." in text
+    assert "domino: 7 of 10 pairs were kept." in text
+    assert "few-shot: not one program passed (100 wrong, 28 timeout)." in text
+    assert "references-only:" not in text, "a method that adds nothing is short of nothing"
+    assert "one seed says nothing" in text
+    for part in ("Responses: plain", "References: 32 (instruction)", "of 20 draws", "a" * 12,
+                 "Stored in /runs", "8 stages in 70 s, 0 of them reused."):  # fmt: skip
+        assert part in text
+
+
+def test_a_run_that_recomputed_nothing_says_so() -> None:
+    text = printed(report(method_row("domino"), reused=8))
+    assert "8 stages in 70 s, 8 of them reused; nothing recomputed." in text
+
+
+def test_other_ks_have_their_own_columns() -> None:
+    five = dataclasses.replace(score(0.75), metric="pass@5")
+    text = printed(report(method_row("domino", scores=(score(), five))))
+    assert "pass@5" in text
+    assert "75.0" in text
+
+
+def test_facts_stand_apart_from_the_scores() -> None:
+    facts = [
+        FactRow(method="domino", shares={"drawn valid": 0.5, "kept aligned": 1.0}),
+        FactRow(method="few-shot", shares={"drawn valid": 0.25}),
+    ]
+    text = printed(report(method_row("domino"), facts=facts))
+    first, second = text.split("Synthetic pairs by exact oracle")
+    assert "50.0 │     100.0" not in first
+    assert [line for line in second.splitlines() if "few-shot" in line and "25.0" in line
+            and "-" in line.split("few-shot")[1]]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("dropped", "words"),
+    [
+        ({}, "0"),
+        ({"duplicate": 3}, "3: 3 duplicate"),
+        ({"a": 5, "b": 4, "c": 3, "d": 2, "e": 1, "f": 1}, "16: 5 a, 4 b, 3 c, 2 d, 2 other"),
+    ],
+)
+def test_drops_are_told_by_reason_and_add_up(dropped: dict[str, int], words: str) -> None:
+    assert dropped_words(dropped) == words
+
+
+def test_the_json_has_every_field_of_every_row(tmp_path: Path) -> None:
+    made = report(method_row("domino"), facts=[FactRow(method="domino", shares={"x": 0.5})])
+    write_json(made, tmp_path / "table.json")
+    values = json.loads((tmp_path / "table.json").read_text())
+    assert set(values) == {
+        "version", "about", "methods", "facts", "stored", "seconds", "stages", "reused",
+    }  # fmt: skip
+    (row,) = values["methods"]
+    assert set(row) == {field.name for field in dataclasses.fields(MethodRow)}
+    assert row["scores"][0] == {
+        "metric": "pass@1", "value": 0.5, "low": 0.4, "high": 0.6, "problems": 128, "samples": 1,
+        "seeds": [0],
+    }  # fmt: skip
+    assert values["facts"] == [{"method": "domino", "shares": {"x": 0.5}}]
+
+
+def finished(root: Path, name: str, summary: dict, **files: list) -> Stage:
+    stage = Store(root).stage(name, config=summary, inputs=[], code=str(root))
+    with stage.writing():
+        for file, records in files.items():
+            for record in records:
+                stage.append(f"{file}.jsonl", record)
+        stage.finish(summary)
+    return stage
+
+
+def pair(number: int, instruction: str = "Add.") -> Synthetic:
+    provenance = Provenance(method="m", seed=0)
+    return Synthetic(id=str(number), instruction=instruction, response="r", provenance=provenance)
+
+
+def row(root: Path, seed: int, passes: list[tuple[bool, bool]], method: str = "m") -> Row:
+    """One row whose two samples of problems p0, p1, ... pass (base, plus) as given."""
+    verdicts = [
+        Verdict(
+            program_id=f"p{n // 2}/{n % 2}", problem_id=f"p{n // 2}",
+            base=PASSED if base else WRONG, plus=PASSED if plus else WRONG,
+        )
+        for n, (base, plus) in enumerate(passes)
+    ]  # fmt: skip
+    root = root / f"{method}{seed}"
+    return Row(
+        method=method,
+        seed=seed,
+        synthesized=finished(
+            root, "synthesize",
+            {"drawn": 8, "missing": 2, "tokens": 100, "synthesizes": True},
+            synthetic=[pair(1, "Add 1 to x."), pair(2, "no number")],
+        ),
+        filtered=finished(root, "filter-instructions", {"dropped": {"duplicate": 1}}),
+        responded=finished(root, "respond", {"tokens": 50, "dropped": {}}),
+        agreed=finished(root, "filter-responses", {"dropped": {"no agreement": 2}}),
+        pairs=finished(root, "decontaminate", {"dropped": {"duplicate": 1}}, kept=[pair(1)]),
+        tuned=finished(root, "finetune", {"kept": 4, "dropped": {}, "adapter": seed != 9}),
+        evaluated=finished(
+            root, "evaluate", {"tokens": 30, "outcomes": {"passed": 1}}, verdicts=verdicts
+        ),
+    )  # fmt: skip
+
+
+def test_rows_add_up_over_seeds(tmp_path: Path) -> None:
+    yes, half, no = (True, True), (True, False), (False, False)
+    rows = [row(tmp_path, 9, [yes, no, no, no]), row(tmp_path, 0, [yes, yes, half, half])]
+    (result,) = method_rows(rows, ks=(1, 2))
+    one, two = result.scores
+    assert one.value == pytest.approx((0.5 + 0 + 1 + 0) / 4)
+    assert two.value == pytest.approx((1 + 0 + 1 + 0) / 4)
+    assert result.base_scores[0].value == pytest.approx((0.5 + 0 + 1 + 1) / 4)
+    assert (one.problems, one.samples, one.seeds) == (2, 2, (0, 9))
+    assert one.low < one.value < one.high
+    assert result.drawn == 16
+    assert result.kept == 8
+    assert result.dropped == {"duplicate": 4, "never drawn": 4, "no agreement": 4}
+    assert (result.tokens, result.evaluation_tokens) == (300, 60)
+    assert result.untrained_seeds == (9,)
+    assert set(result.stages) == {"0", "9"}
+
+
+def test_methods_keep_the_order_of_the_run(tmp_path: Path) -> None:
+    rows = [row(tmp_path, s, [(True, True)] * 2, m) for s in (0, 1) for m in ("b", "a")]
+    assert [result.method for result in method_rows(rows, ks=(1,))] == ["b", "a"]
+
+
+class KnownSuite(SmallSuite):
+    def oracle(self, instruction, response):
+        valid = "Add" in instruction
+        return {"valid": valid, "in_domain": False, "copy": valid, "aligned": response == "r"}
+
+    def support_coverage(self, instructions):
+        return len(instructions) / 10
+
+
+def test_facts_are_shares_of_what_was_drawn_and_of_what_was_kept(tmp_path: Path) -> None:
+    (result,) = fact_rows([row(tmp_path, 0, [(True, True)] * 2)], KnownSuite())
+    assert result.shares == {
+        "drawn valid": 0.5, "drawn in_domain": 0.0, "drawn copy": 0.5, "drawn coverage": 0.2,
+        "kept valid": 1.0, "kept aligned": 1.0, "kept coverage": 0.1,
+    }  # fmt: skip
+
+
+def test_a_suite_without_an_oracle_has_no_facts(tmp_path: Path) -> None:
+    assert fact_rows([row(tmp_path, 0, [(True, True)] * 2)], SmallSuite()) == []
