@@ -141,7 +141,7 @@ def test_nothing_is_left_behind(outcomes: dict[str, Outcomes], batch: str) -> No
     [
         ("exhausting", "a loop without end", Outcome.TIMEOUT),
         ("exhausting", "a loop that ignores signals", Outcome.TIMEOUT),
-        ("exhausting", "memory without end", Outcome.OUT_OF_MEMORY),
+        ("exhausting", "one huge allocation", Outcome.OUT_OF_MEMORY),
         ("exhausting", "a huge output", Outcome.OUTPUT_LIMIT),
         ("exhausting", "endless writing on the reply pipe", Outcome.OUTPUT_LIMIT),
         ("cheating", "exit status 0 by os._exit", Outcome.ERROR),
