@@ -170,23 +170,24 @@ def test_published_humaneval_scores_are_reproduced_verdict_by_verdict(tmp_path: 
 @needs_bubblewrap
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_mbpp_scores_are_evalplus_0_3_1s_and_differ_from_the_published_in_five_tasks(
-    tmp_path: Path,
-) -> None:
+def test_mbpp_scores_are_evalplus_0_3_1s(tmp_path: Path) -> None:
+    """The published scores came before EvalPlus compared these tasks' outputs as sets."""
     document = evaluate(
         tmp_path,
         "mbpp+",
         "evalplus/MbppPlus-v0.1.0.jsonl.gz",
         f"{PUBLISHED}/mbpp.samples.jsonl.gz",
     )
-    assert [(row["passed"], row["samples"]) for row in document["scores"]] == [
-        (279, 399),
-        (235, 399),
-    ]
     ours, theirs = passes(document), published(f"{PUBLISHED}/mbpp.eval_results.json.gz")
-    assert {key for key in ours if ours[key] != theirs[key]} == {
-        f"Mbpp/{number}" for number in (2, 232, 249, 579, 599)
-    }
+    changed = {f"Mbpp/{number}": verdict for number, verdict in _SET_TASKS.items()}
+    # Mbpp/599 counts to 100 million in a loop: whether it is in time depends on the machine.
+    for verdicts in (ours, theirs):
+        assert verdicts.pop("Mbpp/599")[0]
+    assert ours == {**theirs, **changed}
+    assert [sum(verdict[part] for verdict in ours.values()) for part in (0, 1)] == [278, 235]
+
+
+_SET_TASKS = {2: (True, True), 232: (True, False), 249: (True, False), 579: (True, True)}
 
 
 @needs_bubblewrap
