@@ -184,7 +184,7 @@ def test_the_table_is_a_table_artifact(
     frame = client.load_table(client.get_run(parent).info.experiment_id, "pass_at_1.json", [parent])
     assert list(frame["method"]) == [row.method for row in report.rows]
     assert list(frame["pass@1"]) == [row.scores[0].value for row in report.rows]
-    assert list(frame["low"]) == [row.scores[0].low for row in report.rows]
+    assert list(frame["low"]) == pytest.approx([row.scores[0].low for row in report.rows])
 
 
 def test_samples_are_artifacts(logged: Logged, tmp_path: Path) -> None:
