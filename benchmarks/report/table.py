@@ -18,6 +18,10 @@ from benchmarks.report.rows import MethodRow
 
 JSON_VERSION = 1
 _REASONS_SHOWN = 4
+_COVERS = {
+    True: "The interval covers problems; one seed says nothing of how another would come out.",
+    False: "The interval covers seeds and problems.",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,8 +173,7 @@ def footnotes(report: Report) -> list[str]:
     about = report.about
     given = f"{about['references']} ({about['template']})"
     return [
-        "n is problems × seeds. The interval covers both"
-        + (": one seed says nothing of how another would come out." if _one_seed(report) else "."),
+        "n is problems × seeds. " + _COVERS[_one_seed(report)],
         f"Responses: {about['responder']}. References: {given}. "
         f"Pairs: at most {about['pairs']} a seed, of {about['draws']} draws.",
         f"Suite {suite_words(about)}, {about['split']} problems, "
