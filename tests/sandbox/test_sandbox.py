@@ -125,6 +125,14 @@ def test_a_call_may_take_its_own_limit_and_patience_multiplies_it() -> None:
 
 
 @needs_bubblewrap
+def test_a_long_call_gets_its_own_time_behind_quick_ones() -> None:
+    code = "import time\ndef f(x):\n    time.sleep(x)\n    return x"
+    limits = [0.3, 0.3, 0.3, 10.0, 0.3]
+    [result] = run_jobs([job(code, 0, 0, 0, 0.8, 0, input_limits_s=limits)], ONE)
+    assert result.outcome is Outcome.PASSED
+
+
+@needs_bubblewrap
 def test_programs_run_the_same_whatever_the_worker() -> None:
     code = "import random\ndef f(x): return [random.random(), list({'a', 'b', 'c', 'd', x})]"
     results = run_jobs([job(code, "e") for _ in range(4)], SandboxConfig(workers=2))
@@ -317,5 +325,5 @@ def test_job_payloads_hold_no_expected_values() -> None:
 
     header, _ = _payload(job(DOUBLE, 1), b"[[1]]", 1.0, 10).split(b"\n", 1)
     assert set(json.loads(header)) == {
-        "code", "entry_point", "stop_on_error", "cpu_s", "output_bytes",
+        "code", "entry_point", "stop_on_error", "cpu_s", "output_bytes", "announced",
     }  # fmt: skip

@@ -110,7 +110,10 @@ def _answer(job: dict[str, Any], inputs: list[Any], replies: _Replies) -> None:
         return replies.flush()
     replies.send("loaded")
     replies.flush()
-    for arguments in inputs:
+    announced = frozenset(job["announced"])
+    for index, arguments in enumerate(inputs):
+        if index in announced:
+            replies.flush()
         word, content = _call(function, arguments)
         replies.send(word, content)
         if word == "!" and job["stop_on_error"]:
