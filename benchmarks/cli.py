@@ -126,6 +126,7 @@ def make_parser(options: Iterable[Leaf]) -> argparse.ArgumentParser:
     """Return the parser with one option for every field of a run."""
     parser = _Parser(
         prog=PROGRAM,
+        usage=f"{PROGRAM} [--preset NAME] [--config FILE] [--FIELD VALUE ...]",
         description="Benchmark synthesis methods: from references to a Pass@1 table.",
         epilog="A killed run continues when the same command is given again.",
         allow_abbrev=False,
