@@ -94,7 +94,7 @@ def bubblewrap_command(
     for path in _SYSTEM:
         command += ["--ro-bind-try", path, path]
     for path in _outside_of(interpreter.prefixes, _SYSTEM):
-        command += ["--ro-bind", path, path]
+        command += ["--ro-bind", path, inside(path, interpreter.prefixes)]
     command += ["--ro-bind", str(_WORKER), worker]
     command += ["--size", str(config.file_mib << 20), "--tmpfs", "/tmp"]
     # Devices one by one: --dev brings terminals, and with them a second user namespace in which
@@ -105,16 +105,34 @@ def bubblewrap_command(
     return [*command, *_zygote(config, control_fd, Path(_SANDBOX_ROOT), isolated=True)], {}
 
 
+def inside(path: str, prefixes: Sequence[str]) -> str:
+    """Return where a path of this machine lies in the sandbox.
+
+    It keeps its name, unless it lies below /tmp: programs have a /tmp of their own, which would
+    hide it, so that each such prefix has another place.
+    """
+    if not Path(path).is_relative_to("/tmp"):
+        return path
+    for number, prefix in enumerate(prefixes):
+        if Path(path).is_relative_to(prefix):
+            return str(Path(_SANDBOX_ROOT, f"prefix{number}", Path(path).relative_to(prefix)))
+    return path
+
+
 def _outside_of(paths: Sequence[str], folders: Sequence[str]) -> list[str]:
     return [path for path in paths if not any(Path(path).is_relative_to(f) for f in folders)]
 
 
 def _zygote(config: SandboxConfig, control_fd: int, root: Path, *, isolated: bool) -> list[str]:
     interpreter = find_interpreter(config.interpreter)
+    executable, packages = interpreter.executable, interpreter.packages
+    if isolated:
+        executable = inside(executable, interpreter.prefixes)
+        packages = tuple(inside(path, interpreter.prefixes) for path in packages)
     settings = {
         "root": str(root),
         "isolated": isolated,
-        "packages": interpreter.packages,
+        "packages": packages,
         "memory_mib": config.memory_mib,
         "processes": config.processes,
         "file_mib": config.file_mib,
@@ -122,4 +140,4 @@ def _zygote(config: SandboxConfig, control_fd: int, root: Path, *, isolated: boo
     # Not -I: it would ignore PYTHONHASHSEED too, and the environment is ours alone anyway.
     flags = ["-s", "-P", "-S", "-B"]
     script = str(root / "benchmarks/sandbox/worker/zygote.py")
-    return [interpreter.executable, *flags, script, str(control_fd), json.dumps(settings)]
+    return [executable, *flags, script, str(control_fd), json.dumps(settings)]

@@ -47,7 +47,7 @@ def test_markers_never_occur_in_references_or_problems() -> None:
 
 
 def test_pre_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
-    config = PretrainConfig(chunks=2, early_chunks=0, batch_tokens=256, threads=1)
+    config = PretrainConfig(chunks=1, more_chunks=1, early_chunks=0, threads=1)
     whole = _short(config, tmp_path / "whole")
     whole.run()
     begun = _short(config, tmp_path / "begun")
@@ -67,9 +67,7 @@ def _short(config: PretrainConfig, directory: Path) -> Pretraining:
 
 
 def test_chunks_are_a_function_of_seed_and_number(engine: TransformersEngine) -> None:
-    first, again, other = (
-        list(batches(0, chunk, engine.tokenizer, 4096)) for chunk in (5, 5, 6)
-    )
+    first, again, other = (list(batches(0, chunk, engine.tokenizer, 4096)) for chunk in (5, 5, 6))
     assert all(a.ids_BL.equal(b.ids_BL) for a, b in zip(first, again, strict=True))
     assert any(
         a.ids_BL.shape != b.ids_BL.shape or not a.ids_BL.equal(b.ids_BL)

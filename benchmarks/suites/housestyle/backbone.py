@@ -101,4 +101,5 @@ def as_llama(model: PreTrainedModel) -> PreTrainedModel:
         if name.endswith("o_proj.bias"):
             weights[name] = torch.zeros_like(value)
     llama.load_state_dict(weights)
-    return llama.eval()
+    llama.eval()
+    return llama

@@ -17,7 +17,7 @@ from benchmarks.stages.context import StageContext
 from benchmarks.stages.sieve import KEPT
 from benchmarks.store import Stage, Store
 from benchmarks.suites.housestyle.backbone import CHECKPOINT
-from benchmarks.suites.housestyle.domains import DOMAINS
+from benchmarks.suites.housestyle.domains import DOMAINS, Track
 from benchmarks.suites.housestyle.suite import HousestyleSuite
 from domino.records import Provenance, Synthetic
 
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=CHECKPOINT)
     parser.add_argument("--output", type=Path, default=Path("runs/calibrate"))
     options = parser.parse_args()
-    track = "conventions" if options.preset.endswith("conventions") else "compositions"
+    track: Track = "conventions" if options.preset.endswith("conventions") else "compositions"
     for domain in options.domain or list(DOMAINS):
         suite = HousestyleSuite(domain, track)
         share = ceiling(suite, options.preset, options.model, options.output)

@@ -43,7 +43,9 @@ class PretrainConfig:
             many small steps learn to copy and to follow conventions in fewer tokens.
         early_batch_tokens: tokens in a batch of those.
         batch_tokens: tokens in a batch after them.
-        learning_rate: the highest.
+        learning_rate: the highest of the first decay, over `chunks`.
+        more_chunks: of a second decay, which the rarer conventions need.
+        more_learning_rate: the highest of it.
         weight_decay: of AdamW.
         threads: of the CPU; another number rounds differently.
     """
@@ -54,6 +56,8 @@ class PretrainConfig:
     early_batch_tokens: int = 4096
     batch_tokens: int = 1536
     learning_rate: float = 2e-3
+    more_chunks: int = 30
+    more_learning_rate: float = 1e-3
     weight_decay: float = 0.01
     threads: int = 2
 
@@ -143,17 +147,23 @@ class Pretraining:
             self.optimizer.load_state_dict(state["optimizer"])
             self.chunk = int(state["chunk"])
 
-    def rate(self, done: float) -> float:
-        """Return the learning rate at a share of the run: short warm-up, linear decay."""
-        warm = min(1.0, done / WARMUP_SHARE)
-        return self.config.learning_rate * warm * max(0.02, 1.0 - done)
+    def rate(self, chunk: float) -> float:
+        """Return the learning rate: two linear decays, each after a short warm-up."""
+        first = chunk < self.config.chunks
+        highest = self.config.learning_rate if first else self.config.more_learning_rate
+        done = (
+            chunk / self.config.chunks
+            if first
+            else (chunk - self.config.chunks) / self.config.more_chunks
+        )
+        return highest * min(1.0, done / WARMUP_SHARE) * max(0.02, 1.0 - done)
 
     def run(self) -> Path:
         """Train to the end and write the checkpoint; return its directory."""
         from tqdm import tqdm
 
-        bar = tqdm(range(self.chunk, self.config.chunks), initial=self.chunk,
-                   total=self.config.chunks, unit="chunk")  # fmt: skip
+        total = self.config.chunks + self.config.more_chunks
+        bar = tqdm(range(self.chunk, total), initial=self.chunk, total=total, unit="chunk")
         for chunk in bar:
             record = self._train_chunk(chunk)
             bar.set_postfix(loss=f"{record['loss']:.4f}", tokens_s=int(record["tokens_s"]))
@@ -171,9 +181,8 @@ class Pretraining:
         size = self.config.early_batch_tokens if early else self.config.batch_tokens
         chunk_batches = list(batches(self.config.seed, chunk, self.tokenizer, size))
         for index, batch in enumerate(chunk_batches):
-            done = (chunk + index / len(chunk_batches)) / self.config.chunks
             for group in self.optimizer.param_groups:
-                group["lr"] = self.rate(done)
+                group["lr"] = self.rate(chunk + index / len(chunk_batches))
             loss = weighted_loss(self.model, batch)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -209,10 +218,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("runs/pretrain"))
     parser.add_argument("--seed", type=int, default=PretrainConfig().seed)
-    parser.add_argument("--chunks", type=int, default=PretrainConfig().chunks)
     parser.add_argument("--threads", type=int, default=PretrainConfig().threads)
     options = parser.parse_args()
-    config = PretrainConfig(seed=options.seed, chunks=options.chunks, threads=options.threads)
+    config = PretrainConfig(seed=options.seed, threads=options.threads)
     print(f"checkpoint: {Pretraining(config, options.output).run()}")
 
 
