@@ -59,27 +59,31 @@ def test_markers_never_occur_in_references_or_problems() -> None:
 
 
 def test_pre_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
-    config = PretrainConfig(chunks=1, more_chunks=1, early_chunks=0, threads=1)
-    whole = _short(config, tmp_path / "whole")
+    config = PretrainConfig(
+        chunks=1,
+        more_chunks=1,
+        chunk_documents=24,
+        tokenizer_documents=400,
+        early_chunks=0,
+        threads=1,
+    )
+    whole = Pretraining(config, tmp_path / "whole")
     whole.run()
-    begun = _short(config, tmp_path / "begun")
-    begun.config = config
-    begun._train_chunk(0)
-    begun.chunk = 1
-    begun._save_state()
-    resumed = _short(config, tmp_path / "begun")
+    killed = Pretraining(config, tmp_path / "killed")
+    killed._train_chunk(0)
+    killed.chunk = 1
+    killed._save_state()
+    resumed = Pretraining(config, tmp_path / "killed")
     assert resumed.chunk == 1
     resumed.run()
     for name, value in whole.model.state_dict().items():
         assert value.equal(resumed.model.state_dict()[name]), name
 
 
-def _short(config: PretrainConfig, directory: Path) -> Pretraining:
-    return Pretraining(config, directory)
-
-
 def test_chunks_are_a_function_of_seed_and_number(engine: TransformersEngine) -> None:
-    first, again, other = (list(batches(0, chunk, engine.tokenizer, 4096)) for chunk in (5, 5, 6))
+    first, again, other = (
+        list(batches(PretrainConfig(), chunk, engine.tokenizer)) for chunk in (5, 5, 6)
+    )
     assert all(a.ids_BL.equal(b.ids_BL) for a, b in zip(first, again, strict=True))
     assert any(
         a.ids_BL.shape != b.ids_BL.shape or not a.ids_BL.equal(b.ids_BL)

@@ -15,7 +15,7 @@ from benchmarks.suites.housestyle.suite import HousestyleSuite
 from domino.records import Problem
 
 TRACKS = tuple(LENGTHS)
-FROZEN = "941b5aaf9846c49fb2eeba52f261064cca52b44b3c7189964cfe70a060df9a6a"
+FROZEN = "7542fb05fd059d5ad41e327fa1c1eec3d6f44928e3ad58317e8366f182c06732"
 
 
 def suites() -> list[HousestyleSuite]:

@@ -27,8 +27,6 @@ from domino.records import derive_seed
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-TOKENIZER_DOCUMENTS = 12_000
-CHUNK_DOCUMENTS = 1024
 WARMUP_SHARE = 0.02
 
 
@@ -38,7 +36,9 @@ class PretrainConfig:
 
     Attributes:
         seed: of the corpus and the weights.
-        chunks: of `CHUNK_DOCUMENTS` documents (about 0.11 million tokens) each.
+        tokenizer_documents: documents that the tokenizer is trained on.
+        chunks: of the first decay.
+        chunk_documents: documents of a chunk; 1,024 are about 0.1 million tokens.
         early_chunks: chunks in larger batches, while the model learns the language; after them
             many small steps learn to copy and to follow conventions in fewer tokens.
         early_batch_tokens: tokens in a batch of those.
@@ -51,7 +51,9 @@ class PretrainConfig:
     """
 
     seed: int = 0
+    tokenizer_documents: int = 12_000
     chunks: int = 110
+    chunk_documents: int = 1024
     early_chunks: int = 30
     early_batch_tokens: int = 4096
     batch_tokens: int = 1536
@@ -70,10 +72,10 @@ class Batch:
     weights_BL: torch.Tensor
 
 
-def train_tokenizer(seed: int) -> PreTrainedTokenizerFast:
+def train_tokenizer(config: PretrainConfig) -> PreTrainedTokenizerFast:
     """Train the tokenizer on the first documents of the corpus, special tokens cut out."""
     cut = re.compile("|".join(map(re.escape, SPECIAL)))
-    documents = islice(Corpus(derive_seed(seed, "tokenizer")), TOKENIZER_DOCUMENTS)
+    documents = islice(Corpus(derive_seed(config.seed, "tokenizer")), config.tokenizer_documents)
     return make_tokenizer(piece for d in documents for piece in cut.split(d.text) if piece)
 
 
@@ -89,12 +91,14 @@ def encode(document: Document, tokenizer: PreTrainedTokenizerFast) -> tuple[list
 
 
 def batches(
-    seed: int, chunk: int, tokenizer: PreTrainedTokenizerFast, batch_tokens: int
+    config: PretrainConfig, chunk: int, tokenizer: PreTrainedTokenizerFast
 ) -> Iterator[Batch]:
-    """Yield one chunk's batches: documents of like length together, at most `batch_tokens` each."""
-    chunk_seed = derive_seed(seed, "chunk", chunk)
+    """Yield one chunk's batches: documents of like length together, up to a number of tokens."""
+    early = chunk < config.early_chunks
+    batch_tokens = config.early_batch_tokens if early else config.batch_tokens
+    chunk_seed = derive_seed(config.seed, "chunk", chunk)
     encoded = sorted(
-        (encode(d, tokenizer) for d in islice(Corpus(chunk_seed), CHUNK_DOCUMENTS)),
+        (encode(d, tokenizer) for d in islice(Corpus(chunk_seed), config.chunk_documents)),
         key=lambda pair: len(pair[0]),
     )
     groups: list[list[tuple[list[int], list[float]]]] = [[]]
@@ -132,7 +136,7 @@ class Pretraining:
         self.config, self.directory = config, directory
         directory.mkdir(parents=True, exist_ok=True)
         torch.set_num_threads(config.threads)
-        self.tokenizer = train_tokenizer(config.seed)
+        self.tokenizer = train_tokenizer(config)
         self.model = make_model(self.tokenizer, config.seed)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(),
@@ -177,9 +181,7 @@ class Pretraining:
     def _train_chunk(self, chunk: int) -> dict[str, Any]:
         self.model.train()
         start, tokens, losses = time.perf_counter(), 0, []
-        early = chunk < self.config.early_chunks
-        size = self.config.early_batch_tokens if early else self.config.batch_tokens
-        chunk_batches = list(batches(self.config.seed, chunk, self.tokenizer, size))
+        chunk_batches = list(batches(self.config, chunk, self.tokenizer))
         for index, batch in enumerate(chunk_batches):
             for group in self.optimizer.param_groups:
                 group["lr"] = self.rate(chunk + index / len(chunk_batches))
