@@ -2,7 +2,7 @@
 
 Expected outputs come from running the canonical solution in the same sandbox, on this machine,
 which also gives the time limits: a call may take several times as long as the canonical one.
-A program that runs out of time is run once more, alone and with twice the time, before that counts.
+A program that runs out of time is run again, alone and with more time, before that counts.
 """
 
 from __future__ import annotations
@@ -22,11 +22,9 @@ from benchmarks.sandbox import (
     SandboxConfig,
     WorkerPool,
 )
-from benchmarks.sandbox.host import Worker
 from benchmarks.sandbox.worker.codec import canonical, has_opaque
 from domino.records import Outcome, Problem, Program, Verdict
 
-_RETRY_PATIENCE = 2.0
 _SHOWN_CHARACTERS = 100
 
 
@@ -148,10 +146,12 @@ def _check_pairs(
         if on_done is not None and not _timed_out(verdict):
             on_done(verdict)
 
-    verdicts = WorkerPool(config).map(lambda worker, pair: _verdict(worker, *pair), pairs, report)
+    verdicts = WorkerPool(config).map(
+        lambda worker, pair: _verdict(worker.run, *pair), pairs, report
+    )
     late = [index for index, verdict in enumerate(verdicts) if _timed_out(verdict)]
     again = WorkerPool(dataclasses.replace(config, workers=1)).map(
-        lambda worker, index: _verdict(worker, *pairs[index], patience=_RETRY_PATIENCE),
+        lambda worker, index: _verdict(worker.run_again, *pairs[index]),
         late,
         on_done,
     )
@@ -164,11 +164,11 @@ def _timed_out(verdict: Verdict) -> bool:
     return verdict.plus is Outcome.TIMEOUT
 
 
-def _verdict(worker: Worker, program: Program, gold: Gold, patience: float = 1.0) -> Verdict:
-    base = _check_part(worker, program, gold.problem, gold.base, "base", patience)
+def _verdict(run: Callable[[Job], JobResult], program: Program, gold: Gold) -> Verdict:
+    base = _check_part(run, program, gold.problem, gold.base, "base")
     plus = base
     if base.outcome is Outcome.PASSED:
-        plus = _check_part(worker, program, gold.problem, gold.plus, "plus", patience)
+        plus = _check_part(run, program, gold.problem, gold.plus, "plus")
     return Verdict(
         program_id=program.id,
         problem_id=program.problem_id,
@@ -180,7 +180,7 @@ def _verdict(worker: Worker, program: Program, gold: Gold, patience: float = 1.0
 
 
 def _check_part(
-    worker: Worker, program: Program, problem: Problem, part: Part, name: str, patience: float
+    run: Callable[[Job], JobResult], program: Program, problem: Problem, part: Part, name: str
 ) -> _Checked:
     job = Job(
         id=program.id,
@@ -191,7 +191,7 @@ def _check_part(
         timeout_s=part.timeout_s,
         output_bytes=part.output_bytes,
     )
-    result = worker.run(job, patience=patience)
+    result = run(job)
     comparison = comparison_for(problem)
     for index, output in enumerate(result.outputs):
         if isinstance(output, ErrorMarker):
@@ -213,7 +213,7 @@ def _run_with_retry(jobs: Sequence[Job], config: SandboxConfig) -> list[JobResul
     results = WorkerPool(config).map(lambda worker, job: worker.run(job), jobs)
     late = [i for i, result in enumerate(results) if result.outcome is Outcome.TIMEOUT]
     again = WorkerPool(dataclasses.replace(config, workers=1)).map(
-        lambda worker, index: worker.run(jobs[index], patience=_RETRY_PATIENCE), late
+        lambda worker, index: worker.run_again(jobs[index]), late
     )
     for index, result in zip(late, again, strict=True):
         results[index] = result

@@ -160,6 +160,7 @@ class JobResult:
         detail: why the outcome is not PASSED.
         seconds: wall time of the program.
         input_seconds: the program's own measure of each call.
+        cpu_seconds: processor time that the program got.
     """
 
     id: str
@@ -168,3 +169,4 @@ class JobResult:
     detail: str = ""
     seconds: float = 0.0
     input_seconds: tuple[float, ...] = ()
+    cpu_seconds: float = 0.0

@@ -1,15 +1,19 @@
-"""The command line of a zygote: what of this machine programs can see, and what they cannot."""
+"""Starts a zygote: what of this machine programs can see, and what they cannot."""
 
 from __future__ import annotations
 
 import functools
 import json
+import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.sandbox.jobs import SandboxConfig, SandboxConfigError
 
@@ -17,6 +21,8 @@ _WORKER = Path(__file__).parent / "worker"
 _SANDBOX_ROOT = "/sandbox"
 _SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache")
 _DEVICES = ("null", "zero", "full", "random", "urandom")
+_START_S = 60.0
+_MESSAGE_BYTES = 1 << 16
 _NOBODY = "65534"
 _ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
@@ -141,3 +147,55 @@ def _zygote(config: SandboxConfig, control_fd: int, root: Path, *, isolated: boo
     flags = ["-s", "-P", "-S", "-B"]
     script = str(root / "benchmarks/sandbox/worker/zygote.py")
     return [executable, *flags, script, str(control_fd), json.dumps(settings)]
+
+
+class Zygote:
+    """One running zygote process."""
+
+    def __init__(
+        self,
+        command: list[str],
+        environment: dict[str, str],
+        control: tuple[socket.socket, socket.socket],
+    ) -> None:
+        ours, theirs = control
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
+        self._process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._errors,
+            pass_fds=[theirs.fileno()],
+        )
+        theirs.close()
+        self._control = ours
+
+    def greeting(self) -> dict[str, Any] | None:
+        """Wait for the zygote's first message; None where it died instead."""
+        self._control.settimeout(_START_S)
+        with suppress(OSError, ValueError):
+            greeting: dict[str, Any] = json.loads(self._control.recv(_MESSAGE_BYTES))
+            return greeting
+        return None
+
+    def last_words(self) -> str:
+        """What the zygote wrote on its standard error, its last line."""
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return lines[-1][:300] if lines else "no message"
+
+    def send(self, fds: list[int]) -> None:
+        """Hand over the descriptors of one job.
+
+        Raises:
+            OSError: the zygote is gone.
+        """
+        socket.send_fds(self._control, [b"job"], fds)
+
+    def close(self) -> None:
+        """End the zygote and all that runs in it."""
+        self._control.close()
+        self._process.kill()
+        self._process.wait()
+        self._errors.close()
