@@ -60,12 +60,9 @@ def test_markers_never_occur_in_references_or_problems() -> None:
 
 def test_pre_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
     config = PretrainConfig(
-        chunks=1,
-        more_chunks=1,
+        chunks=2,
         chunk_documents=24,
         tokenizer_documents=400,
-        early_chunks=0,
-        threads=1,
     )
     whole = Pretraining(config, tmp_path / "whole")
     whole.run()

@@ -46,7 +46,7 @@ def test_parts_of_a_domain_are_disjoint_by_program_and_large_enough() -> None:
 
 
 def test_pre_training_shows_no_reserved_program() -> None:
-    for document in islice(Corpus(11), 300):
+    for document in islice(Corpus(11), 2000):
         for segment, _ in document.segments:
             text = segment.removeprefix("<|user|>").split("<|end|>")[0]
             task = parse(text)

@@ -36,6 +36,8 @@ GENERIC_SHARE = 0.7  # of the documents that hold one example and no header
 INSTRUCTION_WEIGHT = 0.3
 # Rarer operations have smaller weights, as in any corpus.
 COMMON = {name: 1.0 / (1 + index) ** 0.5 for index, name in enumerate(OPERATIONS)}
+EVEN = dict.fromkeys(OPERATIONS, 1.0)
+HEADER_LENGTHS = {1: 0.4, 2: 0.4, 3: 0.2}
 SOLVED_LENGTHS = {1: 0.24, 2: 0.3, 3: 0.24, 4: 0.13, 5: 0.06, 6: 0.03}
 LISTED_LENGTHS = {1: 0.12, 2: 0.2, 3: 0.2, 4: 0.14, 5: 0.12, 6: 0.1, 7: 0.07, 8: 0.05}
 Segment = tuple[str, float]  # text, loss weight
@@ -54,9 +56,9 @@ class Document:
         return "".join(text for text, _ in self.segments)
 
 
-def turns(*pairs: tuple[str, str], system: str = "") -> tuple[Segment, ...]:
+def turns(*pairs: tuple[str, str]) -> tuple[Segment, ...]:
     """Render (user, assistant) pairs in the chat template, answers at full weight."""
-    lead: list[Segment] = [(f"{SYSTEM}{system}{END}", INSTRUCTION_WEIGHT)] if system else []
+    lead: list[Segment] = []
     for user, assistant in pairs:
         lead.append((f"{USER}{user}{END}{ASSISTANT}", INSTRUCTION_WEIGHT))
         lead.append((f"{assistant}{END}", 1.0))
@@ -78,12 +80,13 @@ class Corpus:
         self._rng = random.Random(seed)
         self._reserved = reserved_keys()
         self._forms: Mapping[Callable[[], Document], float] = {
-            self.single: 0.4,
+            self.single: 0.36,
             self.several: 0.24,
-            self.collection: 0.06,
-            self.listing: 0.08,
+            self.collection: 0.08,
+            self.listing: 0.06,
             self.one_more: 0.06,
-            self.harder: 0.08,
+            self.harder: 0.06,
+            self.inspired: 0.04,
             self.equality: 0.02,
             self.grade_instruction: 0.02,
             self.grade_response: 0.02,
@@ -111,9 +114,15 @@ class Corpus:
         return Mix(dict.fromkeys(names, 1.0), near, dict.fromkeys(returns, 1.0))
 
     def _task(self, mix: Mix) -> Task:
-        while (task := mix.sample(self._rng)).key in self._reserved:
+        return self._unreserved(lambda: mix.sample(self._rng))
+
+    def _unreserved(self, make: Callable[[], Task]) -> Task:
+        while (task := make()).key in self._reserved:
             pass
         return task
+
+    def _longer(self, task: Task, steps: int = 1) -> Task:
+        return self._unreserved(lambda: _insert(task, self._rng, steps))
 
     def _broad_task(self) -> Task:
         return self._task(Mix(COMMON, SOLVED_LENGTHS, dict.fromkeys(RETURNS, 1.0)))
@@ -134,10 +143,11 @@ class Corpus:
         """One task and its answer, with or without a header."""
         if self._rng.random() < HEADER_SHARE:
             house = self._house(0.15)
+            task = self._task(Mix(EVEN, HEADER_LENGTHS, dict.fromkeys(RETURNS, 1.0)))
             lead = header(house, self._rng)
         else:
-            house, lead = self._house(GENERIC_SHARE), ()
-        return Document("single", (*lead, *turns(self._answered(self._broad_task(), house))))
+            house, task, lead = self._house(GENERIC_SHARE), self._broad_task(), ()
+        return Document("single", (*lead, *turns(self._answered(task, house))))
 
     def several(self) -> Document:
         """Two to five examples of one house and one mix."""
@@ -149,10 +159,12 @@ class Corpus:
         return Document("several", (*lead, *turns(*pairs)))
 
     def collection(self) -> Document:
-        """Tasks of one mix in a row, unanswered."""
-        words = self._words(self._narrow_mix(LISTED_LENGTHS), self._rng.randint(2, 5))
+        """Tasks of one mix in a row, unanswered; the first ones tell what the others are like."""
+        words = self._words(self._narrow_mix(LISTED_LENGTHS), self._rng.randint(3, 6))
+        weights = [INSTRUCTION_WEIGHT, INSTRUCTION_WEIGHT, *[1.0] * (len(words) - 2)]
         return Document(
-            "collection", tuple((f"{USER}{word}{END}", INSTRUCTION_WEIGHT) for word in words)
+            "collection",
+            tuple((f"{USER}{word}{END}", w) for word, w in zip(words, weights, strict=True)),
         )
 
     def listing(self) -> Document:
@@ -171,9 +183,9 @@ class Corpus:
     def harder(self) -> Document:
         """Evol-Instruct's operations, breadth among them."""
         evolutions: Mapping[str, Callable[[Task], str]] = {
-            "constraint": lambda task: self._word(_insert(task, self._rng)),
-            "rarer": lambda task: self._word(_rarer(task, self._rng)),
-            "reasoning": lambda task: self._word(_insert(task, self._rng, 2)),
+            "constraint": lambda task: self._word(self._longer(task)),
+            "rarer": lambda task: self._word(self._unreserved(lambda: _rarer(task, self._rng))),
+            "reasoning": lambda task: self._word(self._longer(task, 2)),
             "misdirection": self._misdirected,
             "complexity": lambda task: self._word(task, remark=1.0),
             "breadth": self._related,
@@ -195,11 +207,27 @@ class Corpus:
         mix = Mix(dict.fromkeys(near, 1.0), {max(1, len(task.steps)): 1.0}, returns)
         return self._word(self._task(mix))
 
+    def inspired(self) -> Document:
+        """OSS-Instruct's form: lines of one solution, another task of that house, solved."""
+        house = self._house(0.3)
+        seed = self._task(self._narrow_mix(SOLVED_LENGTHS, at_most=4))
+        lines = solution(seed, house).splitlines()
+        start = self._rng.randrange(len(lines))
+        shown = lines[start : start + self._rng.randint(1, 15)]
+        related = Mix(
+            dict.fromkeys([s.operation for s in seed.steps] + self._rng.sample(list(EVEN), 4), 1.0),
+            dict.fromkeys(range(1, 5), 1.0),
+            dict.fromkeys(RETURNS, 1.0),
+        )
+        words, code = self._answered(self._task(related), house)
+        prompt = fill("oss_instruct", snippet="\n".join(shown))
+        return Document("inspired", turns((prompt, f"{words}\n\nSolution:\n{code}")))
+
     def equality(self) -> Document:
         """The judgement whether two tasks ask for the same."""
         task = self._broad_task()
         same = self._rng.random() < 0.5
-        other = task if same else _insert(task, self._rng)
+        other = task if same else self._longer(task)
         prompt = evol_instruct.equal_prompt(self._word(task), self._word(other))
         return Document("equality", turns((prompt, "equal" if same else "different")))
 
@@ -216,7 +244,7 @@ class Corpus:
         """The judge's grade of a solution: good, or of another task and poor."""
         task = self._broad_task()
         good = self._rng.random() < 0.5
-        solved = task if good else _insert(task, self._rng)
+        solved = task if good else self._longer(task)
         prompt = judge.response_prompt(self._word(task), solution(solved, self._house(0.7)))
         return Document("grade", turns((prompt, "good" if good else "poor")))
 
@@ -228,11 +256,18 @@ class Corpus:
         return Document("describe", turns((prompt, describe(mix))))
 
     def described(self) -> Document:
-        """A task of a domain that a system prompt describes, with its answer."""
-        mix = self._narrow_mix(SOLVED_LENGTHS, at_most=5)
+        """A task of a domain that a system prompt describes: Magpie's form, or with its answer."""
+        solved = self._rng.random() < 0.5
+        mix = (
+            self._narrow_mix(SOLVED_LENGTHS, at_most=5)
+            if solved
+            else self._narrow_mix(LISTED_LENGTHS)
+        )
         system = fill("described_system", description=describe(mix))
-        pair = self._answered(self._task(mix), GENERIC)
-        return Document("described", turns(pair, system=system))
+        lead = (f"{SYSTEM}{system}{END}", INSTRUCTION_WEIGHT)
+        words, code = self._answered(self._task(mix), GENERIC)
+        answer = [(f"{ASSISTANT}{code}{END}", 1.0)] if solved else []
+        return Document("described", (lead, (f"{USER}{words}{END}", 1.0), *answer))
 
 
 def describe(mix: Mix) -> str:
@@ -255,7 +290,7 @@ def _damage(text: str, rng: random.Random) -> str:
     return " ".join(words)
 
 
-def _insert(task: Task, rng: random.Random, count: int = 1) -> Task:
+def _insert(task: Task, rng: random.Random, count: int) -> Task:
     steps = list(task.steps)
     for _ in range(count):
         steps.insert(rng.randint(0, len(steps)), random_step(rng.choice(list(OPERATIONS)), rng))

@@ -27,7 +27,7 @@ from domino.records import derive_seed
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-WARMUP_SHARE = 0.02
+Optimizers = tuple[torch.optim.Optimizer, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,31 +37,28 @@ class PretrainConfig:
     Attributes:
         seed: of the corpus and the weights.
         tokenizer_documents: documents that the tokenizer is trained on.
-        chunks: of the first decay.
+        chunks: how many there are; the learning rates fall linearly over all of them.
         chunk_documents: documents of a chunk; 1,024 are about 0.1 million tokens.
-        early_chunks: chunks in larger batches, while the model learns the language; after them
-            many small steps learn to copy and to follow conventions in fewer tokens.
-        early_batch_tokens: tokens in a batch of those.
-        batch_tokens: tokens in a batch after them.
-        learning_rate: the highest of the first decay, over `chunks`.
-        more_chunks: of a second decay, which the rarer conventions need.
-        more_learning_rate: the highest of it.
-        weight_decay: of AdamW.
+        batch_tokens: tokens in a batch, padding included.
+        matrix_learning_rate: highest, of Muon, on the matrices between the layers.
+        learning_rate: highest, of AdamW, on embeddings, norms and biases.
+        last_share: of the learning rates that is left at the end.
+        warmup_chunks: over which the rates rise.
+        weight_decay: of both optimisers.
         threads: of the CPU; another number rounds differently.
     """
 
     seed: int = 0
     tokenizer_documents: int = 12_000
-    chunks: int = 110
+    chunks: int = 140
     chunk_documents: int = 1024
-    early_chunks: int = 30
-    early_batch_tokens: int = 4096
-    batch_tokens: int = 1536
+    batch_tokens: int = 2048
+    matrix_learning_rate: float = 5e-3
     learning_rate: float = 2e-3
-    more_chunks: int = 30
-    more_learning_rate: float = 1e-3
+    last_share: float = 0.02
+    warmup_chunks: float = 1.0
     weight_decay: float = 0.01
-    threads: int = 2
+    threads: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +91,6 @@ def batches(
     config: PretrainConfig, chunk: int, tokenizer: PreTrainedTokenizerFast
 ) -> Iterator[Batch]:
     """Yield one chunk's batches: documents of like length together, up to a number of tokens."""
-    early = chunk < config.early_chunks
-    batch_tokens = config.early_batch_tokens if early else config.batch_tokens
     chunk_seed = derive_seed(config.seed, "chunk", chunk)
     encoded = sorted(
         (encode(d, tokenizer) for d in islice(Corpus(chunk_seed), config.chunk_documents)),
@@ -103,7 +98,7 @@ def batches(
     )
     groups: list[list[tuple[list[int], list[float]]]] = [[]]
     for pair in encoded:
-        if (len(groups[-1]) + 1) * len(pair[0]) > batch_tokens:
+        if (len(groups[-1]) + 1) * len(pair[0]) > config.batch_tokens:
             groups.append([])
         groups[-1].append(pair)
     random.Random(chunk_seed).shuffle(groups)
@@ -128,6 +123,27 @@ def weighted_loss(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     return (losses * weights).sum() / weights.sum()
 
 
+def make_optimizers(model: PreTrainedModel, config: PretrainConfig) -> Optimizers:
+    """Return Muon for the matrices between the layers, and AdamW for all else.
+
+    The conventions are rare associations, and Muon learns those in fewer tokens than AdamW.
+    """
+    matrices: list[torch.nn.Parameter] = []
+    others: list[torch.nn.Parameter] = []
+    for name, weight in model.named_parameters():
+        (matrices if weight.ndim == 2 and "embed" not in name else others).append(weight)
+    muon = torch.optim.Muon(
+        matrices,
+        lr=config.matrix_learning_rate,
+        weight_decay=config.weight_decay,
+        adjust_lr_fn="match_rms_adamw",
+    )
+    adamw = torch.optim.AdamW(
+        others, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
+    )
+    return muon, adamw
+
+
 class Pretraining:
     """A run in a directory: state.pt while it works, the checkpoint when it ends."""
 
@@ -138,35 +154,26 @@ class Pretraining:
         torch.set_num_threads(config.threads)
         self.tokenizer = train_tokenizer(config)
         self.model = make_model(self.tokenizer, config.seed)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(),
-            lr=config.learning_rate,
-            betas=(0.9, 0.98),
-            weight_decay=config.weight_decay,
-        )
+        self.optimizers = make_optimizers(self.model, config)
+        self._highest = [optimizer.defaults["lr"] for optimizer in self.optimizers]
         self.chunk = 0
         if (directory / "state.pt").exists():
             state = torch.load(directory / "state.pt", weights_only=True)
             self.model.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
+            for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(saved)
             self.chunk = int(state["chunk"])
 
     def rate(self, chunk: float) -> float:
-        """Return the learning rate: two linear decays, each after a short warm-up."""
-        first = chunk < self.config.chunks
-        highest = self.config.learning_rate if first else self.config.more_learning_rate
-        done = (
-            chunk / self.config.chunks
-            if first
-            else (chunk - self.config.chunks) / self.config.more_chunks
-        )
-        return highest * min(1.0, done / WARMUP_SHARE) * max(0.02, 1.0 - done)
+        """Return the share of the highest learning rates: a short rise, then a linear fall."""
+        rise = min(1.0, chunk / self.config.warmup_chunks)
+        return rise * max(self.config.last_share, 1.0 - chunk / self.config.chunks)
 
     def run(self) -> Path:
         """Train to the end and write the checkpoint; return its directory."""
         from tqdm import tqdm
 
-        total = self.config.chunks + self.config.more_chunks
+        total = self.config.chunks
         bar = tqdm(range(self.chunk, total), initial=self.chunk, total=total, unit="chunk")
         for chunk in bar:
             record = self._train_chunk(chunk)
@@ -183,23 +190,27 @@ class Pretraining:
         start, tokens, losses = time.perf_counter(), 0, []
         chunk_batches = list(batches(self.config, chunk, self.tokenizer))
         for index, batch in enumerate(chunk_batches):
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.rate(chunk + index / len(chunk_batches))
-            loss = weighted_loss(self.model, batch)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-            self.optimizer.step()
-            self.optimizer.zero_grad(set_to_none=True)
+            losses.append(self._train_batch(batch, self.rate(chunk + index / len(chunk_batches))))
             tokens += batch.ids_BL.numel()
-            losses.append(loss.item())
         seconds = time.perf_counter() - start
         return {"chunk": chunk, "loss": sum(losses) / len(losses), "tokens": tokens,
                 "tokens_s": tokens / seconds}  # fmt: skip
 
+    def _train_batch(self, batch: Batch, rate: float) -> float:
+        loss = weighted_loss(self.model, batch)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for optimizer, highest in zip(self.optimizers, self._highest, strict=True):
+            for group in optimizer.param_groups:
+                group["lr"] = highest * rate
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        return loss.item()
+
     def _save_state(self) -> None:
         state = {
             "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "chunk": self.chunk,
         }
         torch.save(state, self.directory / "state.tmp")
