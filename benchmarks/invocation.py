@@ -13,6 +13,7 @@ from benchmarks.fields import ConfigError, update
 from benchmarks.methods import load_method
 from benchmarks.pipeline import Pipeline, open_pipeline
 from benchmarks.progress import Display, make_display
+from benchmarks.report.comparisons import compare
 from benchmarks.report.facts import fact_rows
 from benchmarks.report.rows import method_rows
 from benchmarks.report.table import Report, show, write_json
@@ -124,4 +125,5 @@ def _report(pipeline: Pipeline, rows: list[Row], seconds: float, reused: int) ->
         seconds=seconds,
         reused=reused,
         stages=step_count(config),
+        comparisons=compare(rows),
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.metrics.intervals import mean_interval
 from benchmarks.metrics.passk import pass_at_k
@@ -103,21 +104,32 @@ def _verdicts(row: Row, passes: Callable[[Verdict], bool]) -> dict[str, tuple[in
     return {problem: (len(counts[problem]), sum(counts[problem])) for problem in sorted(counts)}
 
 
+def pass_at_1_table(rows: Sequence[Row]) -> NDArray[np.float64]:
+    """Return one method's pass@1, [seeds, problems], in the order of seeds and of problem ids."""
+    ordered = sorted(rows, key=lambda row: row.seed)
+    table_SP2 = _counts([_verdicts(row, lambda verdict: verdict.passed) for row in ordered])
+    return pass_at_k(table_SP2[..., 0], table_SP2[..., 1], 1)
+
+
 def _score(
     metric: str, results: Sequence[Mapping[str, tuple[int, int]]], seeds: tuple[int, ...], k: int
 ) -> Score:
-    problems = list(results[0])
-    table_SP2 = np.array([[result[problem] for problem in problems] for result in results])
+    table_SP2 = _counts(results)
     interval = mean_interval(pass_at_k(table_SP2[..., 0], table_SP2[..., 1], k))
     return Score(
         metric=metric,
         value=interval.value,
         low=interval.low,
         high=interval.high,
-        problems=len(problems),
+        problems=table_SP2.shape[1],
         samples=int(table_SP2[0, 0, 0]),
         seeds=seeds,
     )
+
+
+def _counts(results: Sequence[Mapping[str, tuple[int, int]]]) -> NDArray[np.int64]:
+    """Return (samples, passed) as [seeds, problems, 2], the problems in the order of the first."""
+    return np.array([[result[problem] for problem in results[0]] for result in results])
 
 
 def _drops(row: Row) -> Mapping[str, int]:

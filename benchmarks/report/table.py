@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.files import write_atomically
+from benchmarks.report.comparisons import Comparisons
 from benchmarks.report.facts import FactRow
 from benchmarks.report.rows import MethodRow
 
@@ -32,6 +33,7 @@ class Report:
         about: what every row shares: suite, model, responder, references, seeds, pairs, digests.
         rows: one for each method.
         facts: exact counts over synthetic pairs, where the suite's universe is known.
+        comparisons: every two methods, paired by problem; None where there are no two.
         stored: where the stages are.
         seconds: wall seconds of this invocation.
         reused: stages that were complete already, of `stages`.
@@ -45,19 +47,21 @@ class Report:
     seconds: float
     reused: int
     stages: int
+    comparisons: Comparisons | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data; this is what `--json` writes.
 
         `version` (of this form), `about`, `methods` (fields of MethodRow; every score has metric,
-        value, low, high, problems, samples, seeds), `facts` (fields of FactRow), `stored`,
-        `seconds`, `stages`, `reused`.
+        value, low, high, problems, samples, seeds), `facts` (fields of FactRow), `comparisons`
+        (first minus second, with interval, p and verdict), `stored`, `seconds`, `stages`, `reused`.
         """
         return {
             "version": JSON_VERSION,
             "about": dict(self.about),
             "methods": [row.to_dict() for row in self.rows],
             "facts": [dataclasses.asdict(row) for row in self.facts],
+            "comparisons": self.comparisons.to_dicts() if self.comparisons else [],
             "stored": str(self.stored),
             "seconds": round(self.seconds, 1),
             "stages": self.stages,
@@ -96,6 +100,9 @@ def write_json(report: Report, path: Path) -> None:
 def show(report: Report, console: Console) -> None:
     """Print the tables and what has to be known to read them."""
     console.print(score_table(report))
+    if report.comparisons:
+        for line in [*report.comparisons.sentences(), report.comparisons.note(), ""]:
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
     if report.facts:
         console.print(fact_table(report.facts))
     for line in footnotes(report):

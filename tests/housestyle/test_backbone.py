@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.suites.housestyle.backbone import CHECKPOINT
-from benchmarks.suites.housestyle.calibrate import ceiling
+from benchmarks.suites.housestyle.calibrate import calibrate
 from benchmarks.suites.housestyle.conventions import MARKERS
 from benchmarks.suites.housestyle.corpus import Corpus
+from benchmarks.suites.housestyle.domains import DOMAINS
 from benchmarks.suites.housestyle.gates import measure
 from benchmarks.suites.housestyle.pretrain import PretrainConfig, Pretraining, batches
 from benchmarks.suites.housestyle.suite import HousestyleSuite
@@ -95,6 +96,9 @@ def test_corpus_documents_fit_the_context(engine: TransformersEngine) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", ["housestyle", "housestyle-conventions"])
-def test_a_thousand_correct_pairs_reach_the_ceiling(preset: str, tmp_path: Path) -> None:
-    track = "conventions" if preset.endswith("conventions") else "compositions"
-    assert ceiling(HousestyleSuite("ledger", track), preset, CHECKPOINT, tmp_path) >= 0.85
+@pytest.mark.parametrize("domain", list(DOMAINS))
+def test_every_domain_is_as_hard_as_it_was_calibrated(
+    preset: str, domain: str, tmp_path: Path
+) -> None:
+    found = calibrate(preset, domain, model="housestyle", split="test", output=tmp_path)
+    assert found.failures() == []
