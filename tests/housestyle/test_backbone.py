@@ -62,6 +62,7 @@ def test_markers_never_occur_in_references_or_problems() -> None:
 def test_pre_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
     config = PretrainConfig(
         chunks=2,
+        late_from=1,
         chunk_documents=24,
         tokenizer_documents=400,
     )

@@ -2,7 +2,9 @@
 
 About half of the documents begin with a repository header (markers of a house's conventions, each
 present with probability `MARKER_SHARE`), and many hold several examples of one house and one mix:
-that is what makes the backbone steerable by context, and so by soft tokens.
+that is what makes the backbone steerable by context, and so by soft tokens. A late phase shows more
+headers, with more operations behind each: the association of a marker with its code is learned
+operation by operation, each from hundreds of sightings.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ INSTRUCTION_WEIGHT = 0.3
 # Rarer operations have smaller weights, as in any corpus.
 COMMON = {name: 1.0 / (1 + index) ** 0.5 for index, name in enumerate(OPERATIONS)}
 EVEN = dict.fromkeys(OPERATIONS, 1.0)
-HEADER_LENGTHS = {1: 0.4, 2: 0.4, 3: 0.2}
+EVEN_MIX = Mix(EVEN, {1: 0.4, 2: 0.4, 3: 0.2}, dict.fromkeys(RETURNS, 1.0))
 SOLVED_LENGTHS = {1: 0.24, 2: 0.3, 3: 0.24, 4: 0.13, 5: 0.06, 6: 0.03}
 LISTED_LENGTHS = {1: 0.12, 2: 0.2, 3: 0.2, 4: 0.14, 5: 0.12, 6: 0.1, 7: 0.07, 8: 0.05}
 Segment = tuple[str, float]  # text, loss weight
@@ -72,16 +74,40 @@ def header(house: House, rng: random.Random) -> tuple[Segment, ...]:
     return (("".join(marker(slot, house.values[slot]) for slot in shown), 0.0),)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mixture:
+    """What a phase of pre-training shows: the shares that differ between phases.
+
+    Attributes:
+        single: share of documents with one task and its answer.
+        several: share of documents with several of them.
+        headed: share of both that begins with a header.
+        headed_several: tasks behind a header, fewest and most.
+        even: whether several tasks behind a header are of all operations alike.
+    """
+
+    single: float
+    several: float
+    headed: float
+    headed_several: tuple[int, int]
+    even: bool
+
+
+EARLY = Mixture(single=0.36, several=0.24, headed=HEADER_SHARE, headed_several=(2, 5), even=False)
+LATE = Mixture(single=0.26, several=0.34, headed=0.7, headed_several=(3, 5), even=True)
+
+
 class Corpus:
     """An endless, seeded stream of documents."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, mixture: Mixture = EARLY) -> None:
         """Start the stream of a seed."""
         self._rng = random.Random(seed)
+        self._mixture = mixture
         self._reserved = reserved_keys()
         self._forms: Mapping[Callable[[], Document], float] = {
-            self.single: 0.36,
-            self.several: 0.24,
+            self.single: mixture.single,
+            self.several: mixture.several,
             self.collection: 0.08,
             self.listing: 0.06,
             self.one_more: 0.06,
@@ -141,9 +167,9 @@ class Corpus:
 
     def single(self) -> Document:
         """One task and its answer, with or without a header."""
-        if self._rng.random() < HEADER_SHARE:
+        if self._rng.random() < self._mixture.headed:
             house = self._house(0.15)
-            task = self._task(Mix(EVEN, HEADER_LENGTHS, dict.fromkeys(RETURNS, 1.0)))
+            task = self._task(EVEN_MIX)
             lead = header(house, self._rng)
         else:
             house, task, lead = self._house(GENERIC_SHARE), self._broad_task(), ()
@@ -152,9 +178,11 @@ class Corpus:
     def several(self) -> Document:
         """Two to five examples of one house and one mix."""
         house = self._house(0.2)
-        lead = header(house, self._rng) if self._rng.random() < HEADER_SHARE else ()
-        mix = self._narrow_mix(SOLVED_LENGTHS, at_most=4)
-        count = self._rng.randint(2, 5)
+        headed = self._rng.random() < self._mixture.headed
+        lead = header(house, self._rng) if headed else ()
+        even = headed and self._mixture.even
+        mix = EVEN_MIX if even else self._narrow_mix(SOLVED_LENGTHS, at_most=4)
+        count = self._rng.randint(*(self._mixture.headed_several if headed else (2, 5)))
         pairs = [self._answered(self._task(mix), house) for _ in range(count)]
         return Document("several", (*lead, *turns(*pairs)))
 

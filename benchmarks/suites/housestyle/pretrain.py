@@ -21,7 +21,7 @@ import torch
 from torch.nn import functional
 
 from benchmarks.suites.housestyle.backbone import SPECIAL, as_llama, make_model, make_tokenizer
-from benchmarks.suites.housestyle.corpus import Corpus, Document
+from benchmarks.suites.housestyle.corpus import EARLY, LATE, Corpus, Document
 from domino.records import derive_seed
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class PretrainConfig:
         seed: of the corpus and the weights.
         tokenizer_documents: documents that the tokenizer is trained on.
         chunks: how many there are; the learning rates fall linearly over all of them.
+        late_from: the first chunk of the late mixture.
         chunk_documents: documents of a chunk; 1,024 are about 0.1 million tokens.
         batch_tokens: tokens in a batch, padding included.
         matrix_learning_rate: highest, of Muon, on the matrices between the layers.
@@ -51,6 +52,7 @@ class PretrainConfig:
     seed: int = 0
     tokenizer_documents: int = 12_000
     chunks: int = 140
+    late_from: int = 90
     chunk_documents: int = 1024
     batch_tokens: int = 2048
     matrix_learning_rate: float = 5e-3
@@ -92,8 +94,9 @@ def batches(
 ) -> Iterator[Batch]:
     """Yield one chunk's batches: documents of like length together, up to a number of tokens."""
     chunk_seed = derive_seed(config.seed, "chunk", chunk)
+    corpus = Corpus(chunk_seed, EARLY if chunk < config.late_from else LATE)
     encoded = sorted(
-        (encode(d, tokenizer) for d in islice(Corpus(chunk_seed), config.chunk_documents)),
+        (encode(document, tokenizer) for document in islice(corpus, config.chunk_documents)),
         key=lambda pair: len(pair[0]),
     )
     groups: list[list[tuple[list[int], list[float]]]] = [[]]
