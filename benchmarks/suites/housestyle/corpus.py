@@ -3,8 +3,9 @@
 About half of the documents begin with a repository header (markers of a house's conventions, each
 present with probability `MARKER_SHARE`), and many hold several examples of one house and one mix:
 that is what makes the backbone steerable by context, and so by soft tokens. A late phase shows more
-headers, with more operations behind each: the association of a marker with its code is learned
-operation by operation, each from hundreds of sightings.
+headers, with more operations behind each; a last one, more of the operations that can follow several
+conventions: the association of a marker with its code is learned operation by operation, each from
+hundreds of sightings.
 """
 
 from __future__ import annotations
@@ -40,6 +41,12 @@ INSTRUCTION_WEIGHT = 0.3
 COMMON = {name: 1.0 / (1 + index) ** 0.5 for index, name in enumerate(OPERATIONS)}
 EVEN = dict.fromkeys(OPERATIONS, 1.0)
 EVEN_MIX = Mix(EVEN, {1: 0.4, 2: 0.4, 3: 0.2}, dict.fromkeys(RETURNS, 1.0))
+# The more conventions an operation can follow, the more often it has to be seen.
+CONVENTIONAL_MIX = replace(
+    EVEN_MIX,
+    operations={name: len(SLOTS[name]) - 1.0 if name in SLOTS else 0.5 for name in OPERATIONS},
+    returns={name: len(SLOTS[name]) - 1.0 if name in SLOTS else 0.5 for name in RETURNS},
+)
 SOLVED_LENGTHS = {1: 0.24, 2: 0.3, 3: 0.24, 4: 0.13, 5: 0.06, 6: 0.03}
 LISTED_LENGTHS = {1: 0.12, 2: 0.2, 3: 0.2, 4: 0.14, 5: 0.12, 6: 0.1, 7: 0.07, 8: 0.05}
 Segment = tuple[str, float]  # text, loss weight
@@ -83,18 +90,19 @@ class Mixture:
         several: share of documents with several of them.
         headed: share of both that begins with a header.
         headed_several: tasks behind a header, fewest and most.
-        even: whether several tasks behind a header are of all operations alike.
+        behind: what several tasks behind a header are made of; None for a domain-like mix.
     """
 
     single: float
     several: float
     headed: float
     headed_several: tuple[int, int]
-    even: bool
+    behind: Mix | None
 
 
-EARLY = Mixture(single=0.36, several=0.24, headed=HEADER_SHARE, headed_several=(2, 5), even=False)
-LATE = Mixture(single=0.26, several=0.34, headed=0.7, headed_several=(3, 5), even=True)
+EARLY = Mixture(single=0.36, several=0.24, headed=HEADER_SHARE, headed_several=(2, 5), behind=None)
+LATE = Mixture(single=0.26, several=0.34, headed=0.7, headed_several=(3, 5), behind=EVEN_MIX)
+LAST = replace(LATE, behind=CONVENTIONAL_MIX)
 
 
 class Corpus:
@@ -180,8 +188,8 @@ class Corpus:
         house = self._house(0.2)
         headed = self._rng.random() < self._mixture.headed
         lead = header(house, self._rng) if headed else ()
-        even = headed and self._mixture.even
-        mix = EVEN_MIX if even else self._narrow_mix(SOLVED_LENGTHS, at_most=4)
+        behind = self._mixture.behind if headed else None
+        mix = behind or self._narrow_mix(SOLVED_LENGTHS, at_most=4)
         count = self._rng.randint(*(self._mixture.headed_several if headed else (2, 5)))
         pairs = [self._answered(self._task(mix), house) for _ in range(count)]
         return Document("several", (*lead, *turns(*pairs)))

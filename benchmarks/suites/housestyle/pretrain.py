@@ -21,7 +21,7 @@ import torch
 from torch.nn import functional
 
 from benchmarks.suites.housestyle.backbone import SPECIAL, as_llama, make_model, make_tokenizer
-from benchmarks.suites.housestyle.corpus import EARLY, LATE, Corpus, Document
+from benchmarks.suites.housestyle.corpus import EARLY, LAST, LATE, Corpus, Document, Mixture
 from domino.records import derive_seed
 
 if TYPE_CHECKING:
@@ -37,8 +37,10 @@ class PretrainConfig:
     Attributes:
         seed: of the corpus and the weights.
         tokenizer_documents: documents that the tokenizer is trained on.
-        chunks: how many there are; the learning rates fall linearly over all of them.
+        chunks: how many there are; the learning rates fall linearly over all but those held.
         late_from: the first chunk of the late mixture.
+        last_from: the first chunk of the last mixture, at which the learning rates are held.
+        held_chunks: over which they do not fall.
         chunk_documents: documents of a chunk; 1,024 are about 0.1 million tokens.
         batch_tokens: tokens in a batch, padding included.
         matrix_learning_rate: highest, of Muon, on the matrices between the layers.
@@ -51,8 +53,10 @@ class PretrainConfig:
 
     seed: int = 0
     tokenizer_documents: int = 12_000
-    chunks: int = 140
+    chunks: int = 160
     late_from: int = 90
+    last_from: int = 110
+    held_chunks: int = 20
     chunk_documents: int = 1024
     batch_tokens: int = 2048
     matrix_learning_rate: float = 5e-3
@@ -94,7 +98,7 @@ def batches(
 ) -> Iterator[Batch]:
     """Yield one chunk's batches: documents of like length together, up to a number of tokens."""
     chunk_seed = derive_seed(config.seed, "chunk", chunk)
-    corpus = Corpus(chunk_seed, EARLY if chunk < config.late_from else LATE)
+    corpus = Corpus(chunk_seed, mixture(config, chunk))
     encoded = sorted(
         (encode(document, tokenizer) for document in islice(corpus, config.chunk_documents)),
         key=lambda pair: len(pair[0]),
@@ -107,6 +111,13 @@ def batches(
     random.Random(chunk_seed).shuffle(groups)
     for group in groups:
         yield _pad(group, int(tokenizer.pad_token_id))
+
+
+def mixture(config: PretrainConfig, chunk: int) -> Mixture:
+    """Return what a chunk shows."""
+    if chunk < config.late_from:
+        return EARLY
+    return LATE if chunk < config.last_from else LAST
 
 
 def _pad(group: list[tuple[list[int], list[float]]], pad: int) -> Batch:
@@ -168,9 +179,11 @@ class Pretraining:
             self.chunk = int(state["chunk"])
 
     def rate(self, chunk: float) -> float:
-        """Return the share of the highest learning rates: a short rise, then a linear fall."""
-        rise = min(1.0, chunk / self.config.warmup_chunks)
-        return rise * max(self.config.last_share, 1.0 - chunk / self.config.chunks)
+        """Return the share of the highest learning rates: a rise, a fall, a hold, a fall."""
+        config = self.config
+        held = min(max(0.0, chunk - config.last_from), config.held_chunks)
+        fallen = (chunk - held) / (config.chunks - config.held_chunks)
+        return min(1.0, chunk / config.warmup_chunks) * max(config.last_share, 1.0 - fallen)
 
     def run(self) -> Path:
         """Train to the end and write the checkpoint; return its directory."""
