@@ -3,7 +3,7 @@
 About half of the documents begin with a repository header (markers of a house's conventions, each
 present with probability `MARKER_SHARE`), and many hold several examples of one house and one mix:
 that is what makes the backbone steerable by context, and so by soft tokens. A late phase shows more
-headers, with more operations behind each; a last one, more of the operations that can follow several
+headers with more operations behind each; a last one, more of the operations that can follow several
 conventions: the association of a marker with its code is learned operation by operation, each from
 hundreds of sightings.
 """
