@@ -15,6 +15,10 @@ METHODS: Mapping[str, str] = MappingProxyType(
         "self-instruct": "baselines.self_instruct:SelfInstruct",
         "evol-instruct": "baselines.evol_instruct:EvolInstruct",
         "few-shot": "baselines.few_shot:FewShot",
+        "magpie": "baselines.magpie:Magpie",
+        "magpie-described": "baselines.magpie:MagpieDescribed",
+        "magpie-induced": "baselines.magpie:MagpieInduced",
+        "oss-instruct": "baselines.oss_instruct:OSSInstruct",
         "references-only": "baselines.references_only:ReferencesOnly",
         "no-data": "baselines.no_data:NoData",
     }
