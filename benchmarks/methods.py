@@ -19,6 +19,8 @@ METHODS: Mapping[str, str] = MappingProxyType(
         "magpie-described": "baselines.magpie:MagpieDescribed",
         "magpie-induced": "baselines.magpie:MagpieInduced",
         "oss-instruct": "baselines.oss_instruct:OSSInstruct",
+        "prompt-tuning": "baselines.prompt_tuning:PromptTuning",
+        "softsrv": "baselines.softsrv.method:SoftSRV",
         "references-only": "baselines.references_only:ReferencesOnly",
         "no-data": "baselines.no_data:NoData",
     }
