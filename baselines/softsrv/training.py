@@ -19,7 +19,7 @@ from baselines.softsrv.prompt import ContextualPrompt
 from domino.fit_config import FittingError
 from domino.fitting import Log, check_frozen, split
 from domino.records import derive_seed
-from domino.shared_prefix import Text, text_losses
+from domino.shared_prefix import Text, domain_losses
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -146,4 +146,8 @@ class _Run:
     def _losses(self, batch: Sequence[int]) -> torch.Tensor:
         """Return CE(x | P(z)) of each reference of a batch, [B]."""
         prompt_BPH = self._prompt(self._context_NH[batch])
-        return text_losses(self._model, prompt_BPH, [self._texts[index] for index in batch])
+        losses = [
+            domain_losses(self._model, prompt_PH, [self._texts[index]])
+            for prompt_PH, index in zip(prompt_BPH, batch, strict=True)
+        ]
+        return torch.cat(losses)
