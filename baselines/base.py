@@ -96,10 +96,11 @@ def spread(tokens: int, shares: int) -> list[int]:
 
 
 class Baseline(Synthesizer, Generic[ConfigT]):
-    """A method without training: keeps the domain, yields numbered drafts.
+    """Keeps the domain, learns what it needs beside it, yields numbered drafts.
 
-    `counts` reports the latest call of `synthesize`: to the log when the call ends, and in
-    `rejections.json` when the method is saved afterwards.
+    `counts` reports the latest call of `synthesize`, and what `fit` generated before it: to the
+    log when the call ends, and in `rejections.json` when the method is saved afterwards. What
+    `fit` generated is charged to record 0.
     """
 
     config_class: ClassVar[type[Any]]
@@ -107,11 +108,15 @@ class Baseline(Synthesizer, Generic[ConfigT]):
     def __init__(self, config: ConfigT | None = None) -> None:
         self.config: ConfigT = self.config_class() if config is None else config
         self.counts = Tally()
+        self._learned = Tally()
         self._fitted: tuple[Domain, FitContext] | None = None
 
     def fit(self, domain: Domain, context: FitContext) -> None:
-        """Keep the references; nothing is trained."""
+        """Keep the references, and learn what the method needs beside them."""
         self._fitted = (domain, context)
+        self.counts = Tally()
+        self._learn()
+        self._learned, self.counts = self.counts, Tally()
 
     @property
     def domain(self) -> Domain:
@@ -130,7 +135,7 @@ class Baseline(Synthesizer, Generic[ConfigT]):
             SynthesisError: the method has not been fitted.
         """
         context = self._require_fit()[1]
-        self.counts = Tally()
+        self.counts = Tally(requests=self._learned.requests, tokens=self._learned.tokens)
         number = first
         for draft in islice(self._drafts(count, sampling, first), max(count, 0)):
             yield self._record(draft, number, sampling)
@@ -142,7 +147,7 @@ class Baseline(Synthesizer, Generic[ConfigT]):
         return plain_responses(self.engine, instructions, sampling)
 
     def save(self, directory: Path) -> None:
-        """Write the config and the domain to `method.json`.
+        """Write the config, the domain and what was learned to `method.json`.
 
         After a call of `synthesize`, its counts are written to `rejections.json` as well.
         """
@@ -151,6 +156,8 @@ class Baseline(Synthesizer, Generic[ConfigT]):
             "method": self.name,
             "config": dataclasses.asdict(self.config),  # type: ignore[call-overload]
             "domain": dataclasses.asdict(self.domain),
+            "learned": self._memory(),
+            "learned_by": {"requests": self._learned.requests, "tokens": self._learned.tokens},
         }
         _write(directory / METHOD_FILE, method)
         if self.counts != Tally():
@@ -172,8 +179,23 @@ class Baseline(Synthesizer, Generic[ConfigT]):
             )
         method = cls(cls.config_class(**values["config"]))
         references = tuple(map(Reference.from_dict, values["domain"].pop("references")))
-        method.fit(Domain(references=references, **values["domain"]), context)
+        method._fitted = (Domain(references=references, **values["domain"]), context)
+        method._learned = Tally(**values["learned_by"])
+        method._remember(values["learned"])
         return method
+
+    def _learn(self) -> None:
+        """Learn from the domain what synthesis needs beside it; most methods need nothing.
+
+        There is no `Sampling` before synthesis, so what is asked here is answered greedily.
+        """
+
+    def _memory(self) -> dict[str, Any]:
+        """Return what `_learn` found, as plain JSON values."""
+        return {}
+
+    def _remember(self, memory: Mapping[str, Any]) -> None:
+        """Take back what `_memory` returned."""
 
     @abstractmethod
     def _drafts(self, count: int, sampling: Sampling, first: int) -> Iterator[Draft]:
@@ -197,7 +219,7 @@ class Baseline(Synthesizer, Generic[ConfigT]):
                 seed=sampling.seed,
                 round=draft.round,
                 parents=draft.parents,
-                tokens=draft.tokens,
+                tokens=draft.tokens + (self._learned.tokens if number == 0 else 0),
             ),
         )
 

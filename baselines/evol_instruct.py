@@ -107,6 +107,9 @@ class EvolInstruct(Baseline[EvolInstructConfig]):
     - The references are few, so lineages go through them again and again, each with seeds of its
       own, until the count is reached; a survivor that was yielded before is a duplicate here,
       where the authors' large starting population makes it rare.
+    - The survivors of all rounds are yielded, without the references that they come from: what the
+      references alone are worth is a row of its own. An operation is drawn uniformly, the
+      complexity one too, whose "sparingly" the authors leave to the model that reads it.
     - A lineage is independent of the others (a round is not a barrier between them), so the data
       depend neither on batching nor on the count asked for.
     - The rules on "sorry" and on stop words, which the authors apply to the response, are applied

@@ -107,11 +107,15 @@ class SelfInstruct(Baseline[SelfInstructConfig]):
     Departures from the authors' program, and why:
 
     - Three examples, one of them machine-made as soon as there is one, and a list of six: the
-      usual adaptation to code. Temperature, top-p and limits are the harness's.
+      usual adaptation to code (theirs are eight, two and sixteen, from 175 seeds). Temperature,
+      top-p and limits are the harness's, which has no presence penalty (theirs is 2).
     - No keyword filters ("file", "graph", "plot", ...): on code they remove the domain.
-    - No classification check, and no separate inputs: every task here is one instruction. The
-      response is the instance; behind example pairs where references have them.
-    - Empty or truncated responses are refused by the harness, under one rule for all methods.
+    - No classification check, and no separate inputs: every task here is one instruction. Its
+      one instance is the response. Under the responder rule "own" it is conditioned on example
+      pairs, as theirs is, where references are pairs; where they are instructions alone there is
+      no instance to show, and it is plain.
+    - Empty, truncated or echoing responses are no programs, and the harness refuses those under
+      one rule for all methods. How responses are decoded is its rule too.
     - A round is `requests_per_round` requests from one state of the pool, not a few at a time, so
       that an engine can batch them. The count changes the data; the engine's batching does not.
     - A list item must stand on one line under its expected number; anything else is dropped.

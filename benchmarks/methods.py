@@ -15,6 +15,12 @@ METHODS: Mapping[str, str] = MappingProxyType(
         "self-instruct": "baselines.self_instruct:SelfInstruct",
         "evol-instruct": "baselines.evol_instruct:EvolInstruct",
         "few-shot": "baselines.few_shot:FewShot",
+        "magpie": "baselines.magpie:Magpie",
+        "magpie-described": "baselines.magpie:MagpieDescribed",
+        "magpie-induced": "baselines.magpie:MagpieInduced",
+        "oss-instruct": "baselines.oss_instruct:OSSInstruct",
+        "prompt-tuning": "baselines.prompt_tuning:PromptTuning",
+        "softsrv": "baselines.softsrv.method:SoftSRV",
         "references-only": "baselines.references_only:ReferencesOnly",
         "no-data": "baselines.no_data:NoData",
     }

@@ -75,6 +75,11 @@ class Synthesizer(ABC):
     synthesizes: ClassVar[bool] = True
     """False for rows that add no new instruction: no data, references only."""
 
+    @property
+    def description(self) -> str:
+        """Words about the domain that the method works with, "" where it works without any."""
+        return ""
+
     @abstractmethod
     def fit(self, domain: Domain, context: FitContext) -> None:
         """Learn the domain. Never sees development or test problems."""

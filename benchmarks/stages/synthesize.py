@@ -76,6 +76,7 @@ def run(
             "missing": missing,
             "tokens": tokens,
             "synthesizes": method_class.synthesizes,
+            **({"description": method.description} if method.description else {}),
         }
     )
 

@@ -37,6 +37,10 @@ def _answer(request: Request, bad_share: float) -> str:
         return _items(prompt, rng)
     if "Make this task harder" in prompt or "Write a new, rarer task" in prompt:
         return prompt.partition("Task: ")[2].partition("<|end|>")[0] + f" Then {task(rng)}"
+    if "what these tasks have in common" in prompt:
+        return f"Tasks about {rng.choice(WORDS)} and {rng.choice(WORDS)}."
+    if "Take inspiration from this code" in prompt and prompt.endswith("<|assistant|>\n"):
+        return f"{task(rng)}\n\nSolution:\ndef answer(values):\n    return {rng.randrange(1000)}"
     if "Write one more task" in prompt or prompt.endswith("<|user|>\n"):
         return task(rng)
     return f"def answer(values):\n    return values[:{rng.randrange(1000)}]"

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import pytest
 
+from baselines.independent import Independent
 from domino.engines.base import Engine
 from domino.synthesizer import SynthesisError
 from tests.baselines.backbone import barren_engine, healthy_engine
@@ -16,9 +17,13 @@ from tests.contracts.synthesizer_contract import EngineAround, SynthesizerContra
 
 
 class BaselineContract(SynthesizerContract):
-    """Inherit and set `method`; `batches` names the options that must not change the data."""
+    """Inherit and set `method`; `batches` names the options that must not change the data.
+
+    `shows_references` is False for a method whose requests show none.
+    """
 
     batches: ClassVar[tuple[dict[str, int], ...]] = ()
+    shows_references: ClassVar[bool] = True
 
     @pytest.fixture
     def engine(self) -> Engine:
@@ -94,5 +99,27 @@ class BaselineContract(SynthesizerContract):
         known = {reference.id for reference in references(6)}
         for record in self.records(domain, context, sampling):
             assert set(record.provenance.parents) <= known
-            assert record.provenance.parents
+            assert bool(record.provenance.parents) == self.shows_references
             known.add(record.id)
+
+    def test_a_continuation_of_independent_records_generates_nothing_twice(
+        self, domain, engine, context, sampling
+    ):
+        if not issubclass(self.method_class, Independent):
+            return
+        spy = EngineAround(engine)
+        method = self.fitted(domain, dataclasses.replace(context, engine=spy))
+        list(method.synthesize(12, sampling))
+        before = len(spy.requests)
+        list(method.synthesize(12, sampling, first=12))
+        seeds = [request.seed for request in spy.requests]
+        assert not set(seeds[:before]) & set(seeds[before:])
+
+    def test_records_are_charged_for_all_that_was_generated_for_them(
+        self, domain, engine, context, sampling
+    ):
+        if not issubclass(self.method_class, Independent):
+            return
+        spy = EngineAround(engine)
+        made = self.records(domain, dataclasses.replace(context, engine=spy), sampling)
+        assert sum(record.provenance.tokens for record in made) == spy.tokens

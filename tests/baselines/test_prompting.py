@@ -28,11 +28,10 @@ def test_a_missing_value_is_an_error():
 
 
 def test_no_prompt_ends_in_a_line_break():
-    values = dict.fromkeys(
-        ("examples", "last", "instruction", "first", "second", "description"), "v"
-    )
+    fields = ("examples", "last", "instruction", "first", "second", "description", "snippet")
+    values = dict.fromkeys(fields, "v")
     names = [file.stem for file in PROMPTS.glob("*.txt")]
-    assert len(names) >= 11
+    assert len(names) >= 12
     assert all(fill(name, **values) == fill(name, **values).strip() for name in names)
 
 

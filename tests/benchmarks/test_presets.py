@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.config import RunConfig
 from benchmarks.fields import ConfigError, field_types, update
-from benchmarks.methods import load_method
+from benchmarks.methods import METHODS, load_method
 from benchmarks.presets import DEFAULT, PRESETS, load_preset
 
 
@@ -27,6 +27,14 @@ def test_the_default_compares_six_methods_on_the_embedded_suite() -> None:
     assert set(config.methods) == {
         "no-data", "references-only", "few-shot", "self-instruct", "evol-instruct", "domino",
     }  # fmt: skip
+
+
+def test_one_preset_runs_every_method_and_differs_in_nothing_else_but_the_description() -> None:
+    default, everything = load_preset(DEFAULT), load_preset("housestyle-all")
+    assert sorted(everything.methods) == sorted(METHODS)
+    assert everything.description
+    same = dataclasses.replace(everything, methods=default.methods, description="")
+    assert same == default
 
 
 def test_conventions_differ_from_the_default_where_the_track_differs() -> None:

@@ -184,7 +184,9 @@ class SynthesizerContract:
 
     def test_synthesis_follows_the_sampling_it_is_given(self, domain, engine, context, sampling):
         spy = EngineAround(engine)
-        self.records(domain, dataclasses.replace(context, engine=spy), sampling)
+        method = self.fitted(domain, dataclasses.replace(context, engine=spy))
+        spy.samplings.clear()
+        list(method.synthesize(self.count, sampling))
         assert bool(spy.samplings) == self.method_class.synthesizes
         for used in spy.samplings:
             limits = dataclasses.replace(
@@ -193,6 +195,17 @@ class SynthesizerContract:
             assert limits == sampling
             verdict = used.temperature == 0 and used.max_new_tokens <= SHORT_VERDICT_TOKENS
             assert used == sampling or verdict
+
+    def test_what_is_asked_while_learning_is_answered_greedily(self, domain, engine, context):
+        spy = EngineAround(engine)
+        self.fitted(domain, dataclasses.replace(context, engine=spy))
+        assert {used.temperature for used in spy.samplings} <= {0.0}
+
+    def test_save_and_load_keep_the_words_that_a_method_is_told(self, domain, context, tmp_path):
+        method = self.fitted(domain, context)
+        method.save(tmp_path / "method")
+        loaded = self.method_class.load(tmp_path / "method", context)
+        assert loaded.description == method.description
 
     def test_responses_follow_the_sampling_they_are_given(self, domain, engine, context, sampling):
         spy = EngineAround(engine)

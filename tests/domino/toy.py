@@ -1,5 +1,6 @@
 """A toy universe and a backbone trained on it in seconds: tasks whose noun tells their domain."""
 
+import functools
 import itertools
 import random
 
@@ -59,6 +60,7 @@ def documents(tokenizer, count=600, tasks=3):
         yield tokenizer.apply_chat_template(turns, tokenize=False).strip()
 
 
+@functools.cache
 def train(style, steps=400, batch=16):
     """A tokenizer and a model that knows the universe, every domain as likely as the next."""
     known = [text for domain in NOUNS for text in instructions(domain)]

@@ -58,6 +58,13 @@ def test_options_reach_the_method(tmp_path):
     )
 
 
+def test_the_summary_has_the_words_that_the_method_was_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(Counting, "description", "Additions of one number.")
+    stage = fresh(tmp_path, "synthesize")
+    run(config(), REFERENCES, stage, context())
+    assert stage.summary["description"] == "Additions of one number."
+
+
 def test_a_method_that_runs_dry_says_how_many_are_missing(tmp_path):
     stage = fresh(tmp_path, "synthesize")
     run(config(supply=4), REFERENCES, stage, context())

@@ -1,0 +1,167 @@
+"""Magpie: the chat template's user turn, continued: bare, or behind a description of the domain."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from baselines.base import Draft, at_least, draw
+from baselines.independent import Ask, Independent, IndependentConfig, user_turn, whole
+from baselines.prompting import fill, numbered, one_line
+from domino.engines.base import Message
+from domino.records import Sampling, derive_seed
+from domino.synthesizer import plain_responses
+
+if TYPE_CHECKING:
+    from domino.engines.base import Completion
+
+
+def describe_prompt(instructions: Sequence[str]) -> str:
+    """Return the user turn that asks what tasks have in common."""
+    return fill("describe", examples=numbered(instructions))
+
+
+def system_prompt(description: str) -> str:
+    """Return the system turn that tells a description; empty for none."""
+    return fill("described_system", description=description) if description else ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MagpieConfig(IndependentConfig):
+    """Options of Magpie; the last three are of the forms that induce a description.
+
+    Attributes:
+        examples: references that a description is induced from.
+        description_tokens: the longest description; the harness's limits are for tasks.
+        description_tries: draws of references before the method gives up on a description.
+    """
+
+    examples: int = 4
+    description_tokens: int = 256
+    description_tries: int = 8
+
+    def __post_init__(self) -> None:
+        """Refuse values that leave nothing to do."""
+        IndependentConfig.__post_init__(self)
+        at_least(self, examples=1, description_tokens=1, description_tries=1)
+
+
+class Magpie(Independent[MagpieConfig]):
+    """Plain Magpie (arXiv 2406.08464): samples the user turn of the bare chat template.
+
+    It sees no reference. Departures from the authors' program, and why:
+
+    - Temperature, top-p and limits are the harness's; so are the grades, the refusal of repeated
+      tasks and the responses, which are one rule for all methods. The authors judge near
+      duplicates by the distance of sentence embeddings; here they are judged by text.
+    - An empty or unfinished turn, or one that ends in a colon (it announces an input that never
+      comes), is asked for again instead of filtered at the end, so that the count is reached.
+    """
+
+    name: ClassVar[str] = "magpie"
+    config_class: ClassVar[type[MagpieConfig]] = MagpieConfig
+
+    def _system(self) -> list[Message]:
+        """Return what stands before the open user turn."""
+        return []
+
+    def _ask(self, number: int, attempt: int, sampling: Sampling) -> Ask:
+        return Ask(self.engine.render(self._system(), open_user_turn=True))
+
+    def _read(self, completion: Completion, ask: Ask) -> tuple[str, str | None]:
+        text, reason = user_turn(self.engine, completion)
+        return text, reason or ("trailing colon" if text.endswith(":") else None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Told:
+    """What a method is told about the domain.
+
+    Attributes:
+        description: the words; "" where the backbone found none.
+        author: "user" or "backbone".
+        references: ids of the references that the backbone described.
+    """
+
+    description: str
+    author: str
+    references: tuple[str, ...] = ()
+
+
+class MagpieDescribed(Magpie):
+    """Magpie behind a system turn that describes the domain: the first of two forms in the paper.
+
+    The description is the user's. Where the user gave none it is induced, as in the other form:
+    the backbone is shown a few references and asked for what they have in common, greedily,
+    before synthesis. Both are recorded in `method.json`. The authors' system prompts name a
+    field ("coding", "mathematics"); here the words are one domain's. Other departures: `Magpie`.
+    """
+
+    name: ClassVar[str] = "magpie-described"
+    _told = Told(description="", author="")
+
+    @property
+    def description(self) -> str:
+        """The words of the system turn."""
+        return self._told.description
+
+    def respond(self, instructions: Sequence[str], sampling: Sampling) -> list[str]:
+        """Answer behind the same system turn."""
+        system = system_prompt(self.description)
+        return plain_responses(self.engine, instructions, sampling, system=system)
+
+    def _learn(self) -> None:
+        given = one_line(self.domain.description)
+        self._told = Told(description=given, author="user") if given else self._induced()
+
+    def _induced(self) -> Told:
+        """Ask for a description of a few references, of others where an answer is ill-formed."""
+        seed = self._require_fit()[1].seed
+        greedy = Sampling(temperature=0.0, max_new_tokens=self.config.description_tokens, seed=seed)
+        for attempt in range(self.config.description_tries):
+            randomness = self._random(greedy, "describe", attempt)
+            shown = draw(self.domain.references, self.config.examples, randomness)
+            request = self._user_turn(
+                describe_prompt([reference.instruction for reference in shown]),
+                derive_seed(seed, self.name, "describe", attempt),
+            )
+            (completion,) = self._generate([request], greedy)
+            text, reason = whole(completion)
+            if reason is None:
+                ids = tuple(reference.id for reference in shown)
+                return Told(description=one_line(text), author="backbone", references=ids)
+        return Told(description="", author="backbone")
+
+    def _memory(self) -> dict[str, Any]:
+        return dataclasses.asdict(self._told)
+
+    def _remember(self, memory: Mapping[str, Any]) -> None:
+        self._told = Told(**{**memory, "references": tuple(memory["references"])})
+
+    def _system(self) -> list[Message]:
+        return [{"role": "system", "content": system_prompt(self.description)}]
+
+    def _drafts(self, count: int, sampling: Sampling, first: int) -> Iterator[Draft]:
+        if not self.description:
+            tries = self.config.description_tries
+            self._stop(f"the backbone gave no description in {tries} tries: give one yourself")
+            return iter(())
+        return super()._drafts(count, sampling, first)
+
+    def _ask(self, number: int, attempt: int, sampling: Sampling) -> Ask:
+        prompt = self.engine.render(self._system(), open_user_turn=True)
+        return Ask(prompt, self._told.references)
+
+
+class MagpieInduced(MagpieDescribed):
+    """Magpie behind a description that the backbone writes, whatever the user gave.
+
+    The second of two forms in the paper. Departures: `MagpieDescribed`.
+    """
+
+    name: ClassVar[str] = "magpie-induced"
+
+    def _learn(self) -> None:
+        self._told = self._induced()

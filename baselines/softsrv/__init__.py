@@ -1,0 +1,1 @@
+"""SoftSRV: soft prompts that are a trained function of the embedding of one example."""
