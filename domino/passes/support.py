@@ -40,7 +40,7 @@ def passes_for(model: Any, positions: int) -> Passes:
 
 def _known_obstacle(model: Any, positions: int) -> str | None:
     window = getattr(model.config.get_text_config(), "sliding_window", None)
-    narrow = bool(window) and positions > window
+    narrow = window is not None and 0 < window < positions
     if model not in _OBSTACLES or (narrow and _OBSTACLES[model] is None):
         seen = f"its attention sees {window} positions, this fit has {positions}"
         reason = seen if narrow else obstacle(model)
