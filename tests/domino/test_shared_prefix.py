@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from domino.passes import fused_loss
+from domino.passes.support import obstacle
 from domino.shared_prefix import Text, domain_losses, loss_matrix
 from tests.domino.models import FAMILIES, family
 from tests.domino.oracle import slow_matrix
@@ -66,6 +67,7 @@ def assert_equal(got, want, tolerance=1e-5):
 @pytest.mark.parametrize("arguments", CASES)
 def test_losses_and_gradients_equal_the_equations(kind, tied, attention, function, arguments):
     model = family(kind, attention, tie_word_embeddings=tied)
+    assert obstacle(model) is None  # or the plain passes would be compared
     assert_equal(results(function, model, *arguments), results(slow_matrix, model, *arguments))
 
 
