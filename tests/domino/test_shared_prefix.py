@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
+from transformers import AttentionInterface
 
 from domino.passes import fused_loss
 from domino.passes.support import obstacle
@@ -78,6 +79,26 @@ def test_every_family_of_models_gives_the_losses_of_the_equations(name, function
     with caplog.at_level(logging.WARNING):
         assert_equal(results(function, model, *arguments), results(slow_matrix, model, *arguments))
     assert ("cannot share prefixes" in caplog.text) == (name in ("window", "mamba"))
+
+
+def lower_right(module, query, key, value, attention_mask, scaling, **_):
+    """What flash attention computes: no mask given, the last query sees every key."""
+    assert attention_mask is None
+    key, value = (states.repeat_interleave(2, 1) for states in (key, value))
+    scores = scaling * query @ key.transpose(2, 3)
+    hidden = torch.ones_like(scores, dtype=torch.bool).triu(1 + key.shape[2] - query.shape[2])
+    weights = torch.softmax(scores.masked_fill(hidden, float("-inf")), -1)
+    return (weights @ value).transpose(1, 2), None
+
+
+def test_attention_that_makes_its_own_mask_gives_the_losses_of_the_equations():
+    AttentionInterface.register("lower_right", lower_right)
+    model = family("qwen2", "lower_right")
+    assert obstacle(model) is None
+    for arguments in CASES:
+        assert_equal(
+            results(loss_matrix, model, *arguments), results(slow_matrix, model, *arguments)
+        )
 
 
 @settings(max_examples=25, deadline=None)
