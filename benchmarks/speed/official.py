@@ -45,14 +45,15 @@ def _row_losses(model: Any, prefix_RFH: torch.Tensor, texts: Sequence[Text]) -> 
         [text.ids_L for text in texts], batch_first=True, padding_value=_IGNORED
     )
     prefix = prefix_RFH.shape[1]
-    labels = functional.pad(labels_RL, (prefix, 0), value=_IGNORED)[:, 1:]
+    # Labels move instead of logits, as in transformers: sliced logits would be copied whole.
+    labels = functional.pad(labels_RL, (prefix - 1, 1), value=_IGNORED)
     embeds_RLH = model.get_input_embeddings()(ids_RL)
     inputs = torch.cat([prefix_RFH.to(embeds_RLH.dtype), embeds_RLH], 1)
-    logits = model(inputs_embeds=inputs, use_cache=False).logits[:, :-1].float()
+    logits = model(inputs_embeds=inputs, use_cache=False).logits.float()
     loss = functional.cross_entropy(
-        logits.transpose(1, 2), labels, ignore_index=_IGNORED, reduction="none"
+        logits.flatten(0, 1), labels.flatten(), ignore_index=_IGNORED, reduction="none"
     )
-    return loss.sum(1) / (labels != _IGNORED).sum(1)
+    return loss.view_as(labels).sum(1) / (labels != _IGNORED).sum(1)
 
 
 @torch.inference_mode()
