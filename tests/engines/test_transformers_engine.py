@@ -114,6 +114,24 @@ def test_sampled_texts_do_not_depend_on_the_number_of_slots(model, tokenizer):
     assert len({completion.text for completion in by_slots[0]}) > 10
 
 
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_texts_behind_soft_tokens_do_not_depend_on_the_number_of_slots(
+    model, tokenizer, temperature
+):
+    soft_PH = torch.randn(6, 32, generator=torch.Generator().manual_seed(0))
+    sampling = Sampling(temperature=temperature, max_new_tokens=25, stop=("e", "ab"))
+    requests = [
+        Request(prompt=SoftPrompt(embeds_PH=soft_PH, text=TEXTS[i % 5]), seed=i) for i in range(20)
+    ]
+    one, sixteen = (
+        TransformersEngine(model, tokenizer, slots=slots).generate(requests, sampling)
+        for slots in (1, 16)
+    )
+    assert one == sixteen
+    assert any(not completion.truncated for completion in one)
+    assert not any(stop in completion.text for completion in one for stop in sampling.stop)
+
+
 def test_the_seed_decides_the_text(qwen2, tokenizer):
     engine = TransformersEngine(qwen2, tokenizer)
     sampling = Sampling(temperature=1.0, max_new_tokens=12)

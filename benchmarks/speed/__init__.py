@@ -1,0 +1,1 @@
+"""How fast the fit and the sampling are, beside the official way of computing the same."""

@@ -1,0 +1,217 @@
+"""`python -m benchmarks.speed fit|sample`: how fast a step of the fit and sampling are."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.speed.flops import SHAPES, ModelShape
+from benchmarks.speed.rows import Row, table
+
+if TYPE_CHECKING:
+    from benchmarks.speed.fit import FitPlan
+    from benchmarks.speed.models import Place
+    from benchmarks.speed.sample import SamplePlan
+
+_SHAPE_FIELDS = ("hidden", "inner", "layers", "heads", "kv_heads", "vocabulary")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print the tables, and return the exit code: 2 on bad input, with one line."""
+    options = _parser().parse_args(arguments)
+    try:
+        shape = _shape(options)
+        measured = _fit(options, shape) if options.what == "fit" else _sample(options, shape)
+    except (ValueError, RuntimeError) as error:
+        print(f"benchmarks.speed: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    for title, rows in measured["tables"].items():
+        print(table(title, rows))
+    if options.json is not None:
+        _write(options.json, measured)
+    return 0
+
+
+def _fit(options: argparse.Namespace, shape: ModelShape) -> dict[str, Any]:
+    from benchmarks.speed.fit import FitPlan, measure
+
+    plan = FitPlan(
+        shape=shape,
+        place=_place(options),
+        domain=options.domain_tokens,
+        sample=options.sample_tokens,
+        text=options.text_tokens,
+        batch=options.batch,
+        ragged=options.ragged,
+        rounds=options.rounds,
+        memory=not options.no_memory,
+    )
+    return {"plan": plan, "tables": {_fit_title(plan): measure(plan)}}
+
+
+def _sample(options: argparse.Namespace, shape: ModelShape) -> dict[str, Any]:
+    from benchmarks.speed.sample import SamplePlan, measure_even, measure_uneven
+
+    plan = SamplePlan(
+        shape=shape,
+        place=_place(options),
+        domain=options.domain_tokens,
+        new=options.new_tokens,
+        samples=options.samples,
+        one_by_one=options.one_by_one,
+        slots=options.slots,
+        mean_length=options.mean_length,
+        rounds=options.rounds,
+    )
+    head = _sample_title(plan)
+    return {
+        "plan": plan,
+        "tables": {
+            f"{head}, {plan.new} tokens each": measure_even(plan),
+            f"{head}, ending after {plan.mean_length} tokens on average, at most {plan.new}": (
+                measure_uneven(plan)
+            ),
+        },
+    }
+
+
+def _fit_title(plan: FitPlan) -> str:
+    lengths = "/".join(map(str, plan.lengths)) if plan.ragged else plan.text
+    return (
+        f"one step of the fit: P={plan.domain} Q={plan.sample} L={lengths} B={plan.batch}, "
+        f"{_model_title(plan.shape, plan.place)}"
+    )
+
+
+def _sample_title(plan: SamplePlan) -> str:
+    return (
+        f"{plan.samples} samples behind {plan.domain} domain tokens in {plan.slots} slots, "
+        f"{_model_title(plan.shape, plan.place)}"
+    )
+
+
+def _model_title(shape: ModelShape, place: Place) -> str:
+    body = shape.body_weights / 1e6
+    return (
+        f"{body:.1f} M weights in the body, vocabulary {shape.vocabulary:,}, "
+        f"{place.dtype} on {place.device}, {place.attention}"
+    )
+
+
+def _place(options: argparse.Namespace) -> Place:
+    import torch
+
+    from benchmarks.speed.models import Place
+
+    if options.device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f"device {options.device!r} is not there: use --device cpu")
+    torch.set_num_threads(options.threads)
+    return Place(
+        device=options.device,
+        dtype=options.dtype,
+        attention=options.attention,
+        threads=options.threads,
+    )
+
+
+def _shape(options: argparse.Namespace) -> ModelShape:
+    given = {name: getattr(options, name) for name in _SHAPE_FIELDS}
+    shape = replace(SHAPES[options.shape], **{k: v for k, v in given.items() if v is not None})
+    if shape.hidden % shape.heads or shape.heads % shape.kv_heads:
+        raise ValueError(
+            f"hidden {shape.hidden}, heads {shape.heads}, kv-heads {shape.kv_heads}: "
+            "each must be a multiple of the next"
+        )
+    return shape
+
+
+def _write(path: Path, measured: dict[str, Any]) -> None:
+    tables: dict[str, list[Row]] = measured["tables"]
+    document = {
+        "plan": asdict(measured["plan"]),
+        "tables": {title: [row.values() for row in rows] for title, rows in tables.items()},
+    }
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.speed",
+        description=__doc__,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="what", required=True)
+    fit = commands.add_parser(
+        "fit",
+        help="one step: official passes, shared prefixes, gradient caching",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    sample = commands.add_parser(
+        "sample",
+        help="samples: the official way, transformers' generate, our engine",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    _add_fit(fit)
+    _add_sample(sample)
+    for command in (fit, sample):
+        _add_common(command)
+    return parser
+
+
+def _add_fit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sample-tokens", type=_positive, default=256, help="Q, a reference's own")
+    parser.add_argument("--text-tokens", type=_positive, default=256, help="L, of a reference")
+    parser.add_argument("--batch", type=_at_least_two, default=3, help="B, references of a step")
+    parser.add_argument(
+        "--ragged", action="store_true", help="lengths fall evenly from L to L / 16"
+    )
+    parser.add_argument(
+        "--no-memory", action="store_true", help="leave out peak memory (one process for each way)"
+    )
+
+
+def _add_sample(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--new-tokens", type=_positive, default=256, help="of a sample, at most")
+    parser.add_argument("--samples", type=_positive, default=32, help="drawn by generate and by us")
+    parser.add_argument("--one-by-one", type=_positive, default=1, help="drawn the official way")
+    parser.add_argument("--slots", type=_positive, default=16, help="rows decoded together")
+    parser.add_argument(
+        "--mean-length", type=_positive, default=64, help="where samples end unevenly"
+    )
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--domain-tokens", type=_positive, default=256, help="P")
+    parser.add_argument("--shape", choices=list(SHAPES), default="small", help="of the model")
+    for name in _SHAPE_FIELDS:
+        option = "--" + name.replace("_", "-")
+        parser.add_argument(option, type=_positive, help="in place of the shape's")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
+    parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], default="float32")
+    parser.add_argument("--attention", default="sdpa", help="as transformers names it")
+    parser.add_argument("--threads", type=_positive, default=1, help="of the processor")
+    parser.add_argument("--rounds", type=_positive, default=3, help="how often each way is timed")
+    parser.add_argument("--json", type=Path, help="also write plan and rows to this file")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value}: give at least 1")
+    return value
+
+
+def _at_least_two(text: str) -> int:
+    value = int(text)
+    if value < 2:
+        raise argparse.ArgumentTypeError(f"{value}: the contrastive term needs at least 2")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())
