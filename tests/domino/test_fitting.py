@@ -6,9 +6,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domino import fitting
+from domino import passes
 from domino.fit_config import FitConfig, FittingError
-from domino.fitting import epoch_batches, fit_tokens, split
+from domino.fit_run import FitRun, epoch_batches
+from domino.fitting import fit_tokens, split
+from domino.passes import Passes
 from domino.shared_prefix import Text, domain_losses
 from tests.domino import toy
 from tests.tiny import make_model
@@ -54,12 +56,23 @@ def test_equal_seeds_give_equal_tokens_and_others_do_not(trained, sky):
 
 def test_only_the_batchs_sample_tokens_move(trained, sky):
     model, _ = trained
-    run = fitting._Run(model, sky[:6], QUICK, 0, ())
-    run.step([0, 1, 2], learning_rate=0.1)  # leaves momentum that dense Adam would go on with
-    before = [tokens.detach().clone() for tokens in run._samples]
-    run.step([2, 4], learning_rate=0.1)
-    moved = [not torch.equal(a, b) for a, b in zip(before, run._samples, strict=True)]
-    assert moved == [False, False, True, False, True, False]
+    assert moved_by_the_second_step(model, sky[:6], QUICK) == [2, 4]
+
+
+def test_dense_updates_go_on_moving_what_has_momentum(trained, sky):
+    model, _ = trained
+    dense = dataclasses.replace(QUICK, dense_updates=True)
+    assert moved_by_the_second_step(model, sky[:6], dense) == [0, 1, 2, 4]
+
+
+def moved_by_the_second_step(model, texts, config):
+    """Which sample tokens move in a step on texts 2 and 4, after one on 0, 1 and 2."""
+    run = FitRun(Passes(model, config), texts, config, 0)
+    run.step([0, 1, 2], learning_rate=0.1, weights=config.weights)
+    before = [tokens.detach().clone() for tokens in run.samples]
+    run.step([2, 4], learning_rate=0.1, weights=config.weights)
+    pairs = enumerate(zip(before, run.samples, strict=True))
+    return [index for index, (a, b) in pairs if not torch.equal(a, b)]
 
 
 def test_weights_do_not_move_and_get_no_gradient(sky):
@@ -110,6 +123,7 @@ def test_every_step_logs_every_term_and_diagnostic(trained, sky, form):
     expected = {
         "objective", "domain", "reconstruction", "contrastive", "diagonal_loss",
         "off_diagonal_loss", "gradient_norm", "learning_rate", "norm_ratio", "nearest_cosine",
+        "swap_gap", "swap_lost",
     }  # fmt: skip
     for row in rows:
         assert set(row) == expected
@@ -123,7 +137,7 @@ def test_every_step_logs_every_term_and_diagnostic(trained, sky, form):
 
 def test_without_sample_terms_no_matrix_is_computed(trained, sky, monkeypatch):
     model, _ = trained
-    monkeypatch.setattr(fitting, "loss_matrix", None)  # calling it would fail
+    monkeypatch.setattr(passes, "loss_matrix", None)  # calling it would fail
     config = dataclasses.replace(QUICK, w_reconstruction=0.0, w_contrastive=0.0)
     _, rows = logged(model, sky[:6], config)
     assert rows[0]["objective"] == rows[0]["domain"]

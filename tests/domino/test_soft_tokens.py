@@ -86,7 +86,7 @@ def test_peft_loads_the_adapter_and_gives_the_same_logits_and_greedy_tokens(tmp_
 def test_the_adapter_comes_back_as_it_was(tmp_path):
     tokens = torch.randn(5, 32, generator=rng())
     save_adapter(tmp_path, tokens, make_model().config, "some/backbone")
-    assert torch.equal(load_adapter(tmp_path, 32), tokens)
+    assert torch.equal(load_adapter(tmp_path, make_model().config, "some/backbone"), tokens)
 
 
 def test_another_backbones_width_is_named(tmp_path):
@@ -94,13 +94,13 @@ def test_another_backbones_width_is_named(tmp_path):
     with pytest.raises(
         SoftTokensError, match=r"shape \(5, 32\) for 'some/backbone'; this backbone is 64 wide"
     ):
-        load_adapter(tmp_path, 64)
+        load_adapter(tmp_path, make_model(hidden_size=64).config, "some/backbone")
 
 
 def test_a_damaged_adapter_is_refused(tmp_path):
     with pytest.raises(SoftTokensError, match="holds no prompt-tuning adapter"):
-        load_adapter(tmp_path, 32)
+        load_adapter(tmp_path, make_model().config, "some/backbone")
     save_adapter(tmp_path, torch.zeros(5, 32), make_model().config, "some/backbone")
     (tmp_path / "adapter_model.safetensors").write_bytes(b"torn")
     with pytest.raises(SoftTokensError, match="holds no prompt-tuning adapter"):
-        load_adapter(tmp_path, 32)
+        load_adapter(tmp_path, make_model().config, "some/backbone")

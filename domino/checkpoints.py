@@ -1,0 +1,74 @@
+"""Checkpoints of a fit, from which a killed one goes on exactly as if it had not been killed."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import pickle
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from domino.fit_config import FitConfig, FittingError
+from domino.shared_prefix import Text
+
+CHECKPOINT = "fit.pt"
+_WHERE_NOT_WHAT = ("checkpoint_every",)
+
+
+def fit_identity(config: FitConfig, seed: int, texts: Sequence[Text], **more: Any) -> str:
+    """Return a digest of all that decides how a fit goes, but for the backbone's weights."""
+    plain = {
+        name: value
+        for name, value in dataclasses.asdict(config).items()
+        if name not in _WHERE_NOT_WHAT
+    }
+    ids = [[text.given, *text.ids_L.tolist()] for text in texts]
+    content = json.dumps([plain, seed, ids, more], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+class CheckpointFile:
+    """The newest state of one fit, in one file that is always whole.
+
+    Args:
+        directory: is made when the first state is written.
+        identity: of the fit; the state of another one is refused.
+    """
+
+    def __init__(self, directory: Path, identity: str) -> None:
+        self._path = directory / CHECKPOINT
+        self._identity = identity
+
+    def write(self, state: Mapping[str, Any]) -> None:
+        """Replace the state; a kill at any instant leaves the old one or the new one."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._path.with_suffix(".tmp")
+        with temporary.open("wb") as file:
+            torch.save({"identity": self._identity, "state": dict(state)}, file)
+        temporary.replace(self._path)
+
+    def read(self) -> dict[str, Any] | None:
+        """Return the newest state, its tensors on the CPU; None where none was written.
+
+        Raises:
+            FittingError: the file is damaged, or another fit's.
+        """
+        if not self._path.is_file():
+            return None
+        try:
+            found = torch.load(self._path, map_location="cpu", weights_only=True)
+            identity, state = found["identity"], dict(found["state"])
+        except (OSError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
+            raise FittingError(
+                f"{self._path} is no checkpoint of a fit ({error}): remove it and fit again"
+            ) from error
+        if identity != self._identity:
+            raise FittingError(
+                f"{self._path} is the checkpoint of another fit (other settings, seed, references "
+                "or number of processes): give another directory, or remove it"
+            )
+        return state
