@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 import math
 
@@ -159,22 +160,6 @@ def test_a_split_loses_nothing_and_leaves_two_to_train_on(count, share, seed):
     assert not (count < 8 and held_out)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"batch_size": 1}, "batch_size is 1: give at least 2"),
-        ({"domain_tokens": 0}, "domain_tokens is 0"),
-        ({"epochs": 0}, "epochs is 0"),
-        ({"learning_rate": 0.0}, "learning_rate is 0.0"),
-        ({"held_out": 1.0}, "held_out is 1.0"),
-        ({"initialisation": "text"}, "needs initial_text"),
-    ],
-)
-def test_a_config_that_no_fit_can_follow_is_refused(wrong, message):
-    with pytest.raises(FittingError, match=message):
-        FitConfig(**wrong)
-
-
 def test_texts_that_cannot_be_fitted_are_refused(trained, sky):
     model, _ = trained
     with pytest.raises(FittingError, match="at least 2 references, got 1"):
@@ -199,3 +184,47 @@ def test_an_objective_that_is_not_finite_ends_the_fit_and_says_what_to_do(sky):
     model.lm_head.weight.fill_(float("nan"))
     with pytest.raises(FittingError, match="the objective is nan at step 1: lower learning_rate"):
         fit_tokens(model, sky[:4], QUICK, 0)
+
+
+def test_the_contrastive_weight_follows_its_schedule(trained, sky):
+    model, _ = trained
+    config = dataclasses.replace(QUICK, contrastive_schedule="warmup", contrastive_warmup=0.5)
+    _, rows = logged(model, sky[:6], config)
+    shares = [
+        (row["objective"] - row["domain"] - row["reconstruction"]) / row["contrastive"]
+        for row in rows
+    ]
+    assert shares == pytest.approx([1 / 3, 2 / 3, 1, 1, 1, 1], abs=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_tokens_stay_float32_over_a_backbone_of_half_precision(trained, sky, dtype):
+    model, _ = trained
+    config = dataclasses.replace(QUICK, steps=20)
+    _, rows = logged(model, sky[:6], config)
+    half, half_rows = logged(copy.deepcopy(model).to(dtype), sky[:6], config)
+    assert half.domain_PH.dtype == torch.float32
+    assert not torch.equal(half.domain_PH, half.domain_PH.to(dtype).float())
+    for name in ("objective", "gradient_norm"):
+        assert half_rows[0][name] == pytest.approx(rows[0][name], rel=0.03)
+    assert half_rows[-1]["domain"] == pytest.approx(rows[-1]["domain"], rel=0.05)
+
+
+def test_autocast_changes_the_precision_of_the_passes_and_nothing_else(trained, sky):
+    model, _ = trained
+    config = dataclasses.replace(QUICK, steps=20, held_out=0.3)
+    whole, rows = logged(model, sky[:10], config)
+    cast, cast_rows = logged(model, sky[:10], dataclasses.replace(config, autocast=True))
+    assert cast.domain_PH.dtype == torch.float32
+    assert not torch.equal(cast.domain_PH, whole.domain_PH)
+    assert cast_rows[0]["gradient_norm"] == pytest.approx(rows[0]["gradient_norm"], rel=0.03)
+    assert cast_rows[-1]["domain"] == pytest.approx(rows[-1]["domain"], rel=0.05)
+    assert cast.held_out_loss == pytest.approx(whole.held_out_loss, rel=0.05)
+
+
+def test_a_fit_says_what_it_saw_at_the_step_that_it_keeps(trained, sky):
+    model, _ = trained
+    fitted, rows = logged(model, sky[:10], dataclasses.replace(QUICK, held_out=0.3))
+    assert fitted.diagnostics == rows[fitted.step - 1]
+    assert [row["step"] for row in fitted.curve] == [2, 4, 6]
+    assert all(row == {"step": row["step"], **rows[row["step"] - 1]} for row in fitted.curve)
