@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import pickle
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,10 +60,14 @@ class CheckpointFile:
         """
         if not self._path.is_file():
             return None
+        if not zipfile.is_zipfile(self._path):  # what torch writes; its reader takes older forms
+            raise FittingError(
+                f"{self._path} is no checkpoint of a fit, or a damaged one: remove it and fit again"
+            )
         try:
             found = torch.load(self._path, map_location="cpu", weights_only=True)
             identity, state = found["identity"], dict(found["state"])
-        except (OSError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        except (RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
             raise FittingError(
                 f"{self._path} is no checkpoint of a fit ({error}): remove it and fit again"
             ) from error
