@@ -18,17 +18,28 @@ from domino.shared_prefix import Text
 
 CHECKPOINT = "fit.pt"
 _WHERE_NOT_WHAT = ("checkpoint_every",)
+_VALUES = 8
 
 
-def fit_identity(config: FitConfig, seed: int, texts: Sequence[Text], **more: Any) -> str:
-    """Return a digest of all that decides how a fit goes, but for the backbone's weights."""
+def fit_identity(
+    model: Any, config: FitConfig, seed: int, texts: Sequence[Text], **more: Any
+) -> str:
+    """Return a digest of all that decides how a fit goes.
+
+    Of the backbone it takes each weight's name, shape and first values, which tells checkpoints
+    apart without reading gigabytes.
+    """
     plain = {
         name: value
         for name, value in dataclasses.asdict(config).items()
         if name not in _WHERE_NOT_WHAT
     }
     ids = [[text.given, *text.ids_L.tolist()] for text in texts]
-    content = json.dumps([plain, seed, ids, more], sort_keys=True)
+    weights = [
+        [name, *weight.shape, *weight.detach().flatten()[:_VALUES].tolist()]
+        for name, weight in model.named_parameters()
+    ]
+    content = json.dumps([plain, seed, ids, weights, more], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -73,7 +84,7 @@ class CheckpointFile:
             ) from error
         if identity != self._identity:
             raise FittingError(
-                f"{self._path} is the checkpoint of another fit (other settings, seed, references "
-                "or number of processes): give another directory, or remove it"
+                f"{self._path} is the checkpoint of another fit (other settings, seed, references, "
+                "backbone or number of processes): give another directory, or remove it"
             )
         return state

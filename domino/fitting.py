@@ -74,7 +74,7 @@ def fit_tokens(
         pad_id: the padding token, for `config.padding` "labels".
         guard: draws samples of what could become the checkpoint; None for no guard.
         checkpoints: directory for the state of an unfinished fit, which a later call with the
-            same arguments goes on from; it must be the same disk for all processes' first one.
+            same arguments goes on from; the first process alone reads and writes it.
         log: called after each step with every term, loss, norm and cosine, in the first process;
             a resumed fit first gives it the steps that were taken before.
 
@@ -94,7 +94,7 @@ def fit_tokens(
     file = None
     if checkpoints is not None and config.checkpoint_every:
         more = {"initial": list(initial_ids), "pad": pad_id, "processes": world.size}
-        file = CheckpointFile(checkpoints, fit_identity(config, seed, texts, **more))
+        file = CheckpointFile(checkpoints, fit_identity(model, config, seed, texts, **more))
     return _Loop(run, selection, config, world, file, log).fit()
 
 

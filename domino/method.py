@@ -25,6 +25,10 @@ from domino.turn import Turn
 
 ADAPTER_DIRECTORY = "adapter"
 CARD_FILE = "domino.json"
+_FINDINGS = (
+    "step", "held_out", "diagonal_loss", "off_diagonal_loss", "swap_gap", "norm_ratio",
+    "nearest_cosine", "copy_rate", "distinct_rate",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,9 +153,10 @@ class DominoSynthesizer(Synthesizer):
         return [completion.text for completion in context.engine.generate(requests, sampling)]
 
     def findings(self) -> Mapping[str, float]:
-        """Return what was measured of the tokens that the fit kept, and their step."""
+        """Return the diagnostics of the tokens that the fit kept, and their step."""
         _, fitted = self._require_fit()
-        return {"step": fitted.step, **fitted.diagnostics}
+        found = {"step": fitted.step, **fitted.diagnostics}
+        return {name: found[name] for name in _FINDINGS if name in found}
 
     def save(self, directory: Path) -> None:
         """Write the domain tokens as a PEFT adapter with its card, and how they were fitted.

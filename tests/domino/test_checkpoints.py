@@ -85,13 +85,14 @@ def test_checkpoints_do_not_change_a_fit(model, texts, tmp_path):
     assert not (tmp_path / "b").exists()
 
 
-@pytest.mark.parametrize("change", ["config", "seed", "texts"])
+@pytest.mark.parametrize("change", ["config", "seed", "texts", "model"])
 def test_the_checkpoint_of_another_fit_is_refused(model, texts, tmp_path, change):
     fit(model, texts, tmp_path, dies_at=5)
     other = {
         "config": lambda: fit(model, texts, tmp_path, dataclasses.replace(CONFIG, steps=20)),
         "seed": lambda: fit(model, texts, tmp_path, seed=2),
         "texts": lambda: fit(model, texts[1:], tmp_path),
+        "model": lambda: fit(make_model(seed=1), texts, tmp_path),
     }
     with pytest.raises(FittingError, match="is the checkpoint of another fit"):
         other[change]()
