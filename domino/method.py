@@ -70,8 +70,7 @@ class DominoSynthesizer(Synthesizer):
             _encode(tokenizer, turn.lead, turn.after_lead(reference, domain.template), model.device)
             for reference in domain.references
         ]
-        self._context = context
-        self._fitted = fit_tokens(
+        fitted = fit_tokens(
             model,
             texts,
             self.config,
@@ -82,17 +81,21 @@ class DominoSynthesizer(Synthesizer):
             checkpoints=context.scratch,
             log=context.log,
         )
-        self._card = FitCard(
+        self._context, self._fitted = context, fitted
+        self._card = self._describe(domain, context, turn, fitted)
+
+    def _describe(self, domain: Domain, context: FitContext, turn: Turn, fitted: Fitted) -> FitCard:
+        return FitCard(
             model=context.model,
             config=dataclasses.asdict(self.config),
             seed=context.seed,
             template=domain.template,
             lead=turn.lead,
             references=digests(domain.references),
-            step=self._fitted.step,
-            held_out_loss=self._fitted.held_out_loss,
-            diagnostics=self._fitted.diagnostics,
-            curve=self._fitted.curve,
+            step=fitted.step,
+            held_out_loss=fitted.held_out_loss,
+            diagnostics=fitted.diagnostics,
+            curve=fitted.curve,
         )
 
     def _guard(self, domain: Domain, context: FitContext, *, longest: int) -> Guard | None:
