@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ def load_backbone(path: str | Path, *, device: str = "auto", dtype: str = "auto"
 
     Args:
         path: a directory written by `save_pretrained`, or a hub name.
-        device: "cpu", "cuda", "cuda:1", ...; "auto" is the first GPU where there is one.
+        device: "cpu", "cuda", "cuda:1", ...; "auto" is this process's GPU where there is one.
         dtype: "float32", "bfloat16", ...; "auto" is the checkpoint's own, and float32 on a CPU.
 
     Raises:
@@ -46,12 +47,18 @@ def freeze(model: Any) -> Any:
 
 
 def pick_device(device: str) -> str:
-    """Resolve "auto" to the first GPU, or to the CPU where there is none."""
+    """Resolve "auto" to this process's GPU, or to the CPU where there is none.
+
+    Launchers of several processes number them on each machine by LOCAL_RANK; alone it is the first.
+    """
     import torch
 
     if device != "auto":
         return device
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if not torch.cuda.is_available():
+        return "cpu"
+    rank = os.environ.get("LOCAL_RANK")
+    return "cuda" if rank is None else f"cuda:{rank}"
 
 
 def check_model_directory(path: str | Path) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Any, Literal, Self, get_args
 
 from domino.objective import Form, Weights
 from domino.soft_tokens import Initialisation
+
+Schedule = Literal["constant", "warmup", "cosine"]
+Padding = Literal["ignored", "labels"]
 
 
 class FittingError(RuntimeError):
@@ -22,20 +27,32 @@ class FitConfig:
         sample_tokens: Q, one set for each reference, thrown away after the fit.
         steps: optimiser steps.
         epochs: passes over the references, instead of `steps`.
-        batch_size: references of a step; a last batch of one joins the one before it.
+        batch_size: references of a step in each process; what is left over at the end of an epoch
+            and too little for a batch of two joins the batch before it.
         learning_rate: of Adam, decaying linearly to 0; 1e-3 is the paper's, for 7B models.
         clip_norm: gradients are scaled down to this norm, all tokens of a step together.
+        dense_updates: Adam also moves the sample tokens that are not in the batch, by momentum.
         w_domain: weight of the domain term.
         w_reconstruction: weight of the reconstruction term.
-        w_contrastive: weight of the contrastive term.
+        w_contrastive: weight of the contrastive term, at its highest.
         form: of the contrastive term, "bounded" or "official".
         temperature: of the bounded form.
+        contrastive_schedule: "constant"; "warmup" rises linearly from 0 to `w_contrastive`;
+            "cosine" falls from it to 0 along half a cosine, so that the fit ends on the losses.
+        contrastive_warmup: share of the steps in which "warmup" rises.
+        padding: whether padding behind the shorter references of a batch carries no loss
+            ("ignored") or is predicted like text ("labels", as the official code does).
         initialisation: "vocabulary", "text" (of `initial_text`) or "normal" (the paper's).
         initial_text: for "text".
         held_out: share of the references that only choose the checkpoint, where there are at
             least 8; 0 trains on all and keeps the last step.
-        evaluate_every: steps between held-out losses.
-        patience: held-out losses without a new best before the fit ends early; 0 never ends it.
+        evaluate_every: steps between evaluations, which may become the checkpoint.
+        patience: evaluations without a new best before the fit ends early; 0 never ends it.
+        guard_samples: samples drawn to check what could become the checkpoint; 0 draws none.
+        guard_share: a checkpoint is passed over where more than this share of its samples copy a
+            reference, or repeat one another.
+        autocast: the passes run in bfloat16, tokens and losses stay in float32.
+        checkpoint_every: steps after which a killed fit can go on; 0 never.
     """
 
     domain_tokens: int = 16
@@ -45,21 +62,30 @@ class FitConfig:
     batch_size: int = 4
     learning_rate: float = 1e-2
     clip_norm: float = 1.0
+    dense_updates: bool = False
     w_domain: float = 1.0
     w_reconstruction: float = 1.0
     w_contrastive: float = 1.0
     form: Form = "bounded"
     temperature: float = 1.0
+    contrastive_schedule: Schedule = "constant"
+    contrastive_warmup: float = 0.1
+    padding: Padding = "ignored"
     initialisation: Initialisation = "vocabulary"
     initial_text: str = ""
     held_out: float = 0.15
     evaluate_every: int = 25
     patience: int = 0
+    guard_samples: int = 8
+    guard_share: float = 0.5
+    autocast: bool = False
+    checkpoint_every: int = 50
 
     def __post_init__(self) -> None:
         """Refuse values that no fit can follow."""
         least = {"domain_tokens": 1, "sample_tokens": 1, "steps": 1, "batch_size": 2}
-        for name, low in (least | {"evaluate_every": 1, "patience": 0}).items():
+        least |= {"evaluate_every": 1, "patience": 0, "guard_samples": 0, "checkpoint_every": 0}
+        for name, low in least.items():
             if getattr(self, name) < low:
                 raise FittingError(f"{name} is {getattr(self, name)}: give at least {low}")
         if self.epochs is not None and self.epochs < 1:
@@ -67,15 +93,59 @@ class FitConfig:
         for name in ("learning_rate", "clip_norm"):
             if not 0 < getattr(self, name) < math.inf:
                 raise FittingError(f"{name} is {getattr(self, name)}: give a number above 0")
+        self._check_shares()
+        self._check_choices()
+        _ = self.weights  # validates them
+
+    def _check_shares(self) -> None:
         if not 0 <= self.held_out < 1:
             raise FittingError(f"held_out is {self.held_out}: give a share from 0 to below 1")
+        if not 0 <= self.guard_share <= 1:
+            raise FittingError(f"guard_share is {self.guard_share}: give a share from 0 to 1")
+        if not 0 < self.contrastive_warmup <= 1:
+            raise FittingError(
+                f"contrastive_warmup is {self.contrastive_warmup}: give a share above 0, up to 1"
+            )
+
+    def _check_choices(self) -> None:
+        choices: dict[str, Any] = {
+            "contrastive_schedule": Schedule, "padding": Padding, "initialisation": Initialisation,
+        }  # fmt: skip
+        for name, choice in choices.items():
+            if getattr(self, name) not in get_args(choice):
+                known = ", ".join(map(repr, get_args(choice)))
+                raise FittingError(f"{name} is {getattr(self, name)!r}: give one of {known}")
         if self.initialisation == "text" and not self.initial_text:
             raise FittingError("initialisation 'text' needs initial_text: give one, or another")
-        _ = self.weights  # validates them
+
+    @classmethod
+    def official(cls) -> Self:
+        """Return the paper's run as its public code does it (tongye98/DOMINO at d41f43e).
+
+        N(0, 1) start, the pooled log over all i ≠ j of a batch, padding as labels, and the
+        optimiser that its launch script gets from transformers' Trainer: AdamW without weight
+        decay, which is Adam, over one dense table of sample tokens, gradients clipped at 1,
+        linear decay without warm-up, every reference in training and the last step kept. A last
+        batch of one, NaN there, joins the batch before it.
+        """
+        return cls(
+            domain_tokens=256,
+            sample_tokens=256,
+            epochs=10,
+            batch_size=3,
+            learning_rate=1e-3,
+            clip_norm=1.0,
+            dense_updates=True,
+            form="official",
+            padding="labels",
+            initialisation="normal",
+            held_out=0.0,
+            guard_samples=0,
+        )
 
     @property
     def weights(self) -> Weights:
-        """The objective's weights."""
+        """The objective's weights, the contrastive one at its highest."""
         return Weights(
             domain=self.w_domain,
             reconstruction=self.w_reconstruction,
@@ -83,3 +153,12 @@ class FitConfig:
             form=self.form,
             temperature=self.temperature,
         )
+
+    def weights_at(self, step: int, total: int) -> Weights:
+        """Return the objective's weights at a step from 1 to `total`, as the schedule has them."""
+        factor = 1.0
+        if self.contrastive_schedule == "warmup":
+            factor = min(1.0, step / (self.contrastive_warmup * total))
+        elif self.contrastive_schedule == "cosine":
+            factor = (1 + math.cos(math.pi * (step - 1) / total)) / 2
+        return dataclasses.replace(self.weights, contrastive=self.w_contrastive * factor)

@@ -1,22 +1,28 @@
 """The optimisation loop: soft tokens that reconstruct the references behind a frozen model.
 
-Shapes: N references trained on, P domain tokens, Q sample tokens, H hidden size, B batch.
+Shapes: P domain tokens, H hidden size.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from domino.checkpoints import CheckpointFile, fit_identity
+from domino.diagnostics import Guard
+from domino.distributed import World
 from domino.fit_config import FitConfig, FittingError
-from domino.objective import Terms, objective
+from domino.fit_losses import FitLosses
+from domino.fit_run import FitRun
 from domino.records import derive_seed
-from domino.shared_prefix import Text, domain_losses, loss_matrix
-from domino.soft_tokens import initial_tokens, nearest_cosine, norm_ratio
+from domino.selection import Selection
+from domino.shared_prefix import Text
 
 Log = Callable[[Mapping[str, float], int], None]
 HOLD_OUT_FROM = 8
@@ -25,14 +31,21 @@ HOLD_OUT_FROM = 8
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Fitted:
-    """The domain tokens [P, H] of the best step, float32 on the CPU.
+    """The domain tokens that a fit keeps.
 
-    `held_out_loss` is None where no reference was held out; `step` is then the last one.
+    Attributes:
+        domain_PH: the tokens [P, H], float32 on the CPU.
+        step: the step that they were taken at.
+        held_out_loss: their mean loss over held-out references; None where none was held out.
+        diagnostics: all that was logged at that step.
+        curve: all that was logged at each evaluation, with its "step".
     """
 
     domain_PH: torch.Tensor
     step: int
     held_out_loss: float | None
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
+    curve: tuple[Mapping[str, float], ...] = ()
 
 
 def fit_tokens(
@@ -42,9 +55,15 @@ def fit_tokens(
     seed: int,
     *,
     initial_ids: Sequence[int] = (),
+    pad_id: int = 0,
+    guard: Guard | None = None,
+    checkpoints: Path | None = None,
     log: Log = lambda metrics, step: None,
 ) -> Fitted:
     """Fit soft tokens to texts; equal seeds give equal tokens.
+
+    Under `accelerate launch` every process calls this with the same arguments and gets the same
+    tokens; see `domino.distributed`.
 
     Args:
         model: a causal language model in eval mode whose weights are frozen.
@@ -52,31 +71,113 @@ def fit_tokens(
         config: how.
         seed: of initialisation, order and hold-out.
         initial_ids: the ids of `config.initial_text`.
-        log: called after each step with every term, loss, norm and cosine.
+        pad_id: the padding token, for `config.padding` "labels".
+        guard: draws samples of what could become the checkpoint; None for no guard.
+        checkpoints: directory for the state of an unfinished fit, which a later call with the
+            same arguments goes on from; the first process alone reads and writes it.
+        log: called after each step with every term, loss, norm and cosine, in the first process;
+            a resumed fit first gives it the steps that were taken before.
 
     Raises:
-        FittingError: the model is not frozen, the texts do not fit it, or the objective is not
-            finite.
+        FittingError: the model is not frozen, the texts do not fit it, the checkpoint is not this
+            fit's, or the objective is not finite.
     """
     check_frozen(model)
     check_texts(model, texts, config)
+    world = World.of(model.device)
     kept, held_out = split(len(texts), config.held_out, seed)
-    run = _Run(model, [texts[i] for i in kept], config, seed, initial_ids)
-    best = _Best(model, [texts[i] for i in held_out], config)
-    total = config.steps if config.epochs is None else config.epochs * run.batches_per_epoch
-    for step, batch in zip(range(1, total + 1), run.batches(), strict=False):
-        metrics = run.step(batch, learning_rate=config.learning_rate * (1 - (step - 1) / total))
+    check_parts(len(kept), world)
+    passes = FitLosses(model, config, pad_id)
+    trained, unseen = [texts[i] for i in kept], [texts[i] for i in held_out]
+    run = FitRun(passes, trained, config, seed, initial_ids=initial_ids, world=world)
+    selection = Selection(passes, unseen, config, guard=guard, world=world)
+    file = None
+    if checkpoints is not None and config.checkpoint_every:
+        more = {"initial": list(initial_ids), "pad": pad_id, "processes": world.size}
+        file = CheckpointFile(checkpoints, fit_identity(model, config, seed, texts, **more))
+    return _Loop(run, selection, config, world, file, log).fit()
+
+
+class _Loop:
+    """Steps, evaluations and checkpoints, from the start or from where a killed fit stopped."""
+
+    def __init__(
+        self,
+        run: FitRun,
+        selection: Selection,
+        config: FitConfig,
+        world: World,
+        file: CheckpointFile | None,
+        log: Log,
+    ) -> None:
+        self._run, self._selection, self._config = run, selection, config
+        self._world, self._file, self._log = world, file, log
+        self._rows: list[dict[str, float]] = []
+        self._total = run.total_steps
+
+    def fit(self) -> Fitted:
+        self._resume()
+        batches = itertools.islice(self._run.batches(), len(self._rows), self._total)
+        for batch in batches:
+            if self._selection.exhausted:
+                break
+            step = len(self._rows) + 1
+            self._rows.append(self._step(batch, step))
+            if self._world.first:
+                self._log(self._rows[-1], step)
+            self._keep(step)
+        return self._fitted()
+
+    def _step(self, batch: Sequence[int], step: int) -> dict[str, float]:
+        config = self._config
+        metrics = self._run.step(
+            batch,
+            learning_rate=config.learning_rate * (1 - (step - 1) / self._total),
+            weights=config.weights_at(step, self._total),
+        )
         if not math.isfinite(metrics["objective"]):
             raise FittingError(
                 f"the objective is {metrics['objective']} at step {step}: lower learning_rate "
                 f"(now {config.learning_rate}), use form 'bounded', or check the weights for NaN"
             )
-        if step % config.evaluate_every == 0 or step == total:
-            metrics |= best.look(run.domain_PH, step)
-        log(metrics, step)
-        if best.exhausted:
-            break
-    return best.fitted(run.domain_PH, step)
+        if self._evaluated(step):
+            metrics |= self._selection.look(self._run.domain_PH, step)
+        return metrics
+
+    def _evaluated(self, step: int) -> bool:
+        return step % self._config.evaluate_every == 0 or step == self._total
+
+    def _keep(self, step: int) -> None:
+        if self._file is None or step % self._config.checkpoint_every or not self._world.first:
+            return
+        run, selection = self._run.state(), self._selection.state()
+        self._file.write({"run": run, "selection": selection, "rows": self._rows})
+
+    def _resume(self) -> None:
+        state = self._world.from_first(lambda: self._file and self._file.read())
+        if not state:
+            return
+        self._run.restore(state["run"])
+        self._selection.restore(state["selection"])
+        self._rows = state["rows"]
+        for step, row in enumerate(self._rows, 1):
+            if self._world.first:
+                self._log(row, step)
+
+    def _fitted(self) -> Fitted:
+        best = self._selection.best
+        assert best is not None  # the last step is always an evaluation
+        return Fitted(
+            domain_PH=best.domain_PH,
+            step=best.step,
+            held_out_loss=best.measured.get("held_out"),
+            diagnostics=self._rows[best.step - 1],
+            curve=tuple(
+                {"step": step, **row}
+                for step, row in enumerate(self._rows, 1)
+                if self._evaluated(step)
+            ),
+        )
 
 
 def check_frozen(model: Any) -> None:
@@ -114,6 +215,19 @@ def check_texts(model: Any, texts: Sequence[Text], config: FitConfig) -> None:
             )
 
 
+def check_parts(count: int, world: World) -> None:
+    """Refuse more processes than can have two references each.
+
+    Raises:
+        FittingError: there are fewer than two references to train on for each process.
+    """
+    if count < 2 * world.size:
+        raise FittingError(
+            f"{count} references to train on are too few for {world.size} processes, which need "
+            f"two each: start at most {count // 2}, or hold out fewer"
+        )
+
+
 def split(count: int, share: float, seed: int) -> tuple[list[int], list[int]]:
     """Return the indices to train on and those to hold out, each in their own order."""
     held_out = round(count * share) if count >= HOLD_OUT_FROM else 0
@@ -121,133 +235,3 @@ def split(count: int, share: float, seed: int) -> tuple[list[int], list[int]]:
     order = torch.randperm(count, generator=generator).tolist()
     held_out = min(held_out, count - 2)
     return sorted(order[held_out:]), sorted(order[:held_out])
-
-
-def epoch_batches(count: int, size: int, generator: torch.Generator) -> list[list[int]]:
-    """Cut a random order of all indices into batches, none of them of one index."""
-    order = torch.randperm(count, generator=generator).tolist()
-    batches = [order[start : start + size] for start in range(0, count, size)]
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        last = batches.pop()
-        batches[-1] += last
-    return batches
-
-
-class _Run:
-    """The state of one fit: tokens, optimiser, order of the references."""
-
-    def __init__(
-        self,
-        model: Any,
-        texts: Sequence[Text],
-        config: FitConfig,
-        seed: int,
-        initial_ids: Sequence[int],
-    ) -> None:
-        self._model, self._texts, self._config = model, texts, config
-        self._table_VH = model.get_input_embeddings().weight
-        start = torch.Generator().manual_seed(derive_seed(seed, "initialisation"))
-
-        def new(count: int) -> torch.nn.Parameter:
-            how = config.initialisation
-            return torch.nn.Parameter(
-                initial_tokens(self._table_VH, count, how, start, initial_ids)
-            )
-
-        self.domain_PH = new(config.domain_tokens)
-        uses_samples = config.weights.needs_matrix
-        self._samples = [new(config.sample_tokens) for _ in texts] if uses_samples else []
-        # One parameter for each reference: Adam passes over those without a gradient, so that
-        # only the sample tokens of the batch move.
-        self._optimizer = torch.optim.Adam([self.domain_PH, *self._samples])
-        self._order = torch.Generator().manual_seed(derive_seed(seed, "order"))
-
-    @property
-    def batches_per_epoch(self) -> int:
-        """How many steps one pass over the references takes."""
-        count = torch.Generator().manual_seed(0)
-        return len(epoch_batches(len(self._texts), self._config.batch_size, count))
-
-    def batches(self) -> Iterator[list[int]]:
-        """Yield batches for ever, each epoch in a new order."""
-        while True:
-            yield from epoch_batches(len(self._texts), self._config.batch_size, self._order)
-
-    def step(self, batch: Sequence[int], *, learning_rate: float) -> dict[str, float]:
-        """Take one optimiser step and return its metrics."""
-        domain_B, loss_BB = self._losses(batch)
-        terms = objective(domain_B, loss_BB, self._config.weights)
-        self._optimizer.zero_grad(set_to_none=True)
-        terms.total.backward()
-        moving = [self.domain_PH, *(self._samples[i] for i in batch if self._samples)]
-        norm = torch.nn.utils.clip_grad_norm_(moving, self._config.clip_norm)
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate
-        self._optimizer.step()
-        return self._metrics(terms, loss_BB) | {
-            "gradient_norm": float(norm),
-            "learning_rate": learning_rate,
-        }
-
-    def _losses(self, batch: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor | None]:
-        texts = [self._texts[i] for i in batch]
-        if not self._samples:
-            return domain_losses(self._model, self.domain_PH, texts), None
-        sample_BQH = torch.stack([self._samples[i] for i in batch])
-        return loss_matrix(self._model, self.domain_PH, sample_BQH, texts)
-
-    def _metrics(self, terms: Terms, loss_BB: torch.Tensor | None) -> dict[str, float]:
-        values = {"objective": terms.total, "domain": terms.domain}
-        if terms.reconstruction is not None:
-            values["reconstruction"] = terms.reconstruction
-        if terms.contrastive is not None:
-            values["contrastive"] = terms.contrastive
-        if loss_BB is not None:
-            loss_BB = loss_BB.detach()
-            own = loss_BB.diagonal()
-            values["diagonal_loss"] = own.mean()
-            pairs = max(loss_BB.numel() - len(own), 1)
-            values["off_diagonal_loss"] = (loss_BB.sum() - own.sum()) / pairs
-        return {name: float(value.detach()) for name, value in values.items()} | {
-            "norm_ratio": norm_ratio(self.domain_PH, self._table_VH),
-            "nearest_cosine": nearest_cosine(self.domain_PH, self._table_VH),
-        }
-
-
-class _Best:
-    """Keeps the domain tokens with the lowest held-out loss."""
-
-    def __init__(self, model: Any, texts: Sequence[Text], config: FitConfig) -> None:
-        self._model, self._texts, self._config = model, texts, config
-        self._best: Fitted | None = None
-        self._fruitless = 0
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether patience has run out."""
-        return 0 < self._config.patience <= self._fruitless
-
-    @torch.no_grad()
-    def look(self, domain_PH: torch.Tensor, step: int) -> dict[str, float]:
-        """Measure the held-out loss, where there is anything to measure it on."""
-        if not self._texts:
-            return {}
-        size = self._config.batch_size
-        parts = [self._texts[start : start + size] for start in range(0, len(self._texts), size)]
-        losses = torch.cat([domain_losses(self._model, domain_PH, part) for part in parts])
-        loss = float(losses.mean())
-        if self._best is None or loss < (self._best.held_out_loss or math.inf):
-            self._best = _fitted(domain_PH, step, loss)
-            self._fruitless = 0
-        else:
-            self._fruitless += 1
-        return {"held_out": loss}
-
-    def fitted(self, domain_PH: torch.Tensor, step: int) -> Fitted:
-        """Return the best tokens, or the last where nothing was held out."""
-        return self._best or _fitted(domain_PH, step, None)
-
-
-def _fitted(domain_PH: torch.Tensor, step: int, loss: float | None) -> Fitted:
-    tokens_PH = domain_PH.detach().float().cpu().clone()
-    return Fitted(domain_PH=tokens_PH, step=step, held_out_loss=loss)

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 
 from domino.backbone import Backbone, check_model_directory, load_backbone
-from domino.engines.base import Request, SoftPrompt
-from domino.engines.chat import SENTINEL
+from domino.diagnostics import Guard
+from domino.engines.base import Completion, Request, SoftPrompt
 from domino.engines.transformers_engine import TransformersEngine
+from domino.fit_card import FitCard, digests
 from domino.fit_config import FitConfig
 from domino.fitting import Fitted, fit_tokens
-from domino.records import Provenance, Sampling, Synthetic, derive_seed, stable_id
+from domino.records import Provenance, RecordError, Sampling, Synthetic, derive_seed, stable_id
 from domino.shared_prefix import Text
 from domino.soft_tokens import load_adapter, save_adapter
-from domino.synthesizer import Domain, FitContext, SynthesisError, Synthesizer, Template
-
-if TYPE_CHECKING:
-    from domino.engines.base import Engine
-    from domino.records import Reference
+from domino.synthesizer import Domain, FitContext, SynthesisError, Synthesizer
+from domino.turn import Turn
 
 ADAPTER_DIRECTORY = "adapter"
-SUMMARY_FILE = "domino.json"
+CARD_FILE = "domino.json"
+_FINDINGS = (
+    "step", "held_out", "diagonal_loss", "off_diagonal_loss", "swap_gap", "norm_ratio",
+    "nearest_cosine", "copy_rate", "distinct_rate",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,47 +40,6 @@ class DominoConfig(FitConfig):
     """
 
     requests_per_call: int = 128
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """The chat template around one instruction, as text.
-
-    Attributes:
-        lead: what comes before an instruction.
-        separator: what stands between an instruction and its response.
-        end: the token that ends a turn.
-    """
-
-    lead: str
-    separator: str
-    end: str
-
-    @classmethod
-    def of(cls, engine: Engine) -> Self:
-        """Ask the engine's chat template."""
-        rendered = engine.render([{"role": "user", "content": SENTINEL}])
-        return cls(
-            lead=engine.render([], open_user_turn=True),
-            separator=rendered.partition(SENTINEL)[2],
-            end=engine.end_of_turn,
-        )
-
-    def after_lead(self, reference: Reference, template: Template) -> str:
-        """What follows the lead: the instruction alone, or instruction and response.
-
-        The end token is always part of it, or samples would never stop, also where a template
-        ends a user turn by the next turn's marker.
-        """
-        if template == "pair":
-            return f"{reference.instruction}{self.separator}{reference.response}{self.end}"
-        closing, found, _ = self.separator.partition(self.end)
-        return f"{reference.instruction}{closing if found else self.separator}{self.end}"
-
-    def instruction(self, text: str) -> str:
-        """Cut what was sampled behind the lead down to the instruction."""
-        marker = self.separator.strip()
-        return (text.partition(marker)[0] if marker else text).strip()
 
 
 class DominoSynthesizer(Synthesizer):
@@ -95,6 +55,7 @@ class DominoSynthesizer(Synthesizer):
         self.config = self.config_class() if config is None else config
         self._context: FitContext | None = None
         self._fitted: Fitted | None = None
+        self._card: FitCard | None = None
 
     def fit(self, domain: Domain, context: FitContext) -> None:
         """Fit the soft tokens on the domain's references.
@@ -109,15 +70,49 @@ class DominoSynthesizer(Synthesizer):
             _encode(tokenizer, turn.lead, turn.after_lead(reference, domain.template), model.device)
             for reference in domain.references
         ]
-        self._context = context
-        self._fitted = fit_tokens(
+        fitted = fit_tokens(
             model,
             texts,
             self.config,
             derive_seed(context.seed, self.name),
             initial_ids=_ids(tokenizer, self.config.initial_text),
+            pad_id=_pad_id(tokenizer),
+            guard=self._guard(domain, context, longest=max(map(len, texts))),
+            checkpoints=context.scratch,
             log=context.log,
         )
+        self._context, self._fitted = context, fitted
+        self._card = self._describe(domain, context, turn, fitted)
+
+    def _describe(self, domain: Domain, context: FitContext, turn: Turn, fitted: Fitted) -> FitCard:
+        return FitCard(
+            model=context.model,
+            config=dataclasses.asdict(self.config),
+            seed=context.seed,
+            template=domain.template,
+            lead=turn.lead,
+            references=digests(domain.references),
+            step=fitted.step,
+            held_out_loss=fitted.held_out_loss,
+            diagnostics=fitted.diagnostics,
+            curve=fitted.curve,
+        )
+
+    def _guard(self, domain: Domain, context: FitContext, *, longest: int) -> Guard | None:
+        """Return what samples as synthesis will, but no longer than a copy could be."""
+        if context.sampling is None:
+            return None
+        limit = min(context.sampling.max_new_tokens, longest)
+        sampling = dataclasses.replace(context.sampling, max_new_tokens=limit)
+        numbers = range(self.config.guard_samples)
+        seeds = [derive_seed(sampling.seed, "guard", number) for number in numbers]
+
+        def draw(domain_PH: torch.Tensor) -> list[str]:
+            turn = Turn.of(context.engine)
+            return [turn.instruction(c.text) for c in _draw(context, domain_PH, seeds, sampling)]
+
+        references = tuple(reference.instruction for reference in domain.references)
+        return Guard(draw=draw, references=references)
 
     def synthesize(self, count: int, sampling: Sampling, *, first: int = 0) -> Iterator[Synthetic]:
         """Sample instructions behind the domain tokens; each depends on its own number alone.
@@ -127,15 +122,11 @@ class DominoSynthesizer(Synthesizer):
         """
         context, fitted = self._require_fit()
         turn = Turn.of(context.engine)
-        prompt = SoftPrompt(embeds_PH=fitted.domain_PH, text=turn.lead)
         last = first + count
         for start in range(first, last, self.config.requests_per_call):
             numbers = range(start, min(start + self.config.requests_per_call, last))
-            requests = [
-                Request(prompt=prompt, seed=derive_seed(sampling.seed, "synthesize", number))
-                for number in numbers
-            ]
-            completions = context.engine.generate(requests, sampling)
+            seeds = [derive_seed(sampling.seed, "synthesize", number) for number in numbers]
+            completions = _draw(context, fitted.domain_PH, seeds, sampling)
             for number, completion in zip(numbers, completions, strict=True):
                 yield Synthetic(
                     id=stable_id(self.name, sampling.seed, number),
@@ -164,24 +155,25 @@ class DominoSynthesizer(Synthesizer):
         ]
         return [completion.text for completion in context.engine.generate(requests, sampling)]
 
+    def findings(self) -> Mapping[str, float]:
+        """Return the diagnostics of the tokens that the fit kept, and their step."""
+        _, fitted = self._require_fit()
+        found = {"step": fitted.step, **fitted.diagnostics}
+        return {name: found[name] for name in _FINDINGS if name in found}
+
     def save(self, directory: Path) -> None:
-        """Write the domain tokens as a PEFT adapter, and how they were fitted.
+        """Write the domain tokens as a PEFT adapter with its card, and how they were fitted.
 
         Raises:
             SynthesisError: the method has not been fitted.
         """
         context, fitted = self._require_fit()
-        summary = {
-            "config": dataclasses.asdict(self.config),
-            "seed": context.seed,
-            "step": fitted.step,
-            "held_out_loss": fitted.held_out_loss,
-        }
-        directory.mkdir(parents=True, exist_ok=True)
-        save_adapter(
-            directory / ADAPTER_DIRECTORY, fitted.domain_PH, _model_config(context), context.model
-        )
-        (directory / SUMMARY_FILE).write_text(json.dumps(summary, indent=1), encoding="utf-8")
+        adapter = directory / ADAPTER_DIRECTORY
+        card = self._card
+        assert card is not None  # made together with the tokens
+        save_adapter(adapter, fitted.domain_PH, _model_config(context), card.model)
+        (adapter / "README.md").write_text(card.markdown(), encoding="utf-8")
+        (directory / CARD_FILE).write_text(card.to_json() + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, directory: Path, context: FitContext) -> Self:
@@ -192,17 +184,21 @@ class DominoSynthesizer(Synthesizer):
             SoftTokensError: its tokens do not fit the backbone.
         """
         try:
-            summary = json.loads((directory / SUMMARY_FILE).read_text(encoding="utf-8"))
-            loaded = cls(cls.config_class(**summary["config"]))
-            step, loss = summary["step"], summary["held_out_loss"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            card = FitCard.from_json((directory / CARD_FILE).read_text(encoding="utf-8"))
+            loaded = cls(cls.config_class(**card.config))
+        except (OSError, ValueError, TypeError, RecordError) as error:
             raise SynthesisError(
                 f"{directory} does not hold a fitted {cls.name} ({error}): fit again"
             ) from error
-        width = _model_config(context).hidden_size
-        tokens_PH = load_adapter(directory / ADAPTER_DIRECTORY, width)
-        loaded._context = context
-        loaded._fitted = Fitted(domain_PH=tokens_PH, step=step, held_out_loss=loss)
+        shape = _model_config(context)
+        loaded._context, loaded._card = context, card
+        loaded._fitted = Fitted(
+            domain_PH=load_adapter(directory / ADAPTER_DIRECTORY, shape, context.model),
+            step=card.step,
+            held_out_loss=card.held_out_loss,
+            diagnostics=card.diagnostics,
+            curve=card.curve,
+        )
         return loaded
 
     def _require_fit(self) -> tuple[FitContext, Fitted]:
@@ -236,3 +232,18 @@ def _encode(tokenizer: Any, lead: str, rest: str, device: torch.device) -> Text:
 
 def _ids(tokenizer: Any, text: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _pad_id(tokenizer: Any) -> int:
+    """The token that fills short texts: the tokenizer's own, else the end token."""
+    named = tokenizer.pad_token_id
+    return int(tokenizer.eos_token_id or 0) if named is None else int(named)
+
+
+def _draw(
+    context: FitContext, domain_PH: torch.Tensor, seeds: Sequence[int], sampling: Sampling
+) -> list[Completion]:
+    """Sample behind domain tokens and the lead, one completion for each seed."""
+    prompt = SoftPrompt(embeds_PH=domain_PH, text=Turn.of(context.engine).lead)
+    requests = [Request(prompt=prompt, seed=seed) for seed in seeds]
+    return context.engine.generate(requests, sampling)

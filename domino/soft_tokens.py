@@ -6,6 +6,7 @@ Shapes: P soft tokens, H hidden size, V vocabulary, T tokens of a text.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,8 @@ Initialisation = Literal["vocabulary", "text", "normal"]
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+_LOG = logging.getLogger(__name__)
+_ROWS = 16384
 _KEY = "prompt_embeddings"  # what PEFT calls the tokens of a prompt-tuning adapter
 
 
@@ -63,16 +66,22 @@ def initial_tokens(
 
 def norm_ratio(tokens_PH: torch.Tensor, table_VH: torch.Tensor) -> float:
     """Mean norm of the soft tokens over the mean norm of the vocabulary's embeddings."""
-    return float(
-        tokens_PH.detach().float().norm(dim=-1).mean() / table_VH.float().norm(dim=-1).mean()
-    )
+    return float(_norms(tokens_PH.detach()).mean() / _norms(table_VH).mean())
 
 
 def nearest_cosine(tokens_PH: torch.Tensor, table_VH: torch.Tensor) -> float:
     """Mean over the soft tokens of the cosine to their nearest embedding in the vocabulary."""
     tokens_PH = torch.nn.functional.normalize(tokens_PH.detach().float(), dim=-1)
-    table_VH = torch.nn.functional.normalize(table_VH.float(), dim=-1)
-    return float((tokens_PH @ table_VH.T).amax(-1).mean())
+    nearest = [
+        (tokens_PH @ torch.nn.functional.normalize(rows_RH.float(), dim=-1).T).amax(-1)
+        for rows_RH in table_VH.split(_ROWS)  # a whole table in float32 can take gigabytes
+    ]
+    return float(torch.stack(nearest).amax(0).mean())
+
+
+def _norms(rows_RH: torch.Tensor) -> torch.Tensor:
+    norms_R: torch.Tensor = torch.linalg.vector_norm(rows_RH, dim=-1, dtype=torch.float32)
+    return norms_R
 
 
 def save_adapter(directory: Path, tokens_PH: torch.Tensor, shape: Any, model_name: str) -> None:
@@ -102,24 +111,46 @@ def save_adapter(directory: Path, tokens_PH: torch.Tensor, shape: Any, model_nam
     )
 
 
-def load_adapter(directory: Path, hidden_size: int) -> torch.Tensor:
+def load_adapter(directory: Path, shape: Any, model_name: str) -> torch.Tensor:
     """Read the soft tokens of a prompt-tuning adapter, [P, H], float32.
 
+    A backbone of another width, or of other layers and heads, is another network: its answer to
+    these tokens means nothing, though it may come without an error, so it is refused. The same
+    backbone may lie in another place: another name is a warning.
+
+    Args:
+        directory: what `save_adapter` or PEFT wrote.
+        shape: the config of the backbone that they are for.
+        model_name: its path or hub name.
+
     Raises:
-        SoftTokensError: it is no such adapter, or was made for a model of another width.
+        SoftTokensError: it is no such adapter, or was made for a backbone of another shape.
     """
     try:
         config = json.loads((directory / ADAPTER_CONFIG).read_text(encoding="utf-8"))
         tokens_PH = load_file(str(directory / ADAPTER_WEIGHTS))[_KEY].float()
-    except (OSError, KeyError, json.JSONDecodeError, SafetensorError) as error:
+        name = config["base_model_name_or_path"]
+        made_for = [config["num_layers"], config["num_attention_heads"]]
+    except (OSError, KeyError, TypeError, json.JSONDecodeError, SafetensorError) as error:
         raise SoftTokensError(
             f"{directory} holds no prompt-tuning adapter ({error}): give a directory with "
             f"{ADAPTER_CONFIG} and {ADAPTER_WEIGHTS}, or fit again"
         ) from error
-    if tokens_PH.ndim != 2 or tokens_PH.shape[1] != hidden_size:
+    if tokens_PH.ndim != 2 or tokens_PH.shape[1] != shape.hidden_size:
         raise SoftTokensError(
-            f"{directory} holds soft tokens of shape {tuple(tokens_PH.shape)} for "
-            f"{config.get('base_model_name_or_path')!r}; this backbone is {hidden_size} wide: "
+            f"{directory} holds soft tokens of shape {tuple(tokens_PH.shape)} for {name!r}; "
+            f"this backbone is {shape.hidden_size} wide: "
             "use the backbone that they were fitted on, or fit again"
         )
+    if made_for != [shape.num_hidden_layers, shape.num_attention_heads]:
+        raise SoftTokensError(
+            f"{directory} holds soft tokens for {name!r} of {made_for[0]} layers and {made_for[1]} "
+            f"heads; this backbone has {shape.num_hidden_layers} and {shape.num_attention_heads}: "
+            "use the backbone that they were fitted on, or fit again"
+        )
+    if name != model_name:
+        _LOG.warning(
+            "%s holds soft tokens for %r and is loaded for %r: they mean nothing to another model",
+            directory, name, model_name,
+        )  # fmt: skip
     return tokens_PH

@@ -60,12 +60,18 @@ class FitContext:
         model: directory or hub name of the backbone, for methods that train on it.
         seed: base seed of this run.
         log: called with (metrics by name, step); curves end up in MLflow.
+        sampling: how the harness will sample instructions, for methods that look at their own
+            samples while they learn; None where they must not.
+        scratch: a directory that outlives a kill and is removed once the method is saved, for
+            what an unfinished fit goes on from; None where there is none.
     """
 
     engine: Engine
     model: str
     seed: int
     log: Callable[[Mapping[str, float], int], None] = field(default=lambda metrics, step: None)
+    sampling: Sampling | None = None
+    scratch: Path | None = None
 
 
 class Synthesizer(ABC):
@@ -99,6 +105,10 @@ class Synthesizer(ABC):
 
         Methods without a conditioning of their own return `plain_responses`.
         """
+
+    def findings(self) -> Mapping[str, float]:
+        """Return what the fit found out about itself, by name; nothing where it says nothing."""
+        return {}
 
     @abstractmethod
     def save(self, directory: Path) -> None:

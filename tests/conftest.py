@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Read once, when torch, tokenizers, huggingface_hub and mlflow are imported.
 for _name, _value in {
@@ -15,6 +16,10 @@ for _name, _value in {
 }.items():
     os.environ.setdefault(_name, _value)
 os.environ.pop("MLFLOW_TRACKING_URI", None)  # no test writes where the user keeps runs
+
+# A busy machine can stall any example for a second; pytest's own timeout catches what hangs.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="session")

@@ -18,10 +18,10 @@ from baselines.softsrv.training import contexts, train
 from domino.backbone import Backbone, load_backbone
 from domino.engines.base import Request, SoftPrompt
 from domino.engines.transformers_engine import TransformersEngine
-from domino.method import Turn
 from domino.records import Sampling, derive_seed
 from domino.shared_prefix import Text
 from domino.synthesizer import FitContext
+from domino.turn import Turn
 
 PROMPTS_FILE = "prompts.safetensors"
 _KEY = "prompts"

@@ -112,9 +112,18 @@ class StageContext:
         """Forget the plain engine, so that its memory comes back before another model is loaded."""
         self._engines.clear()
 
-    def fit_context(self, log: Log) -> FitContext:
-        """Return what a method is given while it learns or is loaded."""
-        return FitContext(engine=self.engine(), model=self.model, seed=self.seed, log=log)
+    def fit_context(
+        self, log: Log, *, sampling: Sampling | None = None, scratch: Path | None = None
+    ) -> FitContext:
+        """Return what a method is given while it learns or is loaded; see `FitContext`."""
+        return FitContext(
+            engine=self.engine(),
+            model=self.model,
+            seed=self.seed,
+            log=log,
+            sampling=sampling,
+            scratch=scratch,
+        )
 
 
 def seeded(sampling: Sampling, seed: int, *labels: str | int) -> Sampling:
@@ -125,8 +134,8 @@ def seeded(sampling: Sampling, seed: int, *labels: str | int) -> Sampling:
 def recorded_log(stage: Stage, log: Log) -> Log:
     """Return a log that also appends to the stage's curves.
 
-    Training starts over after a kill and yields the same points again: as many as the file holds
-    already are passed on without being written twice.
+    After a kill training yields the same points again, from the start or as a checkpoint has them:
+    as many as the file holds already are passed on without being written twice.
     """
     written = len(stage.read(LOSSES, Metrics))
     calls = 0

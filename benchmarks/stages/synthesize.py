@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SYNTHETIC = "synthetic.jsonl"
 METHOD = "method"
+SCRATCH = ".fit"  # hidden, and so no part of the finished stage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +50,7 @@ def run(
     stage: Stage,
     context: StageContext,
 ) -> None:
-    """Write synthetic.jsonl and method/; continues where an earlier process stopped.
+    """Write synthetic.jsonl and method/; continues where an earlier process stopped, fits included.
 
     A method that adds no new instruction gives all that it has, whatever `draws` says.
 
@@ -65,20 +66,21 @@ def run(
     if len(made) < wanted:
         sampling = seeded(config.sampling, context.seed, "synthesize")
         made += _draw(method, sampling, len(made), wanted, stage, context)
+    findings = dict(method.findings())
+    if findings:
+        context.progress.note(", ".join(f"{name} {value:.3g}" for name, value in findings.items()))
     require_unique_ids(stage.name, [record.id for record in made])
     missing = wanted - len(made) if method_class.synthesizes else 0
     if missing:
         context.progress.note(f"{config.method} ran dry: {missing} of {wanted} draws are missing")
-    tokens = sum(record.provenance.tokens for record in made)
-    stage.finish(
-        {
-            "drawn": len(made),
-            "missing": missing,
-            "tokens": tokens,
-            "synthesizes": method_class.synthesizes,
-            **({"description": method.description} if method.description else {}),
-        }
-    )
+    summary = {
+        "drawn": len(made),
+        "missing": missing,
+        "tokens": sum(record.provenance.tokens for record in made),
+        "synthesizes": method_class.synthesizes,
+    }
+    said = {"description": method.description, "findings": findings}
+    stage.finish(summary | {name: value for name, value in said.items() if value})
 
 
 def _fitted(
@@ -97,9 +99,15 @@ def _fitted(
             template=context.suite.template,
             description=config.description,
         )
-        method.fit(domain, context.fit_context(recorded_log(stage, context.log)))
+        learning = context.fit_context(
+            recorded_log(stage, context.log),
+            sampling=seeded(config.sampling, context.seed, "fit"),
+            scratch=stage.path / SCRATCH,
+        )
+        method.fit(domain, learning)
         with stage.directory(METHOD) as directory:
             method.save(directory)
+    stage.discard(SCRATCH)
     return method_class.load(saved, context.fit_context(context.log))
 
 

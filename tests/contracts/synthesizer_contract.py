@@ -125,7 +125,10 @@ class SynthesizerContract:
         parameters = list(inspect.signature(self.method_class.fit).parameters)
         assert parameters == ["self", "domain", "context"]
         fields = {f.name for given in (Domain, FitContext) for f in dataclasses.fields(given)}
-        expected = {"references", "template", "description", "engine", "model", "seed", "log"}
+        expected = {
+            "references", "template", "description", "engine", "model", "seed", "log",
+            "sampling", "scratch",
+        }  # fmt: skip
         assert fields == expected
 
     def test_a_method_that_synthesizes_yields_exactly_the_count(self, domain, context, sampling):

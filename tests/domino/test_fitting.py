@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 import math
 
@@ -6,9 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domino import fitting
+from domino import passes
 from domino.fit_config import FitConfig, FittingError
-from domino.fitting import epoch_batches, fit_tokens, split
+from domino.fit_losses import FitLosses
+from domino.fit_run import FitRun, epoch_batches
+from domino.fitting import fit_tokens, split
 from domino.shared_prefix import Text, domain_losses
 from tests.domino import toy
 from tests.tiny import make_model
@@ -54,12 +57,23 @@ def test_equal_seeds_give_equal_tokens_and_others_do_not(trained, sky):
 
 def test_only_the_batchs_sample_tokens_move(trained, sky):
     model, _ = trained
-    run = fitting._Run(model, sky[:6], QUICK, 0, ())
-    run.step([0, 1, 2], learning_rate=0.1)  # leaves momentum that dense Adam would go on with
-    before = [tokens.detach().clone() for tokens in run._samples]
-    run.step([2, 4], learning_rate=0.1)
-    moved = [not torch.equal(a, b) for a, b in zip(before, run._samples, strict=True)]
-    assert moved == [False, False, True, False, True, False]
+    assert moved_by_the_second_step(model, sky[:6], QUICK) == [2, 4]
+
+
+def test_dense_updates_go_on_moving_what_has_momentum(trained, sky):
+    model, _ = trained
+    dense = dataclasses.replace(QUICK, dense_updates=True)
+    assert moved_by_the_second_step(model, sky[:6], dense) == [0, 1, 2, 4]
+
+
+def moved_by_the_second_step(model, texts, config):
+    """Which sample tokens move in a step on texts 2 and 4, after one on 0, 1 and 2."""
+    run = FitRun(FitLosses(model, config), texts, config, 0)
+    run.step([0, 1, 2], learning_rate=0.1, weights=config.weights)
+    before = [tokens.detach().clone() for tokens in run.samples]
+    run.step([2, 4], learning_rate=0.1, weights=config.weights)
+    pairs = enumerate(zip(before, run.samples, strict=True))
+    return [index for index, (a, b) in pairs if not torch.equal(a, b)]
 
 
 def test_weights_do_not_move_and_get_no_gradient(sky):
@@ -110,6 +124,7 @@ def test_every_step_logs_every_term_and_diagnostic(trained, sky, form):
     expected = {
         "objective", "domain", "reconstruction", "contrastive", "diagonal_loss",
         "off_diagonal_loss", "gradient_norm", "learning_rate", "norm_ratio", "nearest_cosine",
+        "swap_gap", "swap_lost",
     }  # fmt: skip
     for row in rows:
         assert set(row) == expected
@@ -123,7 +138,7 @@ def test_every_step_logs_every_term_and_diagnostic(trained, sky, form):
 
 def test_without_sample_terms_no_matrix_is_computed(trained, sky, monkeypatch):
     model, _ = trained
-    monkeypatch.setattr(fitting, "loss_matrix", None)  # calling it would fail
+    monkeypatch.setattr(passes, "loss_matrix", None)  # calling it would fail
     config = dataclasses.replace(QUICK, w_reconstruction=0.0, w_contrastive=0.0)
     _, rows = logged(model, sky[:6], config)
     assert rows[0]["objective"] == rows[0]["domain"]
@@ -143,22 +158,6 @@ def test_a_split_loses_nothing_and_leaves_two_to_train_on(count, share, seed):
     assert sorted(kept + held_out) == list(range(count))
     assert len(kept) >= 2
     assert not (count < 8 and held_out)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"batch_size": 1}, "batch_size is 1: give at least 2"),
-        ({"domain_tokens": 0}, "domain_tokens is 0"),
-        ({"epochs": 0}, "epochs is 0"),
-        ({"learning_rate": 0.0}, "learning_rate is 0.0"),
-        ({"held_out": 1.0}, "held_out is 1.0"),
-        ({"initialisation": "text"}, "needs initial_text"),
-    ],
-)
-def test_a_config_that_no_fit_can_follow_is_refused(wrong, message):
-    with pytest.raises(FittingError, match=message):
-        FitConfig(**wrong)
 
 
 def test_texts_that_cannot_be_fitted_are_refused(trained, sky):
@@ -185,3 +184,47 @@ def test_an_objective_that_is_not_finite_ends_the_fit_and_says_what_to_do(sky):
     model.lm_head.weight.fill_(float("nan"))
     with pytest.raises(FittingError, match="the objective is nan at step 1: lower learning_rate"):
         fit_tokens(model, sky[:4], QUICK, 0)
+
+
+def test_the_contrastive_weight_follows_its_schedule(trained, sky):
+    model, _ = trained
+    config = dataclasses.replace(QUICK, contrastive_schedule="warmup", contrastive_warmup=0.5)
+    _, rows = logged(model, sky[:6], config)
+    shares = [
+        (row["objective"] - row["domain"] - row["reconstruction"]) / row["contrastive"]
+        for row in rows
+    ]
+    assert shares == pytest.approx([1 / 3, 2 / 3, 1, 1, 1, 1], abs=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_tokens_stay_float32_over_a_backbone_of_half_precision(trained, sky, dtype):
+    model, _ = trained
+    config = dataclasses.replace(QUICK, steps=20)
+    _, rows = logged(model, sky[:6], config)
+    half, half_rows = logged(copy.deepcopy(model).to(dtype), sky[:6], config)
+    assert half.domain_PH.dtype == torch.float32
+    assert not torch.equal(half.domain_PH, half.domain_PH.to(dtype).float())
+    for name in ("objective", "gradient_norm"):
+        assert half_rows[0][name] == pytest.approx(rows[0][name], rel=0.03)
+    assert half_rows[-1]["domain"] == pytest.approx(rows[-1]["domain"], rel=0.05)
+
+
+def test_autocast_changes_the_precision_of_the_passes_and_nothing_else(trained, sky):
+    model, _ = trained
+    config = dataclasses.replace(QUICK, steps=20, held_out=0.3)
+    whole, rows = logged(model, sky[:10], config)
+    cast, cast_rows = logged(model, sky[:10], dataclasses.replace(config, autocast=True))
+    assert cast.domain_PH.dtype == torch.float32
+    assert not torch.equal(cast.domain_PH, whole.domain_PH)
+    assert cast_rows[0]["gradient_norm"] == pytest.approx(rows[0]["gradient_norm"], rel=0.03)
+    assert cast_rows[-1]["domain"] == pytest.approx(rows[-1]["domain"], rel=0.05)
+    assert cast.held_out_loss == pytest.approx(whole.held_out_loss, rel=0.05)
+
+
+def test_a_fit_says_what_it_saw_at_the_step_that_it_keeps(trained, sky):
+    model, _ = trained
+    fitted, rows = logged(model, sky[:10], dataclasses.replace(QUICK, held_out=0.3))
+    assert fitted.diagnostics == rows[fitted.step - 1]
+    assert [row["step"] for row in fitted.curve] == [2, 4, 6]
+    assert all(row == {"step": row["step"], **rows[row["step"] - 1]} for row in fitted.curve)

@@ -1,14 +1,19 @@
+import dataclasses
+import hashlib
 import json
+import warnings
 from typing import ClassVar
 
 import pytest
 
 from domino.engines.scripted import ScriptedEngine
 from domino.engines.transformers_engine import TransformersEngine
-from domino.method import DominoConfig, DominoSynthesizer, Turn
+from domino.fit_card import FitCard
+from domino.method import DominoConfig, DominoSynthesizer
 from domino.records import Reference, Sampling
 from domino.soft_tokens import SoftTokensError
 from domino.synthesizer import Domain, FitContext, SynthesisError
+from domino.turn import Turn
 from tests.contracts.synthesizer_contract import SynthesizerContract
 from tests.domino import toy
 from tests.tiny import make_model, make_tokenizer
@@ -89,8 +94,66 @@ def test_the_adapter_loads_in_peft_and_continues_as_the_engine_does(fitted, tmp_
     logits = loaded(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0, -1]
     record = next(fitted.synthesize(1, Sampling(temperature=0.0, max_new_tokens=1)))
     assert tokenizer.decode([int(logits.argmax())]).strip() == record.instruction
-    summary = json.loads((tmp_path / "domino.json").read_text())
-    assert summary["config"]["domain_tokens"] == 4
+
+
+def test_the_card_says_where_the_tokens_come_from(fitted, tmp_path):
+    fitted.save(tmp_path)
+    card = json.loads((tmp_path / "domino.json").read_text())
+    assert card["config"] == dataclasses.asdict(FITTED)
+    assert card["references"] == {
+        reference.id: hashlib.sha256(reference.to_json().encode()).hexdigest()
+        for reference in toy.references("sky", 16)
+    }
+    assert [row["step"] for row in card["curve"]] == [20, 40, 60, 80]
+    page = (tmp_path / "adapter" / "README.md").read_text()
+    for text in (*card["references"].values(), "| learning_rate | 0.02 |", "<|user|>"):
+        assert text in page
+    assert f"{card['curve'][0]['held_out']:.5g}" in page
+
+
+def test_the_code_on_the_card_loads_the_tokens(fitted, tmp_path, toy_directory):
+    fitted.save(tmp_path)
+    card = FitCard.from_json((tmp_path / "domino.json").read_text())
+    page = dataclasses.replace(card, model=toy_directory).markdown()
+    code = page.partition("```python\n")[2].partition("```")[0]
+    code = code.replace("do_sample=True, max_new_tokens=256", "do_sample=False, max_new_tokens=30")
+    found = {"DIRECTORY": str(tmp_path / "adapter")}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Position ids are not supported")  # raised inside PEFT
+        exec(code, found)
+    text = found["tokenizer"].decode(found["output"][0, 1:], skip_special_tokens=False)
+    record = next(fitted.synthesize(1, Sampling(temperature=0.0, max_new_tokens=30)))
+    assert text.partition("<|assistant|>")[0].strip() == record.instruction
+
+
+def test_findings_are_those_of_the_step_that_is_kept_and_outlive_a_load(fitted, tmp_path):
+    fitted.save(tmp_path)
+    found = fitted.findings()
+    assert {"step", "held_out", "swap_gap", "norm_ratio", "nearest_cosine"} <= set(found)
+    loaded = DominoSynthesizer.load(tmp_path, fitted._context)
+    assert loaded.findings() == found
+
+
+def test_a_fit_looks_at_samples_where_it_is_told_how_they_are_drawn(toy_engine):
+    def copy_rates(references, sampling):
+        rows = []
+        context = FitContext(
+            engine=toy_engine, model="toy", seed=0, sampling=sampling,
+            log=lambda metrics, step: rows.append(metrics),
+        )  # fmt: skip
+        config = dataclasses.replace(FITTED, steps=40, guard_samples=30, held_out=0.0)
+        method = DominoSynthesizer(config)
+        method.fit(Domain(references=references), context)
+        return [row["copy_rate"] for row in rows if "copy_rate" in row]
+
+    sampling = Sampling(temperature=0.7, max_new_tokens=40)
+    every_task = tuple(
+        Reference(id=text, instruction=text) for domain in toy.NOUNS
+        for text in toy.instructions(domain)
+    )  # fmt: skip
+    assert min(copy_rates(every_task, sampling)) > 0.8
+    assert max(copy_rates(toy.references("sky", 4), sampling)) < 0.5
+    assert copy_rates(every_task, None) == []
 
 
 def test_every_step_is_logged(toy_engine):

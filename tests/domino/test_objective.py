@@ -77,6 +77,15 @@ def test_losses_of_ten_thousand_give_finite_values_and_gradients(form, size):
     assert torch.isfinite(loss.grad).all()
 
 
+@given(matrices(high=1e4), st.sampled_from(["bounded", "official"]), st.floats(0.1, 10))
+def test_any_losses_up_to_ten_thousand_give_finite_values_and_gradients(loss, form, temperature):
+    loss.requires_grad_()
+    total = objective(loss[0], loss, Weights(form=form, temperature=temperature)).total
+    total.backward()
+    assert torch.isfinite(total)
+    assert torch.isfinite(loss.grad).all()
+
+
 @settings(max_examples=25)
 @given(matrices(high=10.0))
 def test_the_total_is_the_weighted_sum_of_the_terms(loss):

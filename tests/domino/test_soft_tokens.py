@@ -86,7 +86,7 @@ def test_peft_loads_the_adapter_and_gives_the_same_logits_and_greedy_tokens(tmp_
 def test_the_adapter_comes_back_as_it_was(tmp_path):
     tokens = torch.randn(5, 32, generator=rng())
     save_adapter(tmp_path, tokens, make_model().config, "some/backbone")
-    assert torch.equal(load_adapter(tmp_path, 32), tokens)
+    assert torch.equal(load_adapter(tmp_path, make_model().config, "some/backbone"), tokens)
 
 
 def test_another_backbones_width_is_named(tmp_path):
@@ -94,13 +94,41 @@ def test_another_backbones_width_is_named(tmp_path):
     with pytest.raises(
         SoftTokensError, match=r"shape \(5, 32\) for 'some/backbone'; this backbone is 64 wide"
     ):
-        load_adapter(tmp_path, 64)
+        load_adapter(tmp_path, make_model(hidden_size=64).config, "some/backbone")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_hidden_layers": 3}, "of 2 layers and 4 heads; this backbone has 3 and 4"),
+        ({"num_attention_heads": 8}, "of 2 layers and 4 heads; this backbone has 2 and 8"),
+    ],
+)
+def test_a_backbone_of_the_same_width_but_another_shape_is_refused(tmp_path, changes, message):
+    save_adapter(tmp_path, torch.zeros(5, 32), make_model().config, "some/backbone")
+    with pytest.raises(SoftTokensError, match=message):
+        load_adapter(tmp_path, make_model(**changes).config, "some/backbone")
+
+
+def test_a_backbone_of_another_name_is_a_warning(tmp_path, caplog):
+    save_adapter(tmp_path, torch.zeros(5, 32), make_model().config, "some/backbone")
+    load_adapter(tmp_path, make_model().config, "some/backbone")
+    assert not caplog.records
+    load_adapter(tmp_path, make_model().config, "/copies/backbone")
+    assert "for 'some/backbone' and is loaded for '/copies/backbone'" in caplog.text
+
+
+def test_a_vocabulary_larger_than_one_part_has_the_same_nearest_cosine():
+    table = torch.randn(40_000, 4, generator=rng())
+    tokens = torch.randn(3, 4, generator=rng(1))
+    cosines = torch.nn.functional.cosine_similarity(tokens[:, None], table[None], dim=-1)
+    assert nearest_cosine(tokens, table) == pytest.approx(float(cosines.amax(1).mean()), abs=1e-6)
 
 
 def test_a_damaged_adapter_is_refused(tmp_path):
     with pytest.raises(SoftTokensError, match="holds no prompt-tuning adapter"):
-        load_adapter(tmp_path, 32)
+        load_adapter(tmp_path, make_model().config, "some/backbone")
     save_adapter(tmp_path, torch.zeros(5, 32), make_model().config, "some/backbone")
     (tmp_path / "adapter_model.safetensors").write_bytes(b"torn")
     with pytest.raises(SoftTokensError, match="holds no prompt-tuning adapter"):
-        load_adapter(tmp_path, 32)
+        load_adapter(tmp_path, make_model().config, "some/backbone")

@@ -1,16 +1,21 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from benchmarks.stages.context import StageError
 from benchmarks.stages.synthesize import SynthesizeConfig, run
+from domino.engines.transformers_engine import TransformersEngine
+from domino.fit_run import FitRun
 from domino.records import Sampling, Synthetic
 from domino.synthesizer import SynthesisError
 from tests.stages.small import (
+    METHODS,
     Counting,
     SmallSuite,
     assert_same_after_every_kill,
     context,
+    files,
     fresh,
     killed_after,
 )
@@ -37,6 +42,53 @@ def test_a_method_that_had_learned_before_a_kill_does_not_learn_again(tmp_path):
     assert (stage.path / "method").is_dir()
     run(config(), REFERENCES, stage, context())
     assert Counting.fits == [4]
+
+
+@pytest.fixture
+def fit_domino(tiny_backbone, monkeypatch):
+    """Run the stage with DOMINO on a tiny backbone; return the steps that this run took."""
+    monkeypatch.setitem(METHODS, "domino", "domino.method:DominoSynthesizer")
+    engine = TransformersEngine.load(tiny_backbone)
+    real = replace(context(), model=str(tiny_backbone), make_engine=lambda model, adapter: engine)
+    options = {"domain_tokens": 2, "sample_tokens": 2, "steps": 6, "batch_size": 2}
+    options |= {"evaluate_every": 3, "checkpoint_every": 2}
+    step = FitRun.step
+
+    def fit(stage):
+        taken = []
+        monkeypatch.setattr(
+            FitRun, "step", lambda self, *args, **more: taken.append(1) or step(self, *args, **more)
+        )
+        try:
+            run(config("domino", draws=2, **options), REFERENCES, stage, real)
+        finally:
+            steps.append(len(taken))
+
+    steps = []
+    return fit, steps
+
+
+def test_a_killed_fit_goes_on_from_its_checkpoint_and_ends_the_same(tmp_path, fit_domino):
+    fit, steps = fit_domino
+    whole, stage = fresh(tmp_path / "whole", "synthesize"), fresh(tmp_path, "synthesize")
+    fit(whole)
+    with killed_after(stage, 4) as dying:  # in the fifth step
+        fit(dying)
+    fit(stage)
+    assert steps == [6, 5, 2]
+    assert files(stage) == files(whole)
+    assert (stage.path / "method" / "adapter" / "adapter_model.safetensors").read_bytes() == (
+        whole.path / "method" / "adapter" / "adapter_model.safetensors"
+    ).read_bytes()
+    assert not (stage.path / ".fit").exists()
+
+
+def test_what_a_fit_found_out_is_in_the_summary(tmp_path, fit_domino):
+    stage = fresh(tmp_path, "synthesize")
+    fit_domino[0](stage)
+    found = stage.summary["findings"]
+    assert found["step"] == 6
+    assert {"norm_ratio", "nearest_cosine", "swap_gap", "copy_rate", "distinct_rate"} <= set(found)
 
 
 def test_the_curve_goes_to_the_log_and_to_a_file(tmp_path):
