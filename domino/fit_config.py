@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
 
 from domino.objective import Form, Weights
+from domino.shared_prefix import MemoryMode
 from domino.soft_tokens import Initialisation
 
 Schedule = Literal["constant", "warmup", "cosine"]
@@ -52,6 +53,8 @@ class FitConfig:
         guard_share: a checkpoint is passed over where more than this share of its samples copy a
             reference, or repeat one another.
         autocast: the passes run in bfloat16, tokens and losses stay in float32.
+        gradient_caching: "always" or "never" run one prefix at a time, in less memory and more
+            time; "auto" where a step is estimated not to fit otherwise.
         checkpoint_every: steps after which a killed fit can go on; 0 never.
     """
 
@@ -79,6 +82,7 @@ class FitConfig:
     guard_samples: int = 8
     guard_share: float = 0.5
     autocast: bool = False
+    gradient_caching: MemoryMode = "auto"
     checkpoint_every: int = 50
 
     def __post_init__(self) -> None:
@@ -110,6 +114,7 @@ class FitConfig:
     def _check_choices(self) -> None:
         choices: dict[str, Any] = {
             "contrastive_schedule": Schedule, "padding": Padding, "initialisation": Initialisation,
+            "gradient_caching": MemoryMode,
         }  # fmt: skip
         for name, choice in choices.items():
             if getattr(self, name) not in get_args(choice):

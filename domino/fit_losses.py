@@ -24,11 +24,13 @@ class FitLosses:
         model: a causal language model in eval mode whose weights are frozen.
         config: `padding` and `autocast` choose the passes.
         pad_id: what shorter texts are padded with where padding is a label.
+        caching: whether gradients are cached.
     """
 
     model: Any
     config: FitConfig
     pad_id: int = 0
+    caching: bool = False
 
     @property
     def table_VH(self) -> torch.Tensor:
@@ -50,7 +52,9 @@ class FitLosses:
         with self._precision(domain_PH):
             if self.config.padding == "labels":
                 return padded_loss_matrix(self.model, domain_PH, sample_BQH, texts, self.pad_id)
-            return loss_matrix(self.model, domain_PH, sample_BQH, texts)
+            return loss_matrix(
+                self.model, domain_PH, sample_BQH, texts, gradient_caching=self.caching
+            )
 
     @torch.no_grad()
     def held_out(self, domain_PH: torch.Tensor, texts: Sequence[Text]) -> float:

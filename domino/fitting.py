@@ -22,7 +22,7 @@ from domino.fit_losses import FitLosses
 from domino.fit_run import FitRun
 from domino.records import derive_seed
 from domino.selection import Selection
-from domino.shared_prefix import Text
+from domino.shared_prefix import Text, estimate_memory
 
 Log = Callable[[Mapping[str, float], int], None]
 HOLD_OUT_FROM = 8
@@ -59,6 +59,7 @@ def fit_tokens(
     guard: Guard | None = None,
     checkpoints: Path | None = None,
     log: Log = lambda metrics, step: None,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> Fitted:
     """Fit soft tokens to texts; equal seeds give equal tokens.
 
@@ -77,6 +78,7 @@ def fit_tokens(
             same arguments goes on from; the first process alone reads and writes it.
         log: called after each step with every term, loss, norm and cosine, in the first process;
             a resumed fit first gives it the steps that were taken before.
+        tell: called once, before the first step, with the estimate of a step's memory in words.
 
     Raises:
         FittingError: the model is not frozen, the texts do not fit it, the checkpoint is not this
@@ -87,7 +89,8 @@ def fit_tokens(
     world = World.of(model.device)
     kept, held_out = split(len(texts), config.held_out, seed)
     check_parts(len(kept), world)
-    passes = FitLosses(model, config, pad_id)
+    caching = _gradient_caching(model, texts, config, tell)
+    passes = FitLosses(model, config, pad_id, caching)
     trained, unseen = [texts[i] for i in kept], [texts[i] for i in held_out]
     run = FitRun(passes, trained, config, seed, initial_ids=initial_ids, world=world)
     selection = Selection(passes, unseen, config, guard=guard, world=world)
@@ -96,6 +99,24 @@ def fit_tokens(
         more = {"initial": list(initial_ids), "pad": pad_id, "processes": world.size}
         file = CheckpointFile(checkpoints, fit_identity(model, config, seed, texts, **more))
     return _Loop(run, selection, config, world, file, log).fit()
+
+
+def _gradient_caching(
+    model: Any, texts: Sequence[Text], config: FitConfig, tell: Callable[[str], None]
+) -> bool:
+    """Return whether gradients are cached; the official passes have no such mode."""
+    if not config.weights.needs_matrix or config.padding == "labels":
+        return False
+    estimate = estimate_memory(
+        model,
+        domain_tokens=config.domain_tokens,
+        sample_tokens=config.sample_tokens,
+        batch_size=min(config.batch_size + 1, len(texts)),  # a rest of one joins a batch
+        text_tokens=max(map(len, texts)),
+    )
+    caching = estimate.gradient_caching(config.gradient_caching)
+    tell(f"{estimate.describe()}; gradients are {'cached' if caching else 'not cached'}")
+    return caching
 
 
 class _Loop:

@@ -80,6 +80,7 @@ class DominoSynthesizer(Synthesizer):
             guard=self._guard(domain, context, longest=max(map(len, texts))),
             checkpoints=context.scratch,
             log=context.log,
+            tell=context.tell,
         )
         self._context, self._fitted = context, fitted
         self._card = self._describe(domain, context, turn, fitted)

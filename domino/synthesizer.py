@@ -64,6 +64,7 @@ class FitContext:
             samples while they learn; None where they must not.
         scratch: a directory that outlives a kill and is removed once the method is saved, for
             what an unfinished fit goes on from; None where there is none.
+        tell: called with one line that a user should read while the method learns.
     """
 
     engine: Engine
@@ -72,6 +73,7 @@ class FitContext:
     log: Callable[[Mapping[str, float], int], None] = field(default=lambda metrics, step: None)
     sampling: Sampling | None = None
     scratch: Path | None = None
+    tell: Callable[[str], None] = field(default=lambda text: None)
 
 
 class Synthesizer(ABC):

@@ -123,6 +123,7 @@ class StageContext:
             log=log,
             sampling=sampling,
             scratch=scratch,
+            tell=self.progress.note,
         )
 
 

@@ -127,7 +127,7 @@ class SynthesizerContract:
         fields = {f.name for given in (Domain, FitContext) for f in dataclasses.fields(given)}
         expected = {
             "references", "template", "description", "engine", "model", "seed", "log",
-            "sampling", "scratch",
+            "sampling", "scratch", "tell",
         }  # fmt: skip
         assert fields == expected
 

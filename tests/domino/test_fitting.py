@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domino import passes
+from domino import fit_losses
 from domino.fit_config import FitConfig, FittingError
 from domino.fit_losses import FitLosses
 from domino.fit_run import FitRun, epoch_batches
@@ -138,7 +138,7 @@ def test_every_step_logs_every_term_and_diagnostic(trained, sky, form):
 
 def test_without_sample_terms_no_matrix_is_computed(trained, sky, monkeypatch):
     model, _ = trained
-    monkeypatch.setattr(passes, "loss_matrix", None)  # calling it would fail
+    monkeypatch.setattr(fit_losses, "loss_matrix", None)  # calling it would fail
     config = dataclasses.replace(QUICK, w_reconstruction=0.0, w_contrastive=0.0)
     _, rows = logged(model, sky[:6], config)
     assert rows[0]["objective"] == rows[0]["domain"]
@@ -228,3 +228,23 @@ def test_a_fit_says_what_it_saw_at_the_step_that_it_keeps(trained, sky):
     assert fitted.diagnostics == rows[fitted.step - 1]
     assert [row["step"] for row in fitted.curve] == [2, 4, 6]
     assert all(row == {"step": row["step"], **rows[row["step"] - 1]} for row in fitted.curve)
+
+
+@pytest.mark.parametrize(("mode", "words"), [("always", "cached"), ("never", "not cached")])
+def test_memory_is_told_before_the_first_step_and_its_mode_moves_no_token(
+    trained, sky, mode, words
+):
+    model, _ = trained
+    told: list[str] = []
+    counts: list[int] = []
+    config = dataclasses.replace(QUICK, steps=2, gradient_caching=mode)
+    fitted = fit_tokens(
+        model, sky[:6], config, 0,
+        log=lambda metrics, step: counts.append(len(told)), tell=told.append,
+    )  # fmt: skip
+    (line,) = told
+    assert line.startswith("a step needs about")
+    assert line.endswith(f"gradients are {words}")
+    assert counts == [1, 1]
+    usual = fit_tokens(model, sky[:6], dataclasses.replace(QUICK, steps=2), 0)
+    assert torch.allclose(fitted.domain_PH, usual.domain_PH, atol=1e-3)
