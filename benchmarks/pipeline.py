@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.config import RunConfig
 from benchmarks.fields import ConfigError
 from benchmarks.identity import code_version, digest
-from benchmarks.methods import METHODS
+from benchmarks.methods import method_module
 from benchmarks.models import model_digest, resolve_model
 from benchmarks.progress import Display
 from benchmarks.stages.context import EngineFactory, StageContext, transformers_engine
@@ -136,7 +136,7 @@ class Pipeline:
     def _code(self, module: ModuleType, config: Any) -> str:
         """Return the version of the stage's code; a method's own where its config names one."""
         method = getattr(config, "method", None)
-        methods = [METHODS[method].partition(":")[0]] if method else []
+        methods = [method_module(method)] if method else []
         return code_version(module.__name__, suite_module(self.config.suite), *methods)
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from domino.objective import Form, Weights
 from domino.soft_tokens import Initialisation
+from domino.synthesizer import SynthesisError
 
 
-class FittingError(RuntimeError):
+class FittingError(SynthesisError):
     """A fit that cannot start or go on: what, the value, the remedy."""
 
 

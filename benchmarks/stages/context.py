@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from domino.engines.base import EngineError
 from domino.records import Record, Sampling, derive_seed
 from domino.synthesizer import FitContext
 
@@ -28,6 +29,10 @@ EngineFactory = Callable[[str, Path | None], "Engine"]
 
 class StageError(ValueError):
     """A stage cannot work with its config or its inputs: which, the value, what to do."""
+
+
+class BackboneError(StageError):
+    """The backbone cannot be loaded, so that no row can go on."""
 
 
 class Progress(Protocol):
@@ -99,9 +104,16 @@ class StageContext:
     _engines: dict[str, Engine] = field(default_factory=dict, repr=False)
 
     def engine(self) -> Engine:
-        """Return the engine of the plain backbone, made on first use and kept."""
+        """Return the engine of the plain backbone, made on first use and kept.
+
+        Raises:
+            BackboneError: it cannot be loaded.
+        """
         if self.model not in self._engines:
-            self._engines[self.model] = self.make_engine(self.model, None)
+            try:
+                self._engines[self.model] = self.make_engine(self.model, None)
+            except EngineError as error:
+                raise BackboneError(str(error)) from error
         return self._engines[self.model]
 
     def engine_with_adapter(self, adapter: Path) -> Engine:
