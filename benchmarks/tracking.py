@@ -252,13 +252,12 @@ def _batches(items: Sequence[Any], size: int) -> Iterator[list[Any]]:
 def _common_inputs(pipeline: Pipeline) -> list[Any]:
     """Return the data that all rows share: references and problems."""
     config = pipeline.config
-    problems = pipeline.context.suite.problems(config.evaluate.split)
     options = config.suite_options
     return [
         _dataset("references", pipeline.references_digest, options.references_path or config.suite,
                  len(pipeline.references), "fit"),
         _dataset(config.evaluate.split, pipeline.suite_digest, options.dataset or config.suite,
-                 len(problems), "evaluation"),
+                 pipeline.problem_counts[config.evaluate.split], "evaluation"),
     ]  # fmt: skip
 
 
