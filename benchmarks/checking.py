@@ -83,20 +83,28 @@ def check(
     return _check_pairs([(p, g) for p, g in pairs if isinstance(g, Gold)], config, on_done)
 
 
-def canonical_failures(problems: Sequence[Problem], config: SandboxConfig) -> list[Verdict]:
+def canonical_failures(
+    problems: Sequence[Problem],
+    config: SandboxConfig,
+    *,
+    on_done: Callable[[], None] = lambda: None,
+) -> list[Verdict]:
     """Return the verdicts of the canonical solutions that do not pass their own problem.
+
+    Each runs twice: for the expected outputs, and to be checked against them. `on_done` is called
+    as each of these runs ends.
 
     Raises:
         SandboxError: the sandbox itself does not work.
     """
-    golds = golds_of(problems, config)
+    golds = golds_of(problems, config, lambda gold: on_done())
     pairs = [
         (Program(id=f"canonical/{key}", problem_id=key, code=canonical_code(gold.problem)), gold)
         for key, gold in golds.items()
         if isinstance(gold, Gold)
     ]
     failed = [gold for gold in golds.values() if isinstance(gold, Verdict)]
-    verdicts = _check_pairs(pairs, config, None).verdicts
+    verdicts = _check_pairs(pairs, config, lambda verdict: on_done()).verdicts
     return [*failed, *(verdict for verdict in verdicts if not verdict.passed)]
 
 

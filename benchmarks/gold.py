@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,13 +36,21 @@ class Gold:
     plus: Part
 
 
-def golds_of(problems: Sequence[Problem], config: SandboxConfig) -> dict[str, Gold | Verdict]:
+def golds_of(
+    problems: Sequence[Problem],
+    config: SandboxConfig,
+    on_done: Callable[[Gold | Verdict], None] | None = None,
+) -> dict[str, Gold | Verdict]:
     """Run every canonical solution; by problem id, a verdict where one does not run through.
+
+    `on_done` gets each result as it comes.
 
     Raises:
         SandboxError: the sandbox itself does not work.
     """
-    results = WorkerPool(config).map(lambda worker, item: gold_of(worker, item, config), problems)
+    results = WorkerPool(config).map(
+        lambda worker, item: gold_of(worker, item, config), problems, on_done
+    )
     return {problem.id: gold for problem, gold in zip(problems, results, strict=True)}
 
 
