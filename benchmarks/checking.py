@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.comparison import comparison_for
-from benchmarks.gold import Gold, Part, canonical_code, golds_of
+from benchmarks.gold import Gold, KnownGolds, Part, canonical_code, golds_of
 from benchmarks.sandbox import (
     EncodedInputs,
     ErrorMarker,
@@ -53,14 +53,17 @@ def check_programs(
     config: SandboxConfig,
     *,
     on_done: Callable[[Verdict], None] | None = None,
+    known: KnownGolds | None = None,
 ) -> list[Verdict]:
     """Return the verdict on each program, in order; `on_done` gets each when it is final.
+
+    What the problems' canonical solutions showed before may be given as `known`, and is added to.
 
     Raises:
         CheckingError: a program's problem is not there, or its canonical solution fails.
         SandboxError: the sandbox itself does not work.
     """
-    return check(problems, programs, config, on_done=on_done).verdicts
+    return check(problems, programs, config, on_done=on_done, known=known).verdicts
 
 
 def check(
@@ -69,9 +72,10 @@ def check(
     config: SandboxConfig,
     *,
     on_done: Callable[[Verdict], None] | None = None,
+    known: KnownGolds | None = None,
 ) -> CheckReport:
     """Do as `check_programs`, and count the retried timeouts."""
-    golds = golds_of(_problems_of(problems, programs), config)
+    golds = golds_of(_problems_of(problems, programs), config, known=known)
     failed = [gold for gold in golds.values() if isinstance(gold, Verdict)]
     if failed:
         named = ", ".join(f"{verdict.problem_id} ({verdict.detail})" for verdict in failed[:5])
@@ -88,6 +92,7 @@ def canonical_failures(
     config: SandboxConfig,
     *,
     on_done: Callable[[], None] = lambda: None,
+    known: KnownGolds | None = None,
 ) -> list[Verdict]:
     """Return the verdicts of the canonical solutions that do not pass their own problem.
 
@@ -97,7 +102,7 @@ def canonical_failures(
     Raises:
         SandboxError: the sandbox itself does not work.
     """
-    golds = golds_of(problems, config, lambda gold: on_done())
+    golds = golds_of(problems, config, lambda gold: on_done(), known)
     pairs = [
         (Program(id=f"canonical/{key}", problem_id=key, code=canonical_code(gold.problem)), gold)
         for key, gold in golds.items()

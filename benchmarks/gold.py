@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,22 +36,38 @@ class Gold:
     plus: Part
 
 
+KnownGolds = MutableMapping[str, Gold | Verdict]
+"""What canonical solutions showed, by problem id; a verdict where one did not run through."""
+
+
 def golds_of(
     problems: Sequence[Problem],
     config: SandboxConfig,
-    on_done: Callable[[Gold | Verdict], None] | None = None,
+    on_done: Callable[[Gold | Verdict], None] = lambda gold: None,
+    known: KnownGolds | None = None,
 ) -> dict[str, Gold | Verdict]:
     """Run every canonical solution; by problem id, a verdict where one does not run through.
 
-    `on_done` gets each result as it comes.
+    Args:
+        problems: whose solutions are run.
+        config: limits of the sandbox.
+        on_done: gets each result, also those that are known, as it comes.
+        known: results of these problems under these limits; they are not found out again, and new
+            ones are added.
 
     Raises:
         SandboxError: the sandbox itself does not work.
     """
+    known = {} if known is None else known
+    new = [problem for problem in problems if problem.id not in known]
+    for problem in problems:
+        if problem.id in known:
+            on_done(known[problem.id])
     results = WorkerPool(config).map(
-        lambda worker, item: gold_of(worker, item, config), problems, on_done
+        lambda worker, item: gold_of(worker, item, config), new, on_done
     )
-    return {problem.id: gold for problem, gold in zip(problems, results, strict=True)}
+    known.update((problem.id, gold) for problem, gold in zip(new, results, strict=True))
+    return {problem.id: known[problem.id] for problem in problems}
 
 
 def gold_of(worker: Worker, problem: Problem, config: SandboxConfig) -> Gold | Verdict:

@@ -12,6 +12,7 @@ from domino.records import Record, Sampling, derive_seed
 from domino.synthesizer import FitContext
 
 if TYPE_CHECKING:
+    from benchmarks.gold import KnownGolds
     from benchmarks.sandbox import SandboxConfig
     from benchmarks.store import Stage
     from benchmarks.suites.base import Suite
@@ -92,6 +93,7 @@ class StageContext:
         progress: the live display.
         log: called with (metrics by name, step) as curves grow.
         make_engine: how engines are made; tests give a scripted one.
+        golds: what the suite's canonical solutions showed in this process: found out once.
     """
 
     suite: Suite
@@ -101,6 +103,7 @@ class StageContext:
     progress: Progress = field(default_factory=NullProgress)
     log: Log = _no_log
     make_engine: EngineFactory = transformers_engine
+    golds: KnownGolds = field(default_factory=dict, repr=False)
     _engines: dict[str, Engine] = field(default_factory=dict, repr=False)
 
     def engine(self) -> Engine:

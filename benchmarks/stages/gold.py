@@ -48,7 +48,9 @@ def run(config: GoldConfig, stage: Stage, context: StageContext) -> None:
     """
     problems = context.suite.problems(config.split)
     context.progress.start(stage.name, 2 * len(problems))
-    failures = canonical_failures(problems, context.sandbox, on_done=context.progress.advance)
+    failures = canonical_failures(
+        problems, context.sandbox, on_done=context.progress.advance, known=context.golds
+    )
     if failures:
         raise GoldError(config.suite, failures, len(problems))
     stage.finish({"problems": len(problems), "failures": 0})

@@ -15,7 +15,7 @@ from benchmarks.comparison import ComparisonError, comparison_for
 from benchmarks.gold import canonical_code, defines
 from benchmarks.sandbox import Output, SandboxConfig
 from benchmarks.sandbox.worker import codec
-from domino.records import Outcome, Problem, Program
+from domino.records import Outcome, Problem, Program, Verdict
 from tests.sandbox.machine import needs_bubblewrap
 
 CONFIG = SandboxConfig(workers=2)
@@ -260,3 +260,20 @@ def test_infinities_and_nan_are_told_apart() -> None:
     for value in (math.inf, -math.inf):
         assert matches(EXACT, value, value)
         assert not matches(EXACT, value, -value)
+
+
+def test_a_canonical_solution_that_is_known_is_not_run_again(monkeypatch) -> None:
+    program = Program(id="p", problem_id=EXACT.id, code=EXACT.canonical_solution)
+    known: dict = {}
+    assert canonical_failures([EXACT], CONFIG, known=known) == []
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("run again")
+
+    monkeypatch.setattr("benchmarks.gold.gold_of", refuse)
+    done: list[Verdict] = []
+    [verdict] = check_programs([EXACT], [program], CONFIG, on_done=done.append, known=known)
+    assert verdict.passed
+    assert done == [verdict]
+    with pytest.raises(AssertionError, match="run again"):
+        check_programs([EXACT], [program], CONFIG)
