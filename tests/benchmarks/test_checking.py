@@ -12,7 +12,7 @@ from benchmarks.checking import (
     check_programs,
 )
 from benchmarks.comparison import ComparisonError, comparison_for
-from benchmarks.gold import canonical_code, defines
+from benchmarks.gold import Gold, KnownGolds, canonical_code, defines
 from benchmarks.sandbox import Output, SandboxConfig
 from benchmarks.sandbox.worker import codec
 from domino.records import Outcome, Problem, Program, Verdict
@@ -277,3 +277,20 @@ def test_a_canonical_solution_that_is_known_is_not_run_again(monkeypatch) -> Non
     assert done == [verdict]
     with pytest.raises(AssertionError, match="run again"):
         check_programs([EXACT], [program], CONFIG)
+
+
+def test_a_canonical_solution_that_a_busy_machine_slows_down_is_no_failure() -> None:
+    """Its limits are those of a moment when it ran a hundred times as fast."""
+    code = "import time\ndef f(x):\n    time.sleep(0.1)\n    return x"
+    slow = replace(EXACT, canonical_solution=code)
+    known: KnownGolds = {}
+    assert canonical_failures([slow], CONFIG, known=known) == []
+    gold = known[slow.id]
+    assert isinstance(gold, Gold)
+    parts = [replace(p, limits_s=(0.001,) * len(p.limits_s)) for p in (gold.base, gold.plus)]
+    known[slow.id] = Gold(slow, *parts)
+    assert canonical_failures([slow], CONFIG, known=known) == []
+    [verdict] = check_programs(
+        [slow], [Program(id="p", problem_id=slow.id, code=code)], CONFIG, known=known
+    )
+    assert verdict.plus is Outcome.TIMEOUT, "the limits hold for every other program"
