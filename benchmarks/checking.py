@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.comparison import comparison_for
-from benchmarks.gold import Gold, Part, canonical_code, golds_of
+from benchmarks.gold import Gold, KnownGolds, Part, canonical_code, golds_of
 from benchmarks.sandbox import (
     EncodedInputs,
     ErrorMarker,
@@ -53,14 +53,17 @@ def check_programs(
     config: SandboxConfig,
     *,
     on_done: Callable[[Verdict], None] | None = None,
+    known: KnownGolds | None = None,
 ) -> list[Verdict]:
     """Return the verdict on each program, in order; `on_done` gets each when it is final.
+
+    What the problems' canonical solutions showed before may be given as `known`, and is added to.
 
     Raises:
         CheckingError: a program's problem is not there, or its canonical solution fails.
         SandboxError: the sandbox itself does not work.
     """
-    return check(problems, programs, config, on_done=on_done).verdicts
+    return check(problems, programs, config, on_done=on_done, known=known).verdicts
 
 
 def check(
@@ -69,9 +72,10 @@ def check(
     config: SandboxConfig,
     *,
     on_done: Callable[[Verdict], None] | None = None,
+    known: KnownGolds | None = None,
 ) -> CheckReport:
     """Do as `check_programs`, and count the retried timeouts."""
-    golds = golds_of(_problems_of(problems, programs), config)
+    golds = golds_of(_problems_of(problems, programs), config, known=known)
     failed = [gold for gold in golds.values() if isinstance(gold, Verdict)]
     if failed:
         named = ", ".join(f"{verdict.problem_id} ({verdict.detail})" for verdict in failed[:5])
@@ -83,20 +87,35 @@ def check(
     return _check_pairs([(p, g) for p, g in pairs if isinstance(g, Gold)], config, on_done)
 
 
-def canonical_failures(problems: Sequence[Problem], config: SandboxConfig) -> list[Verdict]:
+def canonical_failures(
+    problems: Sequence[Problem],
+    config: SandboxConfig,
+    *,
+    on_done: Callable[[], None] = lambda: None,
+    known: KnownGolds | None = None,
+) -> list[Verdict]:
     """Return the verdicts of the canonical solutions that do not pass their own problem.
+
+    Each runs twice: for the expected outputs, and to be checked against them. `on_done` is called
+    as each of these runs ends. Limits come from the first run; on a machine that has since become
+    busy the second may pass them, and is then tried once more with a canonical solution's own time.
 
     Raises:
         SandboxError: the sandbox itself does not work.
     """
-    golds = golds_of(problems, config)
+    golds = golds_of(problems, config, lambda gold: on_done(), known)
     pairs = [
         (Program(id=f"canonical/{key}", problem_id=key, code=canonical_code(gold.problem)), gold)
         for key, gold in golds.items()
         if isinstance(gold, Gold)
     ]
     failed = [gold for gold in golds.values() if isinstance(gold, Verdict)]
-    verdicts = _check_pairs(pairs, config, None).verdicts
+    verdicts = _check_pairs(pairs, config, lambda verdict: on_done()).verdicts
+    late = [index for index, verdict in enumerate(verdicts) if _timed_out(verdict)]
+    patient = [(pairs[index][0], pairs[index][1].patient()) for index in late]
+    again = _check_pairs(patient, config, None).verdicts
+    for index, verdict in zip(late, again, strict=True):
+        verdicts[index] = verdict
     return [*failed, *(verdict for verdict in verdicts if not verdict.passed)]
 
 

@@ -1,8 +1,8 @@
 """The command line of `python -m benchmarks.run`: options, presets and files into one config.
 
 What is wrong with the input is one line and exit code 2; a machine that cannot go on (a full
-disk, a broken sandbox) is one line and exit code 1; anything else is a fault of ours and keeps
-its traceback.
+disk, a broken sandbox) is one line and exit code 1, which is also a run's where a method failed;
+anything else is a fault of ours and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ def _main(arguments: Sequence[str]) -> int:
 
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning  # type: ignore[assignment]
-        execute(command.config, json_path=command.json, plain=command.plain)
-    return 0
+        report = execute(command.config, json_path=command.json, plain=command.plain)
+    return 1 if report.failed else 0
 
 
 def _say(text: str, code: int) -> int:
@@ -114,8 +114,8 @@ def read_command(arguments: Sequence[str]) -> Command:
     values: dict[str, Any] = {}
     for path in given.config:
         values = merge(values, read_config_file(Path(path)))
-    for path, value in [*_overrides(options, given), *_free_form(rest, options)]:
-        values = merge(values, _nested(path, value))
+    for part in [*_overrides(options, given), *_free_form(rest, options)]:
+        values = merge(values, part)
     preset = load_preset(_preset_name(given.preset, values))
     values.pop("preset", None)
     values = merge({"method_options": dict(preset.method_options)}, values)
@@ -166,21 +166,23 @@ def _words(value: Any) -> str:
     return str(value) if value not in ("", {}) else "none"
 
 
-def _overrides(options: Iterable[Leaf], given: argparse.Namespace) -> list[tuple[str, Any]]:
+def _overrides(options: Iterable[Leaf], given: argparse.Namespace) -> list[dict[str, Any]]:
     texts = vars(given)
     return [
-        (leaf.path, convert_text(f"--{leaf.path}", leaf.hint, texts[leaf.path]))
+        _nested(leaf.path.split("."), convert_text(f"--{leaf.path}", leaf.hint, texts[leaf.path]))
         for leaf in options
         if leaf.path in texts
     ]
 
 
-def _free_form(rest: Sequence[str], options: Iterable[Leaf]) -> list[tuple[str, Any]]:
+def _free_form(rest: Sequence[str], options: Iterable[Leaf]) -> list[dict[str, Any]]:
     """Return the options of single methods (--method_options.NAME.FIELD); refuse all others."""
     pending, found = list(rest), []
     while pending:
         name, equals, text = pending.pop(0).partition("=")
-        if not name.startswith(_FREE_FORM) or name.count(".") != 2:
+        # A plug-in's name (package.module:Class) has dots of its own; a field's has none.
+        method, _, option = name.removeprefix(_FREE_FORM).rpartition(".")
+        if not name.startswith(_FREE_FORM) or not method or not option:
             known = [f"--{leaf.path}" for leaf in options]
             what = "option" if name.startswith("-") else "argument"
             raise ConfigError(f"unknown {what} {name}{closest(name, known)}; see --help")
@@ -188,7 +190,8 @@ def _free_form(rest: Sequence[str], options: Iterable[Leaf]) -> list[tuple[str, 
             if not pending:
                 raise ConfigError(f"{name} needs a value")
             text = pending.pop(0)
-        found.append((name[2:], convert_text(name, Any, text)))
+        value = convert_text(name, Any, text)
+        found.append(_nested(["method_options", method, option], value))
     return found
 
 
@@ -209,8 +212,8 @@ def _json_path(text: str | None) -> Path | None:
     return path
 
 
-def _nested(path: str, value: Any) -> dict[str, Any]:
-    for name in reversed(path.split(".")):
+def _nested(path: Sequence[str], value: Any) -> dict[str, Any]:
+    for name in reversed(path):
         value = {name: value}
     return dict(value)
 

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from benchmarks.fields import ConfigError, closest
-from benchmarks.methods import METHODS
+from benchmarks.methods import METHODS, is_plug_in
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.stages.decontaminate import DecontaminateConfig
 from benchmarks.stages.evaluate import EvaluateConfig
@@ -36,7 +36,7 @@ class RunConfig:
         suite: name of the benchmark.
         suite_options: where its data is, and which part of it is meant.
         model: directory or hub name of the backbone; "housestyle" is the one shipped here.
-        methods: names of the methods, one row each.
+        methods: names of the methods, one row each; package.module:Class is one of your own.
         method_options: fields of a method's own config, by method name.
         seeds: each seed is a whole pipeline: fit, synthesis, fine-tuning, evaluation.
         references: how many of the suite's references are used; null uses all.
@@ -82,8 +82,9 @@ class RunConfig:
     def __post_init__(self) -> None:
         """Refuse names that are not known and numbers that no run can follow."""
         _require_known("suite", [self.suite], SUITES)
-        _require_known("methods", self.methods, METHODS)
-        _require_known("method_options", self.method_options, METHODS)
+        for name in ("methods", "method_options"):
+            named = [method for method in getattr(self, name) if not is_plug_in(method)]
+            _require_known(name, named, METHODS)
         _require_distinct("methods", self.methods)
         _require_distinct("seeds", self.seeds)
         _require_at_least("seeds", min(self.seeds), 0)

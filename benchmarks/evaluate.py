@@ -33,10 +33,14 @@ class Row:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Score samples, print the table, and return the exit code: 2 on bad input, with one line."""
+    """Score samples, print the table, and return the exit code.
+
+    What is wrong with the input is one line and 2; a machine that cannot go on is one line and 1.
+    """
     options = _parser().parse_args(arguments)
     try:
         config = _config(options)
+        _check_json(options.json)
         file = load_problems(_DATASETS[options.suite], options.dataset)
         programs = read_samples(options.samples, file.problems)
         started = time.monotonic()
@@ -48,11 +52,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows = score(report.verdicts)
         if options.json is not None:
             _write_json(options, file.digest, rows, report)
-    except (SuiteError, SandboxConfigError, SandboxError, CheckingError, OSError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
+    except (SuiteError, SandboxConfigError, CheckingError) as error:
+        return _say(error, 2)
+    except (SandboxError, OSError) as error:
+        return _say(error, 1)
     sys.stdout.write(table(options.suite, file.digest, rows, report, seconds))
     return 0
+
+
+def _say(error: Exception, code: int) -> int:
+    sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+    return code
 
 
 def score(verdicts: Sequence[Verdict]) -> list[Row]:
@@ -133,6 +143,12 @@ def _parser() -> argparse.ArgumentParser:
 def _config(options: argparse.Namespace) -> SandboxConfig:
     config = SandboxConfig(allow_unsandboxed=not options.require_sandbox)
     return config if options.workers is None else replace(config, workers=options.workers)
+
+
+def _check_json(path: Path | None) -> None:
+    """Refuse, before anything is run, a place that no file can be written to."""
+    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+        raise SuiteError(f"--json {path}: give a file in a directory that exists")
 
 
 def _show_warning(message: Warning | str, *details: object, **more: object) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarks.sandbox import EncodedInputs, Job, JobResult, Output, SandboxConfig, WorkerPool
@@ -26,6 +26,11 @@ class Part:
     timeout_s: float
     output_bytes: int
 
+    def patient(self) -> Part:
+        """Return the same with the time of a canonical solution for every call."""
+        limits_s = (_CANONICAL_TIMEOUT_S,) * len(self.limits_s)
+        return replace(self, limits_s=limits_s, timeout_s=_CANONICAL_TIMEOUT_S)
+
 
 @dataclass(frozen=True, slots=True)
 class Gold:
@@ -35,15 +40,43 @@ class Gold:
     base: Part
     plus: Part
 
+    def patient(self) -> Gold:
+        """Return the same with the time of a canonical solution for every call."""
+        return Gold(self.problem, self.base.patient(), self.plus.patient())
 
-def golds_of(problems: Sequence[Problem], config: SandboxConfig) -> dict[str, Gold | Verdict]:
+
+KnownGolds = MutableMapping[str, Gold | Verdict]
+"""What canonical solutions showed, by problem id; a verdict where one did not run through."""
+
+
+def golds_of(
+    problems: Sequence[Problem],
+    config: SandboxConfig,
+    on_done: Callable[[Gold | Verdict], None] = lambda gold: None,
+    known: KnownGolds | None = None,
+) -> dict[str, Gold | Verdict]:
     """Run every canonical solution; by problem id, a verdict where one does not run through.
+
+    Args:
+        problems: whose solutions are run.
+        config: limits of the sandbox.
+        on_done: gets each result, also those that are known, as it comes.
+        known: results of these problems under these limits; they are not found out again, and new
+            ones are added.
 
     Raises:
         SandboxError: the sandbox itself does not work.
     """
-    results = WorkerPool(config).map(lambda worker, item: gold_of(worker, item, config), problems)
-    return {problem.id: gold for problem, gold in zip(problems, results, strict=True)}
+    known = {} if known is None else known
+    new = [problem for problem in problems if problem.id not in known]
+    for problem in problems:
+        if problem.id in known:
+            on_done(known[problem.id])
+    results = WorkerPool(config).map(
+        lambda worker, item: gold_of(worker, item, config), new, on_done
+    )
+    known.update((problem.id, gold) for problem, gold in zip(new, results, strict=True))
+    return {problem.id: known[problem.id] for problem in problems}
 
 
 def gold_of(worker: Worker, problem: Problem, config: SandboxConfig) -> Gold | Verdict:

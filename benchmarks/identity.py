@@ -1,9 +1,9 @@
 """What addresses are made of: digests of source code, of data and of installed libraries.
 
 A stage's code is its module and every module of this repository that it imports, directly or not,
-with the prompts beside them, and the versions of the libraries that compute. Comments and layout
-are no code. Modules that only map names or keep files are left out: adding a method must not make
-finished stages stale.
+with the prompts beside them, and the versions of the libraries that compute. A plug-in's own
+package counts as well. Comments and layout are no code. Modules that only map names or keep files
+are left out: adding a method must not make finished stages stale.
 """
 
 from __future__ import annotations
@@ -96,7 +96,10 @@ def _source(module: str) -> _Source:
     if path is None:
         raise ModuleNotFoundError(f"no source file of module {module!r} below {ROOT}")
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    imports = tuple(sorted({name for name in _imports(tree) if _file(name)}))
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    packages = {*_PACKAGES, module.partition(".")[0]}
+    named = {name for name in _imports(tree, package) if name.partition(".")[0] in packages}
+    imports = tuple(sorted(name for name in named if _file(name)))
     return _Source(digest=hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imports=imports)
 
 
@@ -109,19 +112,22 @@ def _file(module: str) -> Path | None:
             return path
     if module.split(".")[0] in _PACKAGES:
         return None
-    spec = importlib.util.find_spec(module)
+    try:
+        spec = importlib.util.find_spec(module)
+    except ModuleNotFoundError:  # a name inside a module, which is no module itself
+        return None
     return Path(spec.origin) if spec and spec.origin else None
 
 
-def _imports(node: ast.AST) -> Iterator[str]:
-    """Yield the names of our modules that the code imports at run time, wherever it does."""
+def _imports(node: ast.AST, package: str) -> Iterator[str]:
+    """Yield the names that code of a package imports at run time, wherever it does."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
             continue  # for type checkers alone
-        names: list[str] = []
         if isinstance(child, ast.Import):
-            names = [alias.name for alias in child.names]
-        elif isinstance(child, ast.ImportFrom) and child.module:
-            names = [child.module, *(f"{child.module}.{alias.name}" for alias in child.names)]
-        yield from (name for name in names if name.split(".")[0] in _PACKAGES)
-        yield from _imports(child)
+            yield from (alias.name for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            dots = "." * child.level
+            base = importlib.util.resolve_name(dots + (child.module or ""), package or None)
+            yield from (base, *(f"{base}.{alias.name}" for alias in child.names))
+        yield from _imports(child, package)

@@ -10,20 +10,30 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from benchmarks.fields import ConfigError, update
-from benchmarks.methods import load_method
+from benchmarks.methods import is_plug_in, load_method
 from benchmarks.pipeline import Pipeline, open_pipeline
 from benchmarks.progress import Display, make_display
 from benchmarks.report.comparisons import compare
 from benchmarks.report.facts import fact_rows
 from benchmarks.report.rows import method_rows
 from benchmarks.report.table import Report, show, write_json
-from benchmarks.run import Row, respond_config, run_rows, step_count, synthesize_config
+from benchmarks.run import (
+    FailedRow,
+    Row,
+    respond_config,
+    run_rows,
+    step_count,
+    synthesize_config,
+)
 from benchmarks.stages import respond, synthesize
 from benchmarks.stages.context import EngineFactory, transformers_engine
 from benchmarks.tracking import Tracker
 from benchmarks.tracking_values import tracking_place
+from domino.synthesizer import Domain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmarks.config import RunConfig
     from benchmarks.store import Stage
 
@@ -68,20 +78,36 @@ def _run(
     )  # fmt: skip
     check_before_work(pipeline)
     with tracker.invocation(pipeline):
-        rows = run_rows(pipeline, on_row=tracker.begin_row)
-        report = _report(pipeline, rows, time.monotonic() - began, sum(reused))
+        rows = run_rows(
+            pipeline, on_row=tracker.begin_row, on_failure=_announcing(display, tracker)
+        )
+        report = _report(pipeline, rows, time.monotonic() - began, reused)
         tracker.log_report(report)
     return report, tracker.where()
 
 
+def _announcing(display: Display, tracker: Tracker) -> Callable[[FailedRow], None]:
+    def announce(row: FailedRow) -> None:
+        display.line(f"FAILED {row.method} seed {row.seed} in {row.stage}: {row.reason}")
+        tracker.fail_row(f"{row.stage}: {row.reason}")
+
+    return announce
+
+
 def check_before_work(pipeline: Pipeline) -> None:
-    """Refuse options of methods, and a responder, that would only fail in the middle of the run.
+    """Refuse methods, options and references that would only fail in the middle of the run.
 
     Raises:
+        MethodError: a plug-in cannot be imported, or is no method.
         ConfigError: a method has no such option, or not with this value.
         StageError: the responder cannot be had from these references.
+        SynthesisError: no method could learn from these references.
     """
     config = pipeline.config
+    for method in config.methods:
+        if is_plug_in(method):
+            load_method(method)
+    Domain(references=pipeline.references, template=pipeline.context.suite.template)
     for method, options in config.method_options.items():
         if method in config.methods and options and not _synthesized(pipeline, method):
             method_class: Any = load_method(method)
@@ -101,7 +127,9 @@ def _synthesized(pipeline: Pipeline, method: str) -> bool:
     return all(stage.complete for stage in stages)
 
 
-def _report(pipeline: Pipeline, rows: list[Row], seconds: float, reused: int) -> Report:
+def _report(
+    pipeline: Pipeline, rows: list[Row | FailedRow], seconds: float, reused: list[bool]
+) -> Report:
     config = pipeline.config
     about = {
         "suite": config.suite,
@@ -120,10 +148,16 @@ def _report(pipeline: Pipeline, rows: list[Row], seconds: float, reused: int) ->
     return Report(
         about=about,
         rows=method_rows(rows, config.evaluate.ks),
-        facts=fact_rows(rows, pipeline.context.suite),
+        facts=fact_rows([row for row in rows if isinstance(row, Row)], pipeline.context.suite),
         stored=config.output.resolve(),
         seconds=seconds,
-        reused=reused,
-        stages=step_count(config),
-        comparisons=compare(rows),
+        reused=sum(reused),
+        stages=len(reused),
+        comparisons=compare(_whole(rows)),
     )
+
+
+def _whole(rows: list[Row | FailedRow]) -> list[Row]:
+    """Return the rows of the methods that have one for every seed: others cannot be paired."""
+    failed = {row.method for row in rows if isinstance(row, FailedRow)}
+    return [row for row in rows if isinstance(row, Row) and row.method not in failed]

@@ -1,11 +1,15 @@
-"""Methods by name: an explicit map, and the loading of the one that is asked for."""
+"""Methods by name: an explicit map, and plug-ins named as "package.module:Class"."""
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
-from collections.abc import Mapping
+import inspect
+import re
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
+from typing import Any
 
 from domino.synthesizer import Synthesizer
 
@@ -27,21 +31,86 @@ METHODS: Mapping[str, str] = MappingProxyType(
 )
 """Method name to "module:Class"; a module is imported when its method is first loaded."""
 
+_PLUG_IN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+
 
 class MethodError(ValueError):
-    """A name that is no method: the name, those that are known, the closest one."""
+    """A name that is no method, or a plug-in that cannot be one: which, why, what to do."""
+
+
+def is_plug_in(name: str) -> bool:
+    """Whether a name has the form "package.module:Class" and is none of the map's."""
+    return name not in METHODS and _PLUG_IN.fullmatch(name) is not None
+
+
+def method_module(name: str) -> str:
+    """Return the module that a method's class is in.
+
+    Raises:
+        MethodError: no method has this name, and it names no class.
+    """
+    return _location(name)[0]
 
 
 def load_method(name: str) -> type[Synthesizer]:
     """Return the class of a method.
 
     Raises:
-        MethodError: no method has this name.
+        MethodError: no method has this name, or a plug-in cannot be imported or is no Synthesizer.
     """
-    if name not in METHODS:
-        close = get_close_matches(name, METHODS, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ";"
-        raise MethodError(f"no method is named {name!r}{hint} known are {', '.join(METHODS)}")
-    module, _, class_name = METHODS[name].partition(":")
-    loaded: type[Synthesizer] = getattr(importlib.import_module(module), class_name)
-    return loaded
+    module, class_name = _location(name)
+    if name in METHODS:
+        loaded: type[Synthesizer] = getattr(importlib.import_module(module), class_name)
+        return loaded
+    return _plug_in(name, module, class_name)
+
+
+def _location(name: str) -> tuple[str, str]:
+    if name not in METHODS and not is_plug_in(name):
+        raise MethodError(
+            f"no method is named {name!r}{_hint(name, METHODS)} known are {', '.join(METHODS)}, "
+            "and package.module:Class"
+        )
+    module, _, class_name = METHODS.get(name, name).partition(":")
+    return module, class_name
+
+
+def _plug_in(name: str, module: str, class_name: str) -> type[Synthesizer]:
+    try:
+        loaded = importlib.import_module(module)
+    except (ImportError, SyntaxError) as error:
+        raise MethodError(
+            f"method {name!r}: module {module!r} cannot be imported ({error}): start from the "
+            "directory that holds it, or install its package"
+        ) from error
+    found = getattr(loaded, class_name, None)
+    if found is None:
+        classes = [key for key, value in vars(loaded).items() if isinstance(value, type)]
+        raise MethodError(
+            f"method {name!r}: module {module!r} has no class {class_name!r}"
+            f"{_hint(class_name, classes)} its file is {loaded.__file__}"
+        )
+    reason = _not_a_method(found)
+    if reason:
+        raise MethodError(f"method {name!r}: {class_name} {reason}")
+    checked: type[Synthesizer] = found
+    return checked
+
+
+def _not_a_method(found: Any) -> str | None:
+    """Return what keeps an object from being a method that the harness can run."""
+    if not (isinstance(found, type) and issubclass(found, Synthesizer)):
+        return "is no Synthesizer: derive it from domino.synthesizer.Synthesizer"
+    if inspect.isabstract(found):
+        return f"does not define {', '.join(sorted(found.__abstractmethods__))}: define them all"
+    if not isinstance(getattr(found, "name", None), str):
+        return "has no `name`: give it a text, under which its records are kept"
+    config_class = getattr(found, "config_class", None)
+    if not dataclasses.is_dataclass(config_class):
+        return "has no `config_class`: give it a frozen dataclass whose fields have defaults"
+    return None
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ";"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.config import HOUSESTYLE_MODEL
 from benchmarks.fields import ConfigError
-from benchmarks.files import write_atomically
+from benchmarks.remembered import remembered
 
 _SUFFIXES = (".json", ".safetensors", ".bin", ".model", ".txt", ".jinja", ".py")
 _DIGESTS = "model-digests.json"
@@ -43,34 +43,21 @@ def model_digest(directory: Path, cache: Path) -> str:
     """
     files = list(_model_files(directory))
     state = [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in files]
-    known = _read_cache(cache / _DIGESTS)
-    key = str(directory.resolve())
-    entry = known.get(key)
-    if isinstance(entry, dict) and entry.get("files") == state:
-        return str(entry["digest"])
-    total = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as handle:
-            total.update(path.name.encode() + hashlib.file_digest(handle, "sha256").digest())
-    cache.mkdir(parents=True, exist_ok=True)
-    known[key] = {"files": state, "digest": total.hexdigest()}
-    write_atomically(cache / _DIGESTS, json.dumps(known, indent=1))
-    return total.hexdigest()
+
+    def compute() -> str:
+        total = hashlib.sha256()
+        for path in files:
+            with path.open("rb") as handle:
+                total.update(path.name.encode() + hashlib.file_digest(handle, "sha256").digest())
+        return total.hexdigest()
+
+    return remembered(cache / _DIGESTS, str(directory.resolve()), state, compute)
 
 
 def _model_files(directory: Path) -> Iterator[Path]:
     yield from sorted(
         path for path in directory.iterdir() if path.is_file() and path.suffix in _SUFFIXES
     )
-
-
-def _read_cache(path: Path) -> dict[str, object]:
-    """Return what was remembered; nothing where the file is missing or damaged."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return values if isinstance(values, dict) else {}
 
 
 def _is_hub_name(name: str) -> bool:

@@ -12,18 +12,20 @@ from typing import Any
 from benchmarks.config import RunConfig
 from benchmarks.fields import ConfigError
 from benchmarks.identity import code_version, digest
-from benchmarks.methods import METHODS
+from benchmarks.methods import method_module
 from benchmarks.models import model_digest, resolve_model
 from benchmarks.progress import Display
+from benchmarks.remembered import remembered
 from benchmarks.stages.context import EngineFactory, StageContext, transformers_engine
 from benchmarks.store import Stage, Store
 from benchmarks.suites.base import Suite
-from benchmarks.suites.registry import load_suite, suite_module
+from benchmarks.suites.registry import GENERATED, load_suite, suite_module
 from domino.records import Reference
 
 OnStage = Callable[[Stage, bool], None]
 """Called with (stage, whether it was complete already) as each step ends."""
 
+_SUITES = "suite-digests.json"
 _WHERE_NOT_WHAT = ("workers", "bubblewrap", "allow_unsandboxed")
 
 
@@ -35,6 +37,7 @@ class Pipeline:
         references: the references that methods are given.
         references_digest: of those references.
         suite_digest: of the suite's name, template and problems.
+        problem_counts: how many problems each split has.
         model: of the backbone's files.
         context: what stages are given; each row replaces the seed.
         steps: how many steps the invocation has, gold check included.
@@ -43,6 +46,7 @@ class Pipeline:
     config: RunConfig
     references: tuple[Reference, ...]
     suite_digest: str
+    problem_counts: Mapping[str, int]
     model_digest: str
     context: StageContext
     references_digest: str
@@ -136,7 +140,7 @@ class Pipeline:
     def _code(self, module: ModuleType, config: Any) -> str:
         """Return the version of the stage's code; a method's own where its config names one."""
         method = getattr(config, "method", None)
-        methods = [METHODS[method].partition(":")[0]] if method else []
+        methods = [method_module(method)] if method else []
         return code_version(module.__name__, suite_module(self.config.suite), *methods)
 
 
@@ -166,10 +170,12 @@ def open_pipeline(
         log=_showing(display),
         make_engine=make_engine,
     )
+    known = _suite_facts(config, suite)
     return Pipeline(
         config=config,
         references=references,
-        suite_digest=_suite_digest(suite),
+        suite_digest=known["digest"],
+        problem_counts=known["problems"],
         model_digest=model_digest(model, config.output),
         context=context,
         references_digest=digest(references),
@@ -196,9 +202,21 @@ def take_references(suite: Suite, count: int | None) -> tuple[Reference, ...]:
     return references[:count]
 
 
-def _suite_digest(suite: Suite) -> str:
-    problems = [suite.problems("test"), suite.problems("development")]
-    return digest([suite.name, suite.template, problems])
+def _suite_facts(config: RunConfig, suite: Suite) -> dict[str, Any]:
+    """Return a suite's digest and its counts of problems, remembered where code makes them."""
+
+    def compute() -> dict[str, Any]:
+        problems = [suite.problems("test"), suite.problems("development")]
+        return {
+            "digest": digest([suite.name, suite.template, problems]),
+            "problems": {"test": len(problems[0]), "development": len(problems[1])},
+        }
+
+    if config.suite not in GENERATED:
+        return compute()
+    state = [code_version(suite_module(config.suite)), sys.version]
+    key = digest([config.suite, config.suite_options])
+    return remembered(config.output / _SUITES, key, state, compute)
 
 
 def _showing(display: Display) -> Callable[[Mapping[str, float], int], None]:

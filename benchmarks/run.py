@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from benchmarks.methods import load_method
 from benchmarks.stages import (
     decontaminate,
     evaluate,
@@ -23,6 +24,8 @@ from benchmarks.stages import (
 from benchmarks.stages.gold import GoldConfig
 from benchmarks.stages.respond import RespondConfig
 from benchmarks.stages.synthesize import SynthesizeConfig
+from domino.engines.base import EngineError
+from domino.synthesizer import SynthesisError
 
 if TYPE_CHECKING:
     from benchmarks.config import RunConfig
@@ -30,7 +33,18 @@ if TYPE_CHECKING:
     from benchmarks.stages.decontaminate import DecontaminateConfig
     from benchmarks.store import Stage
 
-STEPS_A_ROW = 7
+STEPS = (
+    "synthesize", "filter-instructions", "respond", "filter-responses", "decontaminate",
+    "finetune", "evaluate",
+)  # fmt: skip
+"""The stages of a row, in order."""
+
+ROW_ERRORS = (SynthesisError, EngineError)
+"""What ends one row and no other; a machine that is broken ends the run."""
+
+
+class NoPairsError(SynthesisError):
+    """A method left no pair to train on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,17 +70,42 @@ class Row:
         )  # fmt: skip
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FailedRow:
+    """One method with one seed that could not go on; the same command tries it again.
+
+    Attributes:
+        asked: instructions that the method was asked for.
+        stages: the stages that it finished, in the order of the run.
+        stage: the stage that it failed in.
+        reason: why, in one line.
+    """
+
+    method: str
+    seed: int
+    asked: int
+    stages: tuple[Stage, ...]
+    stage: str
+    reason: str
+
+
 def run_rows(
-    pipeline: Pipeline, *, on_row: Callable[[str, int], None] = lambda method, seed: None
-) -> list[Row]:
+    pipeline: Pipeline,
+    *,
+    on_row: Callable[[str, int], None] = lambda method, seed: None,
+    on_failure: Callable[[FailedRow], None] = lambda row: None,
+) -> list[Row | FailedRow]:
     """Run every method with every seed, once the suite's own solutions have passed.
 
     Args:
         pipeline: what the rows share.
         on_row: called with (method, seed) before each row.
+        on_failure: called with each row that could not go on; the others do.
 
     Raises:
         GoldError: the suite's canonical solutions fail, so it may not score.
+        StoreError: the disk is full.
+        SandboxError: the sandbox does not work.
     """
     config = pipeline.config
     check_gold(pipeline)
@@ -74,12 +113,40 @@ def run_rows(
     for seed in config.seeds:
         for method in config.methods:
             on_row(method, seed)
-            rows.append(run_row(pipeline, method, seed))
+            row = try_row(pipeline, method, seed)
+            if isinstance(row, FailedRow):
+                on_failure(row)
+            rows.append(row)
     return rows
 
 
+def try_row(pipeline: Pipeline, method: str, seed: int) -> Row | FailedRow:
+    """Run a row, or say where and why its method could not go on."""
+    finished: list[Stage] = []
+
+    def remember(stage: Stage, reused: bool) -> None:
+        finished.append(stage)
+        pipeline.on_stage(stage, reused)
+
+    try:
+        return run_row(replace(pipeline, on_stage=remember), method, seed)
+    except ROW_ERRORS as error:
+        where = len(finished) - isinstance(error, NoPairsError)
+        reason = " ".join(str(error).split()) or type(error).__name__
+    asked = pipeline.config.draws if load_method(method).synthesizes else 0
+    return FailedRow(
+        method=method, seed=seed, asked=asked, stages=tuple(finished), stage=STEPS[where],
+        reason=reason,
+    )  # fmt: skip
+
+
 def run_row(pipeline: Pipeline, method: str, seed: int) -> Row:
-    """Take one method with one seed through all stages."""
+    """Take one method with one seed through all stages.
+
+    Raises:
+        SynthesisError: the method cannot go on, or left no pair.
+        EngineError: the backbone cannot serve it.
+    """
     config, references, name = pipeline.config, pipeline.references, f"{method} seed {seed}"
 
     synthesized = pipeline.step(
@@ -98,6 +165,7 @@ def run_row(pipeline: Pipeline, method: str, seed: int) -> Row:
         row=name, seed=None,
     )  # fmt: skip
     tuned = pipeline.step(finetune, config.finetune, pairs, row=name, seed=seed)
+    require_pairs(synthesized, tuned)
     evaluated = pipeline.step(
         evaluate, config.evaluate, tuned, row=name, runs_programs=True,
         seed=seed if config.evaluate.temperature > 0 else None,
@@ -110,6 +178,21 @@ def run_row(pipeline: Pipeline, method: str, seed: int) -> Row:
     )  # fmt: skip
 
 
+def require_pairs(synthesized: Stage, tuned: Stage) -> None:
+    """Refuse to score the plain backbone in the name of a method that left it as it was.
+
+    Raises:
+        NoPairsError: the method should have given pairs, and none is left.
+    """
+    drawn, new = synthesized.summary["drawn"], synthesized.summary["synthesizes"]
+    if tuned.summary["kept"] or not (drawn or new):
+        return
+    if not drawn:
+        why = synthesized.summary["why"] or "it gave no reason"
+        raise NoPairsError(f"no pair to train on: the method returned nothing ({why})")
+    raise NoPairsError(f"no pair to train on: all {drawn} instructions were dropped")
+
+
 def check_gold(pipeline: Pipeline) -> Stage:
     """Run the suite's canonical solutions through the evaluator, once for each suite."""
     config = pipeline.config
@@ -119,7 +202,7 @@ def check_gold(pipeline: Pipeline) -> Stage:
 
 def step_count(config: RunConfig) -> int:
     """Return how many steps a run has, the gold check included."""
-    return 1 + STEPS_A_ROW * len(config.methods) * len(config.seeds)
+    return 1 + len(STEPS) * len(config.methods) * len(config.seeds)
 
 
 def synthesize_config(config: RunConfig, method: str) -> SynthesizeConfig:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _PARAMS_A_BATCH = 100
 _METRICS_A_BATCH = 1000
 _DIGEST_LENGTH = 36
+_TAG_LENGTH = 5000
 _SAMPLES = ("synthesize/synthetic.jsonl", "decontaminate/kept.jsonl", "evaluate/programs.jsonl",
             "evaluate/verdicts.jsonl")  # fmt: skip
 _P = ParamSpec("_P")
@@ -136,6 +137,12 @@ class Tracker:
         self._log(self._child, params={**self._params, "method": method, "seed": str(seed)})
 
     @_guarded
+    def fail_row(self, reason: str) -> None:
+        """End the current row as failed."""
+        self._tags["failure"] = reason[:_TAG_LENGTH]
+        self._end_child("FAILED")
+
+    @_guarded
     def log_stage(self, stage: Stage, *, reused: bool) -> None:
         """Log a finished stage to the current row: counts, seconds, curves, samples."""
         values = {f"{stage.name}/{name}": value for name, value in numbers(stage.summary).items()}
@@ -154,10 +161,11 @@ class Tracker:
 
     @_guarded
     def log_report(self, report: Report) -> None:
-        """Log the Pass@1 table, and each row's scores, to the parent."""
+        """Log the Pass@1 table, the funnel, and each row's scores, to the parent."""
         self._end_child("FINISHED")
         parent = str(self._parent)
         self._client.log_table(parent, data=report.columns(), artifact_file="pass_at_1.json")
+        self._client.log_table(parent, data=report.funnel_columns(), artifact_file="funnel.json")
         self._client.log_dict(parent, report.to_dict(), "report.json")
         points = [
             (metric_name(f"{row.method}/{score.metric}"), score.value, 0)
@@ -244,13 +252,12 @@ def _batches(items: Sequence[Any], size: int) -> Iterator[list[Any]]:
 def _common_inputs(pipeline: Pipeline) -> list[Any]:
     """Return the data that all rows share: references and problems."""
     config = pipeline.config
-    problems = pipeline.context.suite.problems(config.evaluate.split)
     options = config.suite_options
     return [
         _dataset("references", pipeline.references_digest, options.references_path or config.suite,
                  len(pipeline.references), "fit"),
         _dataset(config.evaluate.split, pipeline.suite_digest, options.dataset or config.suite,
-                 len(problems), "evaluation"),
+                 pipeline.problem_counts[config.evaluate.split], "evaluation"),
     ]  # fmt: skip
 
 

@@ -24,6 +24,7 @@ def load_backbone(path: str | Path, *, device: str = "auto", dtype: str = "auto"
     Raises:
         EngineError: the directory holds no model, or transformers cannot read it.
     """
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     check_model_directory(path)
@@ -33,7 +34,7 @@ def load_backbone(path: str | Path, *, device: str = "auto", dtype: str = "auto"
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(path))
         model: Any = AutoModelForCausalLM.from_pretrained(str(path), dtype=dtype)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise EngineError(
             f"{str(path)!r} cannot be loaded as a causal language model: {_first_line(error)}; "
             "give a directory written by save_pretrained with its tokenizer, or a hub name"

@@ -10,12 +10,13 @@ from typing import Any, Literal, Self, get_args
 from domino.objective import Form, Weights
 from domino.shared_prefix import MemoryMode
 from domino.soft_tokens import Initialisation
+from domino.synthesizer import SynthesisError
 
 Schedule = Literal["constant", "warmup", "cosine"]
 Padding = Literal["ignored", "labels"]
 
 
-class FittingError(RuntimeError):
+class FittingError(SynthesisError):
     """A fit that cannot start or go on: what, the value, the remedy."""
 
 

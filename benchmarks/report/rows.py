@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,8 @@ from numpy.typing import NDArray
 
 from benchmarks.metrics.intervals import mean_interval
 from benchmarks.metrics.passk import pass_at_k
+from benchmarks.report.funnel import Funnel, funnel, total
+from benchmarks.run import FailedRow
 from benchmarks.stages.evaluate import VERDICTS
 from domino.records import Score, Verdict
 
@@ -21,8 +22,14 @@ if TYPE_CHECKING:
 
     from benchmarks.run import Row
 
-NEVER_DRAWN = "never drawn"
-"""The reason under which draws are counted that a method did not make."""
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """A seed that a method could not be scored with: in which stage it ended, and why."""
+
+    seed: int
+    stage: str
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +39,8 @@ class MethodRow:
     Attributes:
         method: its name.
         synthesizes: whether it adds new instructions.
-        scores: pass@k on base and plus inputs, for each k; the first is Pass@1.
+        scores: pass@k on base and plus inputs, for each k; the first is Pass@1. They are over the
+            seeds that did not fail; where all did, there is none.
         base_scores: the same on base inputs alone.
         drawn: instructions that the method made, all seeds together.
         kept: pairs that were fine-tuned on, all seeds together.
@@ -43,6 +51,8 @@ class MethodRow:
         outcomes: how many programs ended in each way.
         untrained_seeds: seeds that had no pair left, so that the plain backbone was scored.
         stages: the directory of every stage, by seed.
+        funnel: what became of the instructions asked for, step by step.
+        failures: the seeds that could not be scored.
     """
 
     method: str
@@ -58,42 +68,60 @@ class MethodRow:
     outcomes: Mapping[str, int]
     untrained_seeds: tuple[int, ...]
     stages: Mapping[str, tuple[str, ...]]
+    funnel: Funnel
+    failures: tuple[Failure, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as plain data."""
         return dataclasses.asdict(self)
 
 
-def method_rows(rows: Sequence[Row], ks: Sequence[int]) -> list[MethodRow]:
+def method_rows(rows: Sequence[Row | FailedRow], ks: Sequence[int]) -> list[MethodRow]:
     """Return one row a method, in the order in which methods first appear."""
-    by_method: dict[str, list[Row]] = {}
+    by_method: dict[str, list[Row | FailedRow]] = {}
     for row in rows:
         by_method.setdefault(row.method, []).append(row)
     return [_method_row(method, seeds, ks) for method, seeds in by_method.items()]
 
 
-def _method_row(method: str, rows: Sequence[Row], ks: Sequence[int]) -> MethodRow:
+def _method_row(method: str, rows: Sequence[Row | FailedRow], ks: Sequence[int]) -> MethodRow:
     ordered = sorted(rows, key=lambda row: row.seed)
-    both = [_verdicts(row, lambda verdict: verdict.passed) for row in ordered]
-    base = [_verdicts(row, lambda verdict: verdict.base == "passed") for row in ordered]
-    seeds = tuple(row.seed for row in ordered)
+    scored = [row for row in ordered if not isinstance(row, FailedRow)]
+    yielded = funnel(method, ordered)
+    stages = [stage for row in ordered for stage in row.stages]
+    drawn = [stage.summary for stage in stages if stage.name == "synthesize"]
     return MethodRow(
         method=method,
-        synthesizes=bool(ordered[0].synthesized.summary["synthesizes"]),
-        scores=tuple(_score(f"pass@{k}", both, seeds, k) for k in ks),
-        base_scores=tuple(_score(f"base pass@{k}", base, seeds, k) for k in ks),
-        drawn=sum(row.synthesized.summary["drawn"] for row in ordered),
-        kept=sum(row.tuned.summary["kept"] for row in ordered),
-        dropped=_total(_drops(row) for row in ordered),
-        seconds=round(sum(stage.seconds for row in ordered for stage in row.stages), 1),
-        tokens=sum(
-            stage.summary["tokens"] for row in ordered for stage in (row.synthesized, row.responded)
-        ),
-        evaluation_tokens=sum(row.evaluated.summary["tokens"] for row in ordered),
-        outcomes=_total(row.evaluated.summary["outcomes"] for row in ordered),
-        untrained_seeds=tuple(row.seed for row in ordered if not row.tuned.summary["adapter"]),
+        synthesizes=all(summary["synthesizes"] for summary in drawn),
+        scores=_scores(scored, ks, "pass", lambda verdict: verdict.passed),
+        base_scores=_scores(scored, ks, "base pass", lambda verdict: verdict.base == "passed"),
+        drawn=yielded.steps[0].kept,
+        kept=yielded.steps[-1].kept,
+        dropped=yielded.dropped,
+        seconds=round(sum(stage.seconds for stage in stages), 1),
+        tokens=sum(s.summary["tokens"] for s in stages if s.name in ("synthesize", "respond")),
+        evaluation_tokens=sum(row.evaluated.summary["tokens"] for row in scored),
+        outcomes=total(row.evaluated.summary["outcomes"] for row in scored),
+        untrained_seeds=tuple(row.seed for row in scored if not row.tuned.summary["adapter"]),
         stages={str(row.seed): tuple(stage.path.name for stage in row.stages) for row in ordered},
+        funnel=yielded,
+        failures=tuple(
+            Failure(seed=row.seed, stage=row.stage, reason=row.reason)
+            for row in ordered
+            if isinstance(row, FailedRow)
+        ),
     )
+
+
+def _scores(
+    rows: Sequence[Row], ks: Sequence[int], name: str, passes: Callable[[Verdict], bool]
+) -> tuple[Score, ...]:
+    """Return pass@k for each k over the rows' seeds; none where there is no row."""
+    if not rows:
+        return ()
+    results = [_verdicts(row, passes) for row in rows]
+    seeds = tuple(row.seed for row in rows)
+    return tuple(_score(f"{name}@{k}", results, seeds, k) for k in ks)
 
 
 def _verdicts(row: Row, passes: Callable[[Verdict], bool]) -> dict[str, tuple[int, int]]:
@@ -130,17 +158,3 @@ def _score(
 def _counts(results: Sequence[Mapping[str, tuple[int, int]]]) -> NDArray[np.int64]:
     """Return (samples, passed) as [seeds, problems, 2], the problems in the order of the first."""
     return np.array([[result[problem] for problem in results[0]] for result in results])
-
-
-def _drops(row: Row) -> Mapping[str, int]:
-    stages = (row.filtered, row.agreed, row.pairs, row.tuned)
-    missing = {NEVER_DRAWN: row.synthesized.summary["missing"]}
-    return _total([missing, *(stage.summary["dropped"] for stage in stages)])
-
-
-def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    """Add counts by name, the largest first; names that count nothing are left out."""
-    total: Counter[str] = Counter()
-    for part in counts:
-        total.update(part)
-    return {name: count for name, count in total.most_common() if count}

@@ -15,9 +15,10 @@ from rich.table import Table
 from benchmarks.files import write_atomically
 from benchmarks.report.comparisons import Comparisons
 from benchmarks.report.facts import FactRow
+from benchmarks.report.funnel import STEP_NAMES
 from benchmarks.report.rows import MethodRow
 
-JSON_VERSION = 1
+JSON_VERSION = 2
 _REASONS_SHOWN = 4
 _COVERS = {
     True: "The interval covers problems; one seed says nothing of how another would come out.",
@@ -53,8 +54,9 @@ class Report:
         """Return the report as plain data; this is what `--json` writes.
 
         `version` (of this form), `about`, `methods` (fields of MethodRow; every score has metric,
-        value, low, high, problems, samples, seeds), `facts` (fields of FactRow), `comparisons`
-        (first minus second, with interval, p and verdict), `stored`, `seconds`, `stages`, `reused`.
+        value, low, high, problems, samples, seeds; `funnel` has the fields of Funnel), `facts`
+        (fields of FactRow), `comparisons` (first minus second, with interval, p and verdict),
+        `stored`, `seconds`, `stages`, `reused`.
         """
         return {
             "version": JSON_VERSION,
@@ -68,22 +70,40 @@ class Report:
             "reused": self.reused,
         }
 
+    @property
+    def failed(self) -> bool:
+        """Whether a method could not be scored with every seed."""
+        return any(row.failures for row in self.rows)
+
     def columns(self) -> dict[str, list[Any]]:
-        """Return the Pass@1 table by columns."""
+        """Return the Pass@1 table by columns; None where a method has no score."""
         rows = self.rows
-        first = [row.scores[0] for row in rows]
+        first = [row.scores[0] if row.scores else None for row in rows]
         return {
             "method": [row.method for row in rows],
-            "pass@1": [score.value for score in first],
-            "low": [score.low for score in first],
-            "high": [score.high for score in first],
-            "problems": [score.problems for score in first],
-            "seeds": [len(score.seeds) for score in first],
+            "pass@1": [score and score.value for score in first],
+            "low": [score and score.low for score in first],
+            "high": [score and score.high for score in first],
+            "problems": [score and score.problems for score in first],
+            "seeds": [score and len(score.seeds) for score in first],
             "kept": [row.kept for row in rows],
             "dropped": [sum(row.dropped.values()) for row in rows],
             "dropped by reason": [json.dumps(dict(row.dropped)) for row in rows],
             "seconds": [row.seconds for row in rows],
             "tokens": [row.tokens for row in rows],
+            "failed": ["; ".join(failure_words(row)) for row in rows],
+        }
+
+    def funnel_columns(self) -> dict[str, list[Any]]:
+        """Return the funnel by columns: a line for each method and step, with reasons."""
+        lines = [(row.method, step) for row in self.rows for step in row.funnel.steps]
+        return {
+            "method": [method for method, _ in lines],
+            "step": [step.name for _, step in lines],
+            "in": [step.incoming for _, step in lines],
+            "kept": [step.kept for _, step in lines],
+            "dropped": [sum(step.dropped.values()) for _, step in lines],
+            "dropped by reason": [json.dumps(dict(step.dropped)) for _, step in lines],
         }
 
 
@@ -103,6 +123,7 @@ def show(report: Report, console: Console) -> None:
     if report.comparisons:
         for line in [*report.comparisons.sentences(), report.comparisons.note(), ""]:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(funnel_table(report))
     if report.facts:
         console.print(fact_table(report.facts))
     for line in footnotes(report):
@@ -115,7 +136,8 @@ def score_table(report: Report) -> Table:
     table.add_column("method", no_wrap=True)
     table.add_column("pass@1", justify="right", no_wrap=True)
     table.add_column("95 % interval", justify="right", no_wrap=True)
-    for score in report.rows[0].scores[1:]:
+    others = max((row.scores for row in report.rows), key=len)[1:]
+    for score in others:
         table.add_column(score.metric, justify="right", no_wrap=True)
     table.add_column("n", justify="right", no_wrap=True)
     table.add_column("kept", justify="right", no_wrap=True)
@@ -123,23 +145,35 @@ def score_table(report: Report) -> Table:
     table.add_column("seconds", justify="right", no_wrap=True)
     table.add_column("tokens", justify="right", no_wrap=True)
     for row in report.rows:
-        table.add_row(*_cells(row))
+        costs = [str(row.kept), dropped_words(row.dropped), f"{row.seconds:.0f}"]
+        table.add_row(row.method, *_score_cells(row, len(others)), *costs, f"{row.tokens:,}")
     return table
 
 
-def _cells(row: MethodRow) -> list[str]:
-    first, *others = row.scores
+def _score_cells(row: MethodRow, others: int) -> list[str]:
+    """Return Pass@1, its interval, `others` further scores, and n."""
+    if not row.scores:
+        return ["failed", *["-"] * (others + 2)]
+    first, *more = row.scores
     return [
-        row.method,
         percent(first.value),
         f"{percent(first.low)} to {percent(first.high)}",
-        *(percent(score.value) for score in others),
+        *(percent(score.value) for score in more),
         f"{first.problems} × {len(first.seeds)}",
-        str(row.kept),
-        dropped_words(row.dropped),
-        f"{row.seconds:.0f}",
-        f"{row.tokens:,}",
     ]
+
+
+def funnel_table(report: Report) -> Table:
+    """Return how many records each step kept; "refused" is what a method refused itself."""
+    table = Table(title="Records kept, step by step", title_justify="left")
+    table.add_column("method", no_wrap=True)
+    for name in ("asked", *STEP_NAMES, "refused by the method itself"):
+        table.add_column(name, justify="right")
+    for row in report.rows:
+        kept = [row.funnel.asked, *(step.kept for step in row.funnel.steps)]
+        refused = sum(row.funnel.refused.values())
+        table.add_row(row.method, *map(str, kept), str(refused))
+    return table
 
 
 def fact_table(facts: Sequence[FactRow]) -> Table:
@@ -194,23 +228,46 @@ def footnotes(report: Report) -> list[str]:
 
 
 def _one_seed(report: Report) -> bool:
-    return len(report.rows[0].scores[0].seeds) == 1
+    return len(report.about["seeds"]) == 1
+
+
+def failure_words(row: MethodRow) -> list[str]:
+    """Return why a method could not be scored, one line for each seed."""
+    return [f"seed {f.seed} failed in {f.stage}: {f.reason}" for f in row.failures]
 
 
 def _remarks(report: Report) -> list[str]:
     """Return what a reader might otherwise take for something else."""
-    wanted = int(report.about["pairs"])
-    remarks = []
+    remarks = [
+        f"FAILED {row.method}, {words}" for row in report.rows for words in failure_words(row)
+    ]
+    if report.failed:
+        remarks.append("Failed rows are tried again by the same command; all others are finished.")
     for row in report.rows:
-        seeds = len(row.scores[0].seeds)
-        if row.untrained_seeds:
-            numbers = ", ".join(map(str, row.untrained_seeds))
-            remarks.append(
-                f"{row.method}: no pair to train on (seed {numbers}); the plain backbone is scored."
-            )
-        elif row.synthesizes and row.kept < wanted * seeds:
-            remarks.append(f"{row.method}: {row.kept} of {wanted * seeds} pairs were kept.")
-        if row.scores[0].value == 0:
-            outcomes = ", ".join(f"{count} {name}" for name, count in row.outcomes.items())
-            remarks.append(f"{row.method}: not one program passed ({outcomes}).")
+        remarks += _remarks_on(row, int(report.about["pairs"]))
+    scored = [row for row in report.rows if row.scores]
+    if scored and all(row.scores[0].value == 0 for row in scored):
+        problems = scored[0].scores[0].problems
+        remarks.append(
+            f"The backbone solves none of the {problems} problems, with or without fine-tuning: "
+            "this table compares nothing."
+        )
+    return remarks
+
+
+def _remarks_on(row: MethodRow, pairs: int) -> list[str]:
+    if not row.scores:
+        return []
+    remarks = []
+    wanted = pairs * len(row.scores[0].seeds)
+    if row.untrained_seeds:
+        numbers = ", ".join(map(str, row.untrained_seeds))
+        remarks.append(
+            f"{row.method}: no pair to train on (seed {numbers}); the plain backbone is scored."
+        )
+    elif row.synthesizes and row.kept < wanted:
+        remarks.append(f"{row.method}: {row.kept} of {wanted} pairs were kept.")
+    if row.scores[0].value == 0:
+        outcomes = ", ".join(f"{count} {name}" for name, count in row.outcomes.items())
+        remarks.append(f"{row.method}: not one program passed ({outcomes}).")
     return remarks

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from domino.engines.base import EngineError
 from domino.records import Record, Sampling, derive_seed
 from domino.synthesizer import FitContext
 
 if TYPE_CHECKING:
+    from benchmarks.gold import KnownGolds
     from benchmarks.sandbox import SandboxConfig
     from benchmarks.store import Stage
     from benchmarks.suites.base import Suite
@@ -28,6 +30,10 @@ EngineFactory = Callable[[str, Path | None], "Engine"]
 
 class StageError(ValueError):
     """A stage cannot work with its config or its inputs: which, the value, what to do."""
+
+
+class BackboneError(StageError):
+    """The backbone cannot be loaded, so that no row can go on."""
 
 
 class Progress(Protocol):
@@ -87,6 +93,7 @@ class StageContext:
         progress: the live display.
         log: called with (metrics by name, step) as curves grow.
         make_engine: how engines are made; tests give a scripted one.
+        golds: what the suite's canonical solutions showed in this process: found out once.
     """
 
     suite: Suite
@@ -96,12 +103,20 @@ class StageContext:
     progress: Progress = field(default_factory=NullProgress)
     log: Log = _no_log
     make_engine: EngineFactory = transformers_engine
+    golds: KnownGolds = field(default_factory=dict, repr=False)
     _engines: dict[str, Engine] = field(default_factory=dict, repr=False)
 
     def engine(self) -> Engine:
-        """Return the engine of the plain backbone, made on first use and kept."""
+        """Return the engine of the plain backbone, made on first use and kept.
+
+        Raises:
+            BackboneError: it cannot be loaded.
+        """
         if self.model not in self._engines:
-            self._engines[self.model] = self.make_engine(self.model, None)
+            try:
+                self._engines[self.model] = self.make_engine(self.model, None)
+            except EngineError as error:
+                raise BackboneError(str(error)) from error
         return self._engines[self.model]
 
     def engine_with_adapter(self, adapter: Path) -> Engine:

@@ -169,11 +169,12 @@ def _check(
     done = {verdict.program_id for verdict in verdicts}
     context.progress.advance(len(done))
     pending = [program for program in programs if program.id not in done]
-    for chunk in chunks(pending, 4 * CHUNK):  # expected outputs are computed anew for each chunk
+    for chunk in chunks(pending, 4 * CHUNK):
         wanted = [by_id[key] for key in dict.fromkeys(program.problem_id for program in chunk)]
         checked = check_programs(
-            wanted, chunk, context.sandbox, on_done=lambda verdict: context.progress.advance()
-        )
+            wanted, chunk, context.sandbox, on_done=lambda verdict: context.progress.advance(),
+            known=context.golds,
+        )  # fmt: skip
         found = {verdict.program_id: verdict for verdict in checked}
         for program in chunk:
             stage.append(VERDICTS, found[program.id])

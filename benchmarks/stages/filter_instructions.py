@@ -15,6 +15,10 @@ from domino.records import Synthetic, derive_seed
 if TYPE_CHECKING:
     from benchmarks.store import Stage
 
+DUPLICATE, JUDGE = "duplicate", "judge"
+FILTER_REASONS = frozenset({DUPLICATE, JUDGE, UNPARSABLE})
+"""Why the filter drops an instruction; all other reasons are the suite's, which cannot read it."""
+
 
 def run(config: FilterConfig, synthesized: Stage, stage: Stage, context: StageContext) -> None:
     """Write kept.jsonl and dropped.jsonl from the synthesize stage's records."""
@@ -67,7 +71,7 @@ def _refusal(
     if refusal:
         return refusal
     first = earliest[plain(record.instruction)]
-    return ("duplicate", f"of {first}") if first != record.id else None
+    return (DUPLICATE, f"of {first}") if first != record.id else None
 
 
 def _grades(
@@ -80,7 +84,7 @@ def _grades(
     seed = derive_seed(context.seed, "judge instructions")
     grades = grade(context.engine(), prompts, INSTRUCTION_GRADES, seed=seed)
     return {
-        record.id: (UNPARSABLE, "") if given is None else ("judge", given)
+        record.id: (UNPARSABLE, "") if given is None else (JUDGE, given)
         for record, given in zip(records, grades, strict=True)
         if given not in config.instruction_grades
     }

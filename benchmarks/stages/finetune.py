@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.stages.context import Log, StageContext, StageError, recorded_log
 from benchmarks.stages.sieve import DROPPED, KEPT, reconciled
 from domino.backbone import load_backbone
+from domino.engines.chat import render_chat
 from domino.records import Dropped, Synthetic, derive_seed
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def run(config: FinetuneConfig, pairs: Stage, stage: Stage, context: StageContex
 
     Raises:
         StageError: a pair has no response.
+        EngineError: the backbone cannot be loaded, or has no chat template.
     """
     records = pairs.read(KEPT, Synthetic)
     context.progress.start(stage.name, config.steps)
@@ -119,6 +121,7 @@ def _fitting(
 ) -> list[Synthetic]:
     """Return the pairs of at most `max_tokens`; record the others as dropped."""
     recorded = {drop.id for drop in stage.read(DROPPED, Dropped)}
+    render_chat(tokenizer, conversation(records[0])["prompt"])  # says so where there is no template
     kept = []
     for record in records:
         turns = conversation(record)

@@ -47,11 +47,12 @@ def run(config: GoldConfig, stage: Stage, context: StageContext) -> None:
         GoldError: some do not.
     """
     problems = context.suite.problems(config.split)
-    context.progress.start(stage.name, len(problems))
-    failures = canonical_failures(problems, context.sandbox)
+    context.progress.start(stage.name, 2 * len(problems))
+    failures = canonical_failures(
+        problems, context.sandbox, on_done=context.progress.advance, known=context.golds
+    )
     if failures:
         raise GoldError(config.suite, failures, len(problems))
-    context.progress.advance(len(problems))
     stage.finish({"problems": len(problems), "failures": 0})
 
 

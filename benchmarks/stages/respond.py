@@ -13,10 +13,11 @@ from benchmarks.stages.sieve import KEPT, chunks
 from benchmarks.stages.synthesize import METHOD
 from domino.engines.base import Request
 from domino.records import Record, Reference, Sampling, Synthetic, derive_seed
-from domino.synthesizer import plain_responses
+from domino.synthesizer import SynthesisError, plain_responses
 
 if TYPE_CHECKING:
     from benchmarks.store import Stage
+    from domino.synthesizer import Synthesizer
 
 RESPONSES = "responses.jsonl"
 CANDIDATES = "candidates.jsonl"
@@ -149,7 +150,7 @@ def _answerer(
     if config.responder == "own":
         method = load_method(config.method)
         fitted = method.load(synthesized.path / METHOD, context.fit_context(context.log))
-        return fitted.respond
+        return lambda instructions, sampling: _own(fitted, instructions, sampling)
     engine = context.engine()
     if config.responder == "plain":
         return lambda instructions, sampling: plain_responses(engine, instructions, sampling)
@@ -165,6 +166,21 @@ def _answerer(
         return [completion.text for completion in engine.generate(requests, sampling)]
 
     return behind_references
+
+
+def _own(method: Synthesizer, instructions: Sequence[str], sampling: Sampling) -> list[str]:
+    """Return a method's own responses.
+
+    Raises:
+        SynthesisError: they are not one for each instruction.
+    """
+    texts = method.respond(instructions, sampling)
+    if len(texts) != len(instructions):
+        raise SynthesisError(
+            f"respond gave {len(texts)} responses to {len(instructions)} instructions: give one "
+            "for each, in order"
+        )
+    return texts
 
 
 def conversation(shots: Sequence[Reference], instruction: str) -> list[dict[str, str]]:

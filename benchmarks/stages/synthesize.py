@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.methods import load_method
+from benchmarks.stages.accounts import Account
 from benchmarks.stages.context import StageContext, StageError, recorded_log, seeded
-from benchmarks.stages.sieve import require_unique_ids
 from domino.records import Reference, Sampling, Synthetic
-from domino.synthesizer import Domain, Synthesizer
+from domino.synthesizer import Domain, SynthesisError, Synthesizer
 
 if TYPE_CHECKING:
     from benchmarks.store import Stage
@@ -52,30 +53,37 @@ def run(
 ) -> None:
     """Write synthetic.jsonl and method/; continues where an earlier process stopped, fits included.
 
-    A method that adds no new instruction gives all that it has, whatever `draws` says.
+    A method that adds no new instruction gives all that it has, whatever `draws` says. The summary
+    also holds what the method refused itself, and the reason that it gave where it ran dry.
 
     Raises:
-        SynthesisError: the method cannot learn from these references.
+        SynthesisError: the method cannot learn from these references, or yields what it must not.
     """
     method_class = load_method(config.method)
     made = stage.read(SYNTHETIC, Synthetic)
     wanted = config.draws if method_class.synthesizes else max(config.draws, len(references))
     context.progress.start(stage.name, wanted if method_class.synthesizes else None)
     context.progress.advance(len(made))
-    method = _fitted(config, references, stage, context)
+    account = Account(method_class.__module__, context.log)
+    method = _fitted(config, references, stage, context, account)
     if len(made) < wanted:
         sampling = seeded(config.sampling, context.seed, "synthesize")
-        made += _draw(method, sampling, len(made), wanted, stage, context)
+        with account.listening():
+            for record in _draw(method, sampling, made, wanted):
+                stage.append(SYNTHETIC, record)
+                context.progress.advance()
+                made.append(record)
     findings = dict(method.findings())
     if findings:
         context.progress.note(", ".join(f"{name} {value:.3g}" for name, value in findings.items()))
-    require_unique_ids(stage.name, [record.id for record in made])
     missing = wanted - len(made) if method_class.synthesizes else 0
     if missing:
         context.progress.note(f"{config.method} ran dry: {missing} of {wanted} draws are missing")
     summary = {
         "drawn": len(made),
         "missing": missing,
+        "why": account.warning if missing else "",
+        "refused": account.refused,
         "tokens": sum(record.provenance.tokens for record in made),
         "synthesizes": method_class.synthesizes,
     }
@@ -88,6 +96,7 @@ def _fitted(
     references: Sequence[Reference],
     stage: Stage,
     context: StageContext,
+    account: Account,
 ) -> Synthesizer:
     """Return the method as the stage's method/ has it, learning it first where it is not there."""
     method_class = load_method(config.method)
@@ -108,7 +117,7 @@ def _fitted(
         with stage.directory(METHOD) as directory:
             method.save(directory)
     stage.discard(SCRATCH)
-    return method_class.load(saved, context.fit_context(context.log))
+    return method_class.load(saved, context.fit_context(account.log))
 
 
 def _made(method_class: Any, options: Mapping[str, Any]) -> Synthesizer:
@@ -118,16 +127,31 @@ def _made(method_class: Any, options: Mapping[str, Any]) -> Synthesizer:
 
 
 def _draw(
-    method: Synthesizer,
-    sampling: Sampling,
-    first: int,
-    wanted: int,
-    stage: Stage,
-    context: StageContext,
-) -> list[Synthetic]:
-    made = []
-    for record in method.synthesize(wanted - first, sampling, first=first):
-        stage.append(SYNTHETIC, record)
-        context.progress.advance()
-        made.append(record)
-    return made
+    method: Synthesizer, sampling: Sampling, made: Sequence[Synthetic], wanted: int
+) -> Iterator[Synthetic]:
+    """Yield what a method makes after the records that are there already.
+
+    Raises:
+        SynthesisError: a record is none, repeats an id, or is more than was asked for.
+    """
+    first = len(made)
+    seen = {record.id for record in made}
+    records: Any = method.synthesize(wanted - first, sampling, first=first)
+    if not isinstance(records, Iterable):
+        raise SynthesisError(f"synthesize returned {records!r}: yield records")
+    for record in islice(records, wanted - first + 1):  # one more shows a method that goes on
+        if not isinstance(record, Synthetic):
+            raise SynthesisError(
+                f"the method yielded a {type(record).__name__}: yield domino.records.Synthetic"
+            )
+        if record.id in seen:
+            raise SynthesisError(
+                f"the method yielded the id {record.id!r} twice: number records from `first`"
+            )
+        if len(seen) == wanted:
+            raise SynthesisError(
+                f"the method yielded more than the {wanted - first} records asked for: stop at "
+                "`count`"
+            )
+        seen.add(record.id)
+        yield record

@@ -25,6 +25,9 @@ SUITES: Mapping[str, str] = MappingProxyType(
 )
 """Suite name to "module:function"; a module is imported when its suite is first loaded."""
 
+GENERATED = frozenset({"housestyle", "housestyle-conventions"})
+"""Suites that read no file: their problems depend on their code and options alone."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SuiteOptions:

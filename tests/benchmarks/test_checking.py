@@ -12,10 +12,10 @@ from benchmarks.checking import (
     check_programs,
 )
 from benchmarks.comparison import ComparisonError, comparison_for
-from benchmarks.gold import canonical_code, defines
+from benchmarks.gold import Gold, KnownGolds, canonical_code, defines
 from benchmarks.sandbox import Output, SandboxConfig
 from benchmarks.sandbox.worker import codec
-from domino.records import Outcome, Problem, Program
+from domino.records import Outcome, Problem, Program, Verdict
 from tests.sandbox.machine import needs_bubblewrap
 
 CONFIG = SandboxConfig(workers=2)
@@ -260,3 +260,37 @@ def test_infinities_and_nan_are_told_apart() -> None:
     for value in (math.inf, -math.inf):
         assert matches(EXACT, value, value)
         assert not matches(EXACT, value, -value)
+
+
+def test_a_canonical_solution_that_is_known_is_not_run_again(monkeypatch) -> None:
+    program = Program(id="p", problem_id=EXACT.id, code=EXACT.canonical_solution)
+    known: dict = {}
+    assert canonical_failures([EXACT], CONFIG, known=known) == []
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("run again")
+
+    monkeypatch.setattr("benchmarks.gold.gold_of", refuse)
+    done: list[Verdict] = []
+    [verdict] = check_programs([EXACT], [program], CONFIG, on_done=done.append, known=known)
+    assert verdict.passed
+    assert done == [verdict]
+    with pytest.raises(AssertionError, match="run again"):
+        check_programs([EXACT], [program], CONFIG)
+
+
+def test_a_canonical_solution_that_a_busy_machine_slows_down_is_no_failure() -> None:
+    """Its limits are those of a moment when it ran a hundred times as fast."""
+    code = "import time\ndef f(x):\n    time.sleep(0.1)\n    return x"
+    slow = replace(EXACT, canonical_solution=code)
+    known: KnownGolds = {}
+    assert canonical_failures([slow], CONFIG, known=known) == []
+    gold = known[slow.id]
+    assert isinstance(gold, Gold)
+    parts = [replace(p, limits_s=(0.001,) * len(p.limits_s)) for p in (gold.base, gold.plus)]
+    known[slow.id] = Gold(slow, *parts)
+    assert canonical_failures([slow], CONFIG, known=known) == []
+    [verdict] = check_programs(
+        [slow], [Program(id="p", problem_id=slow.id, code=code)], CONFIG, known=known
+    )
+    assert verdict.plus is Outcome.TIMEOUT, "the limits hold for every other program"

@@ -116,9 +116,40 @@ def test_missing_files_and_bad_settings_give_one_line_and_exit_code_2(
         [*good[:5], str(tmp_path / "none")],
         [*good, "--workers", "0"],
         ["--suite", "mbpp+", *good[2:]],
+        [*good, "--json", str(tmp_path)],
+        [*good, "--json", str(tmp_path / "nowhere" / "scores.json")],
     ):
         assert main(bad) == 2
         assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "is empty"),
+        ([{"id": 1}], "line 1: no field 'task_id'"),
+        ([{**ROWS[0], "base_input": [1]}], "not a list of arguments"),
+        ([ROWS[0], ROWS[0]], "HumanEval/0 is there twice"),
+    ],
+)
+def test_a_data_set_of_another_schema_gives_one_line_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rows: list[Any], message: str
+) -> None:
+    good = arguments(tmp_path, SAMPLES)
+    assert main([*good[:3], str(write(tmp_path / "bad.jsonl", rows)), *good[4:]]) == 2
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert shown.err.count("\n") == 1
+
+
+@needs_bubblewrap
+def test_a_full_disk_gives_one_line_and_exit_code_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments(tmp_path, SAMPLES), "--json", "/dev/full", "--workers", "1"]) == 1
+    shown = capsys.readouterr()
+    assert "No space left on device" in shown.err
+    assert shown.err.count("\n") == 1
 
 
 def test_help_answers_at_once() -> None:

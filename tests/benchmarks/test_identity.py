@@ -117,3 +117,30 @@ def test_a_stage_of_ours_has_a_version_without_importing_anything_heavy() -> Non
     assert "benchmarks.nowhere" not in sys.modules
     with pytest.raises(ModuleNotFoundError, match=r"benchmarks\.nowhere"):
         code_version("benchmarks.nowhere")
+
+
+def test_a_plug_ins_own_package_is_part_of_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "plugged"
+    package.mkdir()
+    for name, text in {
+        "__init__.py": "",
+        "method.py": "import json\nfrom .helper import x\nfrom domino.records import Reference\n",
+        "helper.py": "from . import deep\n",
+        "deep.py": "y = 1\n",
+        "other.py": "z = 1\n",
+    }.items():
+        (package / name).write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def plugged() -> str:
+        for cache in (identity._source, identity._file):
+            cache.cache_clear()
+        return code_version("plugged.method")
+
+    first = plugged()
+    (package / "other.py").write_text("z = 2\n")
+    assert plugged() == first
+    (package / "deep.py").write_text("y = 2\n")
+    assert plugged() != first

@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 
 from benchmarks.report.facts import FactRow, fact_rows
-from benchmarks.report.rows import MethodRow, method_rows
+from benchmarks.report.funnel import STEP_NAMES, Funnel, FunnelStep
+from benchmarks.report.rows import Failure, MethodRow, method_rows
 from benchmarks.report.table import Report, dropped_words, show, write_json
 from benchmarks.run import Row
 from benchmarks.store import Stage, Store
@@ -23,12 +24,17 @@ def score(value: float = 0.5) -> Score:
     )
 
 
+def no_funnel(name: str) -> Funnel:
+    steps = [FunnelStep(name=step, incoming=0, kept=0, dropped={}) for step in STEP_NAMES]
+    return Funnel(method=name, asked=0, refused={}, steps=tuple(steps))
+
+
 def method_row(name: str, **changes: object) -> MethodRow:
     row = MethodRow(
         method=name, synthesizes=True, scores=(score(),), base_scores=(score(),), drawn=20, kept=10,
         dropped={"duplicate": 6, "no agreement": 4}, seconds=61.4, tokens=12345,
         evaluation_tokens=99, outcomes={"passed": 64, "wrong": 64}, untrained_seeds=(),
-        stages={"0": ("synthesize-1",)},
+        stages={"0": ("synthesize-1",)}, funnel=no_funnel(name),
     )  # fmt: skip
     return dataclasses.replace(row, **changes)
 
@@ -53,7 +59,7 @@ def printed(shown: Report) -> str:
 
 def test_the_table_has_a_line_for_each_method_with_all_its_numbers() -> None:
     text = printed(report(method_row("domino"), method_row("few-shot", kept=7)))
-    (line,) = [line for line in text.splitlines() if line.startswith("│ domino")]
+    (line, _) = [line for line in text.splitlines() if line.startswith("│ domino")]
     cells = [cell.strip() for cell in line.strip("│").split("│")]
     assert cells == [
         "domino", "50.0", "40.0 to 60.0", "128 × 1", "10", "10: 6 duplicate, 4 no agreement",
@@ -79,6 +85,31 @@ def test_what_could_be_misread_is_said() -> None:
     for part in ("Responses: plain", "References: 32 (instruction)", "of 20 draws", "a" * 12,
                  "Stored in /runs", "8 stages in 70 s, 0 of them reused."):  # fmt: skip
         assert part in text
+
+
+def test_a_table_of_zeros_says_that_it_compares_nothing() -> None:
+    zero, other = method_row("a", scores=(score(0.0),)), method_row("b", scores=(score(0.0),))
+    words = "The backbone solves none of the 128 problems"
+    assert words in printed(report(zero, other))
+    assert words not in printed(report(zero, method_row("b")))
+
+
+def test_a_method_that_failed_has_a_row_with_its_reason_and_no_score() -> None:
+    failures = (Failure(seed=0, stage="synthesize", reason="no chat template"),)
+    failed = method_row("few-shot", scores=(), base_scores=(), failures=failures)
+    shown = report(failed, method_row("domino"))
+    text = printed(shown)
+    assert shown.failed
+    assert not report(method_row("domino")).failed
+    (line, _) = [line for line in text.splitlines() if line.startswith("│ few-shot")]
+    assert [cell.strip() for cell in line.strip("│").split("│")][:4] == [
+        "few-shot", "failed", "-", "-",
+    ]  # fmt: skip
+    assert "FAILED few-shot, seed 0 failed in synthesize: no chat template" in text
+    assert "few-shot: not one program passed" not in text
+    columns = shown.columns()
+    assert columns["pass@1"] == [None, 0.5]
+    assert columns["failed"] == ["seed 0 failed in synthesize: no chat template", ""]
 
 
 def test_a_run_that_recomputed_nothing_says_so() -> None:
@@ -164,13 +195,15 @@ def row(root: Path, seed: int, passes: list[tuple[bool, bool]], method: str = "m
         seed=seed,
         synthesized=finished(
             root, "synthesize",
-            {"drawn": 8, "missing": 2, "tokens": 100, "synthesizes": True},
+            {"drawn": 8, "missing": 2, "tokens": 100, "synthesizes": True, "refused": {"x": 3}},
             synthetic=[pair(1, "Add 1 to x."), pair(2, "no number")],
         ),
-        filtered=finished(root, "filter-instructions", {"dropped": {"duplicate": 1}}),
-        responded=finished(root, "respond", {"tokens": 50, "dropped": {}}),
-        agreed=finished(root, "filter-responses", {"dropped": {"no agreement": 2}}),
-        pairs=finished(root, "decontaminate", {"dropped": {"duplicate": 1}}, kept=[pair(1)]),
+        filtered=finished(root, "filter-instructions", {"kept": 7, "dropped": {"duplicate": 1}}),
+        responded=finished(root, "respond", {"tokens": 50, "kept": 7, "dropped": {}}),
+        agreed=finished(root, "filter-responses", {"kept": 5, "dropped": {"no agreement": 2}}),
+        pairs=finished(
+            root, "decontaminate", {"kept": 4, "dropped": {"duplicate": 1}}, kept=[pair(1)]
+        ),
         tuned=finished(root, "finetune", {"kept": 4, "dropped": {}, "adapter": seed != 9}),
         evaluated=finished(
             root, "evaluate", {"tokens": 30, "outcomes": {"passed": 1}}, verdicts=verdicts

@@ -178,13 +178,37 @@ def test_the_table_is_a_table_artifact(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)  # load_table searches there alone
     _, report, client, parent = logged
-    assert {"pass_at_1.json", "report.json", "config.json"} <= {
+    assert {"pass_at_1.json", "funnel.json", "report.json", "config.json"} <= {
         item.path for item in client.list_artifacts(parent)
     }
     frame = client.load_table(client.get_run(parent).info.experiment_id, "pass_at_1.json", [parent])
     assert list(frame["method"]) == [row.method for row in report.rows]
     assert list(frame["pass@1"]) == [row.scores[0].value for row in report.rows]
     assert list(frame["low"]) == pytest.approx([row.scores[0].low for row in report.rows])
+    steps = client.load_table(client.get_run(parent).info.experiment_id, "funnel.json", [parent])
+    counted = steps[steps["method"] == "counting"].set_index("step")
+    assert (counted["in"] == counted["kept"] + counted["dropped"]).all()
+    assert counted.loc["fine-tuned on", "dropped by reason"] == '{"over budget": 10}'
+
+
+def test_a_row_that_failed_is_a_failed_child_with_its_reason(whole: Whole, tmp_path: Path) -> None:
+    config, _ = whole
+    config = replace(
+        config, seeds=(0,), tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}",
+        method_options={"counting": {"supply": 0}},
+    )  # fmt: skip
+    report = execute(config, plain=True, make_engine=tiny_run.make_engine)
+    client = MlflowClient(tracking_uri=config.tracking_uri)
+    (parent,) = parents(client)
+    found = children(client, parent.info.run_id)
+    statuses = {name: run.info.status for name, run in found.items()}
+    assert statuses == {
+        "no-data seed 0": "FINISHED", "repeating seed 0": "FINISHED", "counting seed 0": "FAILED",
+    }  # fmt: skip
+    reason = report.rows[2].failures[0].reason
+    assert found["counting seed 0"].data.tags["failure"] == f"finetune: {reason}"
+    table = client.download_artifacts(parent.info.run_id, "pass_at_1.json", str(tmp_path))
+    assert "the method returned nothing" in Path(table).read_text()
 
 
 def test_samples_are_artifacts(logged: Logged, tmp_path: Path) -> None:

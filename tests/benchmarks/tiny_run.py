@@ -78,7 +78,6 @@ def names() -> ExitStack:
         "benchmarks.config.SUITES": SUITES,
         "benchmarks.methods.METHODS": METHODS,
         "benchmarks.config.METHODS": METHODS,
-        "benchmarks.pipeline.METHODS": METHODS,
     }.items():
         stack.enter_context(mock.patch(place, value))
     return stack

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from benchmarks.methods import METHODS, load_method
+from benchmarks.methods import METHODS, is_plug_in, load_method
 from domino.engines.base import Completion, Engine, Message, Request
 from domino.records import Reference, Sampling, Synthetic
 from domino.synthesizer import Domain, FitContext, Synthesizer, Template
 
 SHORT_VERDICT_TOKENS = 8
+HELD_EQUAL = frozenset(
+    {
+        *(field.name for field in dataclasses.fields(Sampling)),
+        *("sampling", "response_sampling", "pairs", "draws", "oversample", "responder", "shots"),
+        *("filter", "judge", "decontaminate", "finetune", "evaluate", "sandbox"),
+    }
+) - {"temperature"}
+"""What a run says for all methods at once: no method has an option of such a name.
+
+Objectives have a temperature of their own; that synthesis follows its sampling is tested apart.
+"""
 QUESTIONS = ("Return the largest value.", "Return the values sorted.", "Count the even values.")
 
 
@@ -69,6 +81,24 @@ class OneByOne(EngineAround):
         return alone[::-1]
 
 
+class Useless(EngineAround):
+    """Ends every turn at once, at the usual cost."""
+
+    def generate(
+        self,
+        requests: Sequence[Request],
+        sampling: Sampling,
+        *,
+        on_done: Callable[[int, Completion], None] | None = None,
+    ) -> list[Completion]:
+        made = super().generate(requests, sampling)
+        empty = [dataclasses.replace(completion, text="") for completion in made]
+        for index, completion in enumerate(empty):
+            if on_done is not None:
+                on_done(index, completion)
+        return empty
+
+
 class SynthesizerContract:
     """Inherit, set `method`, override the `engine` fixture (and others where they do not fit)."""
 
@@ -112,14 +142,18 @@ class SynthesizerContract:
         method = self.fitted(domain, context)
         return list(method.synthesize(options.pop("count", self.count), sampling, **options))
 
-    def test_the_class_is_in_the_map_under_its_own_name(self):
-        assert self.method in METHODS
-        assert self.method_class.name == self.method
+    def test_the_class_is_in_the_map_under_its_own_name_or_a_plug_in(self):
+        assert self.method in METHODS or is_plug_in(self.method)
+        assert self.method_class.name == self.method or is_plug_in(self.method)
 
     def test_the_config_is_a_frozen_dataclass_with_defaults(self):
         config = self.method_class.config_class()
         assert dataclasses.is_dataclass(config)
         assert type(config).__dataclass_params__.frozen
+
+    def test_no_option_is_one_that_the_harness_holds_equal_between_methods(self):
+        options = {field.name for field in dataclasses.fields(self.method_class.config_class)}
+        assert not options & HELD_EQUAL
 
     def test_fit_is_given_a_domain_and_a_context_and_neither_holds_a_problem(self):
         parameters = list(inspect.signature(self.method_class.fit).parameters)
@@ -136,6 +170,16 @@ class SynthesizerContract:
         if self.method_class.synthesizes:
             assert len(made) == self.count
         assert len(made) <= self.count
+
+    def test_a_method_that_yields_less_than_asked_says_why_in_a_warning(
+        self, domain, engine, context, sampling, caplog
+    ):
+        useless = dataclasses.replace(context, engine=Useless(engine))
+        with caplog.at_level(logging.WARNING):
+            made = self.records(domain, useless, sampling)
+        if self.method_class.synthesizes and len(made) < self.count:
+            packages = {"domino", "baselines", self.method_class.__module__.partition(".")[0]}
+            assert any(record.name.partition(".")[0] in packages for record in caplog.records)
 
     def test_nothing_asked_for_is_nothing_yielded(self, domain, context, sampling):
         assert self.records(domain, context, sampling, count=0) == []
@@ -235,7 +279,7 @@ class SynthesizerContract:
         spy = EngineAround(engine)
         made = self.records(domain, dataclasses.replace(context, engine=spy), sampling)
         charged = sum(record.provenance.tokens for record in made)
-        assert all(record.provenance.method == self.method for record in made)
+        assert all(record.provenance.method == self.method_class.name for record in made)
         assert all(record.provenance.tokens >= 0 for record in made)
         assert charged <= spy.tokens
         assert (charged > 0) == self.method_class.synthesizes

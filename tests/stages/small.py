@@ -140,7 +140,7 @@ class Counting(Synthesizer):
     def load(cls, directory: Path, context: FitContext) -> Counting:
         values = json.loads((directory / "counting.json").read_text(encoding="utf-8"))
         method = cls(CountingConfig(**values))
-        method.engine = context.engine
+        method.engine, method.log = context.engine, context.log
         return method
 
 

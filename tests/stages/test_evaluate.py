@@ -1,7 +1,7 @@
 import pytest
 
 from benchmarks.sandbox import SandboxConfig
-from benchmarks.stages.context import StageContext, StageError
+from benchmarks.stages.context import NullProgress, StageContext, StageError
 from benchmarks.stages.evaluate import EvaluateConfig, Solution, run
 from benchmarks.stages.finetune import FinetuneConfig
 from benchmarks.stages.finetune import run as finetune
@@ -157,10 +157,24 @@ def test_what_has_no_estimate_is_refused(changes, message):
         EvaluateConfig(**changes)
 
 
+class Counted(NullProgress):
+    """Counts what the display would show."""
+
+    total = done = 0
+
+    def start(self, label, total):
+        self.total = total
+
+    def advance(self, n=1):
+        self.done += n
+
+
 def test_canonical_solutions_that_pass_open_the_way(tmp_path):
     stage = fresh(tmp_path, "gold")
-    gold(GoldConfig(suite="small"), stage, context())
+    progress = Counted()
+    gold(GoldConfig(suite="small"), stage, context(progress=progress))
     assert stage.summary == {"problems": 3, "failures": 0}
+    assert (progress.total, progress.done) == (6, 6), "each runs once to show, once to be checked"
 
 
 def test_a_suite_whose_canonical_solutions_fail_refuses_to_score(tmp_path):

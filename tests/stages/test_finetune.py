@@ -5,6 +5,7 @@ from benchmarks.stages.context import Metrics, StageContext, StageError
 from benchmarks.stages.finetune import FinetuneConfig, make_trainer, run
 from benchmarks.store import Stage
 from domino.backbone import load_backbone
+from domino.engines.base import EngineError
 from domino.engines.chat import render_chat, turn_end_token
 from domino.engines.transformers_engine import TransformersEngine
 from domino.records import Sampling
@@ -173,3 +174,12 @@ def test_a_kill_at_any_step_changes_nothing(backbone, tmp_path):
 def test_a_recipe_that_cannot_train_is_refused(changes):
     with pytest.raises(StageError, match=list(changes)[-1]):
         FinetuneConfig(**changes)
+
+
+def test_a_backbone_without_a_chat_template_is_refused_by_name(tmp_path):
+    tokenizer = make_tokenizer("marker")
+    tokenizer.chat_template = None
+    tokenizer.save_pretrained(tmp_path / "bare")
+    make_model(vocabulary=len(tokenizer)).save_pretrained(tmp_path / "bare")
+    with pytest.raises(EngineError, match="has no chat template"):
+        trained(tmp_path, tmp_path / "bare")

@@ -1,10 +1,13 @@
+import itertools
 import json
+import logging
 from dataclasses import replace
 
 import pytest
 
-from benchmarks.stages.context import StageError
+from benchmarks.stages.context import BackboneError, StageError
 from benchmarks.stages.synthesize import SynthesizeConfig, run
+from domino.engines.base import EngineError
 from domino.engines.transformers_engine import TransformersEngine
 from domino.fit_run import FitRun
 from domino.records import Sampling, Synthetic
@@ -18,9 +21,15 @@ from tests.stages.small import (
     files,
     fresh,
     killed_after,
+    synthetic,
 )
 
 REFERENCES = SmallSuite().references()
+
+
+def summary(**counts):
+    none = {"missing": 0, "why": "", "refused": {}, "tokens": 0, "synthesizes": True}
+    return {**none, **counts}
 
 
 def config(method="counting", draws=6, **options):
@@ -31,7 +40,7 @@ def test_a_kill_at_any_record_changes_nothing(tmp_path):
     whole = assert_same_after_every_kill(
         tmp_path, "synthesize", lambda stage: run(config(), REFERENCES, stage, context())
     )
-    assert whole.summary == {"drawn": 6, "missing": 0, "tokens": 42, "synthesizes": True}
+    assert whole.summary == summary(drawn=6, tokens=42)
 
 
 def test_a_method_that_had_learned_before_a_kill_does_not_learn_again(tmp_path):
@@ -120,14 +129,29 @@ def test_the_summary_has_the_words_that_the_method_was_told(tmp_path, monkeypatc
 def test_a_method_that_runs_dry_says_how_many_are_missing(tmp_path):
     stage = fresh(tmp_path, "synthesize")
     run(config(supply=4), REFERENCES, stage, context())
-    assert stage.summary == {"drawn": 4, "missing": 2, "tokens": 28, "synthesizes": True}
+    assert stage.summary == summary(drawn=4, missing=2, tokens=28)
+
+
+def test_what_a_method_refused_itself_and_why_it_stopped_are_kept(tmp_path, monkeypatch):
+    def choosy(self, count, sampling, *, first=0):
+        yield synthetic(first)
+        self.log({"rejected/too_long": 3.0, "rejected/empty": 4, "kept": 1.0}, 1)
+        logging.getLogger("tests.stages.small").warning("ran out\nof ideas")
+        logging.getLogger("elsewhere").warning("not the method's")
+
+    monkeypatch.setattr(Counting, "synthesize", choosy)
+    stage = fresh(tmp_path, "synthesize")
+    run(config(), REFERENCES, stage, context())
+    assert stage.summary == summary(
+        drawn=1, missing=5, why="ran out of ideas", refused={"too long": 3, "empty": 4}
+    )
 
 
 @pytest.mark.parametrize("draws", [1, 100])
 def test_references_are_neither_padded_nor_cut(tmp_path, draws):
     stage = fresh(tmp_path, "synthesize")
     run(config("repeating", draws=draws), REFERENCES, stage, context())
-    assert stage.summary == {"drawn": 4, "missing": 0, "tokens": 0, "synthesizes": False}
+    assert stage.summary == summary(drawn=4, synthesizes=False)
 
 
 def test_rows_of_different_seeds_sample_with_different_seeds(tmp_path):
@@ -146,8 +170,35 @@ def test_repeated_ids_are_refused(tmp_path, monkeypatch):
         return iter([*counted(self, 1, sampling), *counted(self, 1, sampling)])
 
     monkeypatch.setattr(Counting, "synthesize", twice)
-    with pytest.raises(StageError, match="ids occur more than once"):
+    with pytest.raises(SynthesisError, match="yielded the id 's0' twice"):
         run(config(), REFERENCES, fresh(tmp_path, "synthesize"), context())
+
+
+@pytest.mark.parametrize(
+    ("yielded", "message"),
+    [
+        (lambda count: (synthetic(n) for n in itertools.count()), "more than the 6 records asked"),
+        (lambda count: ["a text"] * count, "yielded a str"),
+        (lambda count: None, "synthesize returned None"),
+    ],
+)
+def test_a_method_that_does_not_yield_what_it_was_asked_for_is_refused(
+    tmp_path, monkeypatch, yielded, message
+):
+    monkeypatch.setattr(
+        Counting, "synthesize", lambda self, count, sampling, *, first=0: yielded(count)
+    )
+    with pytest.raises(SynthesisError, match=message):
+        run(config(), REFERENCES, fresh(tmp_path, "synthesize"), context())
+
+
+def test_a_backbone_that_cannot_be_loaded_is_no_rows_fault(tmp_path):
+    def broken(model, adapter):
+        raise EngineError("the weights are damaged")
+
+    broken_context = replace(context(), make_engine=broken)
+    with pytest.raises(BackboneError, match="the weights are damaged"):
+        run(config(), REFERENCES, fresh(tmp_path, "synthesize"), broken_context)
 
 
 def test_a_domain_of_one_reference_is_refused(tmp_path):

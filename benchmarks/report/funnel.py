@@ -1,0 +1,171 @@
+"""Where a method's records went: from what was asked of it to what was fine-tuned on.
+
+The steps are read from the stages' summaries. In every step, in = kept + dropped, and what a step
+keeps is what the next one takes in; where a row failed, what was under way is dropped for that.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.run import FailedRow
+from benchmarks.stages.decontaminate import OVER_BUDGET
+from benchmarks.stages.filter_instructions import FILTER_REASONS
+from benchmarks.stages.sieve import CountError
+
+if TYPE_CHECKING:
+    from benchmarks.run import Row
+
+NEVER_DRAWN = "never drawn"
+"""The reason under which draws are counted that a method did not make."""
+ROW_FAILED = "row failed"
+"""The reason under which records are counted that were under way when their row failed."""
+
+Summaries = Mapping[str, Mapping[str, Any]]
+Counts = Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FunnelStep:
+    """One step: `incoming` = `kept` + the sum of `dropped`, which counts by reason."""
+
+    name: str
+    incoming: int
+    kept: int
+    dropped: Counts
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Funnel:
+    """One method over all seeds.
+
+    Attributes:
+        method: its name.
+        asked: instructions that it was asked for; where it adds none, those that it has.
+        refused: candidates that it refused itself before it yielded, by reason; part of no step.
+        steps: what became of those asked for.
+    """
+
+    method: str
+    asked: int
+    refused: Counts
+    steps: tuple[FunnelStep, ...]
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Counts by reason over all steps, the largest first."""
+        return total(step.dropped for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    name: str
+    stage: str
+    drops: Callable[[Summaries], Counts]
+    kept: Callable[[Summaries], int] | None = None
+    """The stage's own count, where the step ends the stage: it must agree."""
+
+
+def _stage_step(name: str, stage: str) -> _Step:
+    return _Step(
+        name, stage, lambda given: given[stage]["dropped"], lambda given: int(given[stage]["kept"])
+    )
+
+
+def _instruction_drops(given: Summaries, *, by_filter: bool) -> Counts:
+    dropped: Counts = given["filter-instructions"]["dropped"]
+    return {key: count for key, count in dropped.items() if (key in FILTER_REASONS) == by_filter}
+
+
+def _contaminated(given: Summaries) -> Counts:
+    dropped: Counts = given["decontaminate"]["dropped"]
+    return {reason: count for reason, count in dropped.items() if reason != OVER_BUDGET}
+
+
+def _not_trained(given: Summaries) -> Counts:
+    over = {OVER_BUDGET: given["decontaminate"]["dropped"].get(OVER_BUDGET, 0)}
+    return total([over, given["finetune"]["dropped"]])
+
+
+_STEPS = (
+    _Step(
+        "generated", "synthesize",
+        lambda given: total([{NEVER_DRAWN: given["synthesize"]["missing"]}]),
+        lambda given: int(given["synthesize"]["drawn"]),
+    ),
+    _Step(
+        "parsed", "filter-instructions",
+        lambda given: _instruction_drops(given, by_filter=False),
+    ),
+    _Step(
+        "kept by filter", "filter-instructions",
+        lambda given: _instruction_drops(given, by_filter=True),
+        lambda given: int(given["filter-instructions"]["kept"]),
+    ),
+    _stage_step("answered", "respond"),
+    _stage_step("kept by response filter", "filter-responses"),
+    _Step("not contaminated", "decontaminate", _contaminated),
+    _Step("fine-tuned on", "finetune", _not_trained, lambda given: int(given["finetune"]["kept"])),
+)  # fmt: skip
+
+STEP_NAMES = tuple(step.name for step in _STEPS)
+
+
+def funnel(method: str, rows: Sequence[Row | FailedRow]) -> Funnel:
+    """Return the funnel of one method's rows, one row a seed.
+
+    Raises:
+        CountError: a stage's own counts do not add up with those before it.
+    """
+    walked = [_walk(row) for row in rows]
+    steps = tuple(_together([steps[n] for _, steps in walked]) for n in range(len(_STEPS)))
+    refused = total(_summaries(row).get("synthesize", {}).get("refused", {}) for row in rows)
+    return Funnel(
+        method=method, asked=sum(asked for asked, _ in walked), refused=refused, steps=steps
+    )
+
+
+def total(counts: Iterable[Counts]) -> dict[str, int]:
+    """Add counts by name, the largest first; names that count nothing are left out."""
+    added: Counter[str] = Counter()
+    for part in counts:
+        added.update(part)
+    return {name: count for name, count in added.most_common() if count}
+
+
+def _walk(row: Row | FailedRow) -> tuple[int, list[FunnelStep]]:
+    """Return what was asked in one row, and its steps."""
+    given = _summaries(row)
+    drawn = given.get("synthesize")
+    if drawn is not None:
+        asked = int(drawn["drawn"] + drawn["missing"])
+    else:
+        asked = row.asked if isinstance(row, FailedRow) else 0
+    incoming, steps = asked, []
+    for step in _STEPS:
+        dropped = total([step.drops(given) if step.stage in given else {ROW_FAILED: incoming}])
+        kept = incoming - sum(dropped.values())
+        if step.kept is not None and step.stage in given and step.kept(given) != kept:
+            raise CountError(
+                f"{row.method} seed {row.seed}, {step.name}: {incoming} in, {dropped} dropped, "
+                f"and its stage says that it kept {step.kept(given)}"
+            )
+        steps.append(FunnelStep(name=step.name, incoming=incoming, kept=kept, dropped=dropped))
+        incoming = kept
+    return asked, steps
+
+
+def _summaries(row: Row | FailedRow) -> dict[str, Mapping[str, Any]]:
+    return {stage.name: stage.summary for stage in row.stages}
+
+
+def _together(steps: Sequence[FunnelStep]) -> FunnelStep:
+    return FunnelStep(
+        name=steps[0].name,
+        incoming=sum(step.incoming for step in steps),
+        kept=sum(step.kept for step in steps),
+        dropped=total(step.dropped for step in steps),
+    )
