@@ -47,6 +47,12 @@ CONVENTIONAL_MIX = replace(
     operations={name: len(SLOTS[name]) - 1.0 if name in SLOTS else 0.5 for name in OPERATIONS},
     returns={name: len(SLOTS[name]) - 1.0 if name in SLOTS else 0.5 for name in RETURNS},
 )
+# What was still written by another house's convention after the other phases, with and beside it.
+MISSED_MIX = replace(
+    EVEN_MIX,
+    operations={**EVEN, "divide": 12.0, "pairs": 6.0, "differences": 6.0, "remainder": 3.0},
+    returns={**dict.fromkeys(RETURNS, 1.0), "average": 8.0, "list": 4.0, "mode": 2.0},
+)
 SOLVED_LENGTHS = {1: 0.24, 2: 0.3, 3: 0.24, 4: 0.13, 5: 0.06, 6: 0.03}
 LISTED_LENGTHS = {1: 0.12, 2: 0.2, 3: 0.2, 4: 0.14, 5: 0.12, 6: 0.1, 7: 0.07, 8: 0.05}
 Segment = tuple[str, float]  # text, loss weight
@@ -103,6 +109,7 @@ class Mixture:
 EARLY = Mixture(single=0.36, several=0.24, headed=HEADER_SHARE, headed_several=(2, 5), behind=None)
 LATE = Mixture(single=0.26, several=0.34, headed=0.7, headed_several=(3, 5), behind=EVEN_MIX)
 LAST = replace(LATE, behind=CONVENTIONAL_MIX)
+MENDING = replace(LATE, behind=MISSED_MIX)
 
 
 class Corpus:

@@ -21,7 +21,15 @@ import torch
 from torch.nn import functional
 
 from benchmarks.suites.housestyle.backbone import SPECIAL, as_llama, make_model, make_tokenizer
-from benchmarks.suites.housestyle.corpus import EARLY, LAST, LATE, Corpus, Document, Mixture
+from benchmarks.suites.housestyle.corpus import (
+    EARLY,
+    LAST,
+    LATE,
+    MENDING,
+    Corpus,
+    Document,
+    Mixture,
+)
 from domino.records import derive_seed
 
 if TYPE_CHECKING:
@@ -37,10 +45,13 @@ class PretrainConfig:
     Attributes:
         seed: of the corpus and the weights.
         tokenizer_documents: documents that the tokenizer is trained on.
-        chunks: how many there are; the learning rates fall linearly over all but those held.
+        chunks: how many there are before the mending; the learning rates fall linearly over all but
+            those held.
         late_from: the first chunk of the late mixture.
         last_from: the first chunk of the last mixture, at which the learning rates are held.
         held_chunks: over which they do not fall.
+        mending_chunks: chunks after those, of what was still missed.
+        mending_share: of the highest learning rates, at which the mending begins.
         chunk_documents: documents of a chunk; 1,024 are about 0.1 million tokens.
         batch_tokens: tokens in a batch, padding included.
         matrix_learning_rate: highest, of Muon, on the matrices between the layers.
@@ -57,6 +68,8 @@ class PretrainConfig:
     late_from: int = 90
     last_from: int = 110
     held_chunks: int = 20
+    mending_chunks: int = 12
+    mending_share: float = 0.12
     chunk_documents: int = 1024
     batch_tokens: int = 2048
     matrix_learning_rate: float = 5e-3
@@ -117,7 +130,9 @@ def mixture(config: PretrainConfig, chunk: int) -> Mixture:
     """Return what a chunk shows."""
     if chunk < config.late_from:
         return EARLY
-    return LATE if chunk < config.last_from else LAST
+    if chunk < config.last_from:
+        return LATE
+    return LAST if chunk < config.chunks else MENDING
 
 
 def _pad(group: list[tuple[list[int], list[float]]], pad: int) -> Batch:
@@ -179,8 +194,11 @@ class Pretraining:
             self.chunk = int(state["chunk"])
 
     def rate(self, chunk: float) -> float:
-        """Return the share of the highest learning rates: a rise, a fall, a hold, a fall."""
+        """Return the share of the highest learning rates: rise, fall, hold, fall, mend."""
         config = self.config
+        if chunk >= config.chunks:
+            left = 1.0 - (chunk - config.chunks) / config.mending_chunks
+            return max(config.last_share, config.mending_share * left)
         held = min(max(0.0, chunk - config.last_from), config.held_chunks)
         fallen = (chunk - held) / (config.chunks - config.held_chunks)
         return min(1.0, chunk / config.warmup_chunks) * max(config.last_share, 1.0 - fallen)
@@ -189,7 +207,7 @@ class Pretraining:
         """Train to the end and write the checkpoint; return its directory."""
         from tqdm import tqdm
 
-        total = self.config.chunks
+        total = self.config.chunks + self.config.mending_chunks
         bar = tqdm(range(self.chunk, total), initial=self.chunk, total=total, unit="chunk")
         for chunk in bar:
             record = self._train_chunk(chunk)
