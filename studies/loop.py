@@ -20,7 +20,7 @@ from benchmarks.invocation import check_before_work
 from benchmarks.invocation import execute as execute_run
 from benchmarks.pipeline import open_pipeline
 from benchmarks.progress import Display, make_display
-from benchmarks.run import check_gold
+from benchmarks.run import check_gold, step_count
 from benchmarks.stages.context import EngineFactory, transformers_engine
 from benchmarks.tracking_study import StudyTracker
 from benchmarks.tracking_values import tracking_place
@@ -160,4 +160,7 @@ def _bury(study: optuna.Study) -> None:
 
 def _steps(config: StudyConfig) -> int:
     """Return how many stages a process that runs all trials goes through."""
-    return config.trials * len(config.run.seeds) * config.aim.steps + config.aim.scores
+    run = config.of_method(config.run)
+    gold_check = int(config.aim.scores)
+    rows = step_count(run) - 1 if config.aim.scores else len(run.seeds)
+    return gold_check + config.trials * rows

@@ -24,6 +24,7 @@ from benchmarks.store import canonical_json
 from benchmarks.tracking_values import flatten
 from studies.config import StudyConfig
 from studies.samplers import PRUNERS, make_sampler
+from studies.trials import setting_errors
 
 DATABASE = "studies.db"
 CONDITIONS = "conditions"
@@ -57,6 +58,7 @@ def open_storage(address: str) -> BaseStorage:
     """
     try:
         if "://" not in address:
+            _require_journal(Path(address))
             return JournalStorage(JournalFileBackend(address))
         if address.startswith("sqlite:///") and address.endswith(DATABASE):
             Path(address.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
@@ -107,9 +109,12 @@ def check_space(config: StudyConfig) -> None:
             or changes what a space may not change.
     """
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    for _ in range(_PROBES):
-        for run in (config.run, config.final):
-            _check_proposal(config, run, config.space(study.ask(), run))
+    for run in [config.run, config.final] * _PROBES:
+        try:
+            proposed = config.space(study.ask(), run)
+        except setting_errors() as error:
+            raise ConfigError(f"the search space of {config.full_name}: {error}") from error
+        _check_proposal(config, run, proposed)
 
 
 def _check_proposal(config: StudyConfig, run: RunConfig, proposed: RunConfig) -> None:
@@ -173,6 +178,16 @@ def conditions(config: StudyConfig, pipeline: Pipeline) -> dict[str, str]:
             "model": pipeline.model_digest,
         }
     )
+
+
+def _require_journal(path: Path) -> None:
+    """Refuse a file that holds something else: Optuna would append to it before it reads it."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        first = file.readline()
+    if first and "op_code" not in json.loads(first):
+        raise ValueError("it is a file, but no journal")
 
 
 def _engine_options(address: str) -> dict[str, Any]:

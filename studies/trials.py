@@ -75,7 +75,7 @@ class Trials:
                 values.append(self.config.aim.measure(watched, self.config.method, seed))
         except TrialPruned as pruned:
             return values, str(pruned)
-        except _setting_errors() as error:
+        except setting_errors() as error:
             return values, f"refused: {error}"
         return values, ""
 
@@ -133,7 +133,7 @@ class _Watcher:
             raise TrialPruned(f"pruned: held-out loss {loss:.4f} at step {step}")
 
 
-def _setting_errors() -> tuple[type[Exception], ...]:
+def setting_errors() -> tuple[type[Exception], ...]:
     """Return what a method raises over a setting; the fit's own module is heavy."""
     from domino.fit_config import FittingError
 

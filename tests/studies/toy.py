@@ -79,7 +79,7 @@ def levels(trial, run):
     return with_options(run, "falling", {"start": trial.suggest_int("start", 100, 900)})
 
 
-FORMULA = Objective(about="a formula", direction="maximize", measure=formula, steps=0, scores=False)
+FORMULA = Objective(about="a formula", direction="maximize", measure=formula, scores=False)
 
 
 def study(model: Path, output: Path, **changes: Any) -> StudyConfig:
