@@ -81,19 +81,22 @@ def execute(
 
 
 def best_trial(study: optuna.Study) -> FrozenTrial:
-    """Return the complete trial with the best value, the first of equal ones.
+    """Return the complete trial with the best value, of equal ones that of the first slot.
 
     Raises:
         ConfigError: no trial is complete.
     """
     trials = study.get_trials(deepcopy=False)
-    if not any(trial.state == TrialState.COMPLETE for trial in trials):
+    in_order = [trial for own in sorted(trials_by_slot(trials).items()) for trial in own[1]]
+    complete = [trial for trial in in_order if trial.state == TrialState.COMPLETE]
+    if not complete:
         why = next((t.user_attrs[REASON] for t in trials if t.user_attrs.get(REASON)), "none began")
         raise ConfigError(
             f"study {study.study_name}: none of {len(trials)} trials came to a value; the first: "
             f"{why}: change the study's run or its search space"
         )
-    return study.best_trial
+    best = max if study.direction == optuna.study.StudyDirection.MAXIMIZE else min
+    return best(complete, key=lambda trial: float(trial.values[0]))
 
 
 def _search(

@@ -35,7 +35,10 @@ _UNREACHABLE = (
     sqlalchemy.exc.SQLAlchemyError, CommandError, OptunaError, ImportError, OSError, RuntimeError,
     ValueError,
 )  # fmt: skip
-_NO_CONDITIONS = ("output", "tracking_uri", "model", "methods", "seeds", "sandbox")
+_NO_CONDITIONS = (
+    "output", "tracking_uri", "model", "suite_options", "methods", "seeds", "sandbox",
+)  # fmt: skip
+"""Fields that say where things are; what is there counts by its digest."""
 _SHARED = ("suite", "suite_options", "model", "references", "seeds", "evaluate", "output")
 _PROBES = 32
 
