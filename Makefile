@@ -45,6 +45,8 @@ dashboard: $(INSTALLED)
 	$(BIN)/mlflow server --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT)
 
 study-dashboard: $(INSTALLED)
+	@test "$(STORAGE)" != sqlite:///runs/studies.db -o -f runs/studies.db || \
+		{ echo "no study in runs/ yet: run $(BIN)/python -m studies.run --study housestyle-quick, or give STORAGE=URL" >&2; exit 1; }
 	@$(BIN)/optuna-dashboard --host 127.0.0.1 --port $(STUDY_PORT) $(STORAGE)
 
 install: $(INSTALLED)
