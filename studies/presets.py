@@ -25,18 +25,18 @@ FINAL_SEEDS = (1000, 1001, 1002)
 def housestyle_quick() -> StudyConfig:
     """DOMINO on *housestyle*, at most 15 minutes on four cores, by a stand-in for Pass@1.
 
-    A trial fits for 150 steps and draws 96 instructions: what counts is how many of them are new
+    A trial fits for 100 steps and draws 96 instructions: what counts is how many of them are new
     tasks of the domain. The default fit and the whole pipeline are for the result alone, with one
     fresh seed.
     """
     run = housestyle()
-    quick = {"domino": {"steps": 150}}
+    quick = {"domino": {"steps": 100}}
     return StudyConfig(
         name="housestyle-quick",
         spaces=SPACES,
         method="domino",
         objective="new-in-domain",
-        trials=20,
+        trials=16,
         run=replace(
             run,
             pairs=96,

@@ -7,6 +7,7 @@ import optuna
 import pytest
 
 from benchmarks.fields import ConfigError
+from benchmarks.files import StoreError
 from studies.loop import execute
 from studies.run import make_parser
 from studies.storage import open_storage, shown
@@ -118,3 +119,24 @@ def test_a_study_with_other_conditions_or_another_space_is_refused(
         execute(changed, plain=True, test=False, make_engine=tiny_run.make_engine)
     study = optuna.load_study(study_name="toy.counting", storage=open_storage(journal))
     assert len(study.get_trials()) == 2
+
+
+def test_a_broken_machine_is_exit_code_1_and_the_same_command_goes_on(
+    no_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    journal = str(tmp_path / "journal")
+    arguments = [str(no_backbone), "--study", "toy", "--trials", "3", "--trials-only",
+                 "--output", str(tmp_path / "runs"), "--storage", journal]  # fmt: skip
+
+    def full(*_: object) -> float:
+        raise StoreError("no space left to write x: make room and type the same command again")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("tests.studies.toy.FORMULA", toy.replace(toy.FORMULA, measure=full))
+        assert toy.main(arguments) == 1
+    assert "studies.run: no space left to write x" in capsys.readouterr().err
+    assert toy.main(arguments) == 0
+    study = optuna.load_study(study_name="toy.counting", storage=open_storage(journal))
+    assert [trial.state.name for trial in study.get_trials()] == ["FAIL"] + ["COMPLETE"] * 3
+    assert study.get_trials()[0].params == study.get_trials()[1].params
