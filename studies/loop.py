@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
@@ -26,7 +26,15 @@ from benchmarks.tracking_study import StudyTracker
 from benchmarks.tracking_values import tracking_place
 from studies.development import without_test_problems
 from studies.report import show_trials
-from studies.slots import GivesWay, bury_dead, is_lost, is_settled, retry, trials_by_slot
+from studies.slots import (
+    GivesWay,
+    bury_dead,
+    is_lost,
+    is_settled,
+    is_taken_away,
+    retry,
+    trials_by_slot,
+)
 from studies.storage import check_space, conditions, open_study, shown, storage_address
 from studies.trials import REASON, Trials, chosen
 
@@ -148,9 +156,27 @@ def work(
             retry(study, slot, own)
         waiting = any(t.state == TrialState.WAITING for own in open_slots.values() for t in own)
         if lost or waiting or not all(open_slots.values()):
-            study.optimize(objective, n_trials=1, catch=(GivesWay,))
+            run_one(study, objective)
         else:
             wait()
+
+
+def run_one(study: optuna.Study, objective: Callable[[optuna.Trial], float]) -> None:
+    """Run one trial; one that was declared dead meanwhile is another's now, its stages reused."""
+    taken_away = False
+
+    def watched(trial: optuna.Trial) -> float:
+        nonlocal taken_away
+        try:
+            return objective(trial)
+        finally:
+            taken_away = is_taken_away(trial)
+
+    try:
+        study.optimize(watched, n_trials=1, catch=(GivesWay,))
+    except (UpdateFinishedTrialError, ValueError):  # Optuna cannot end what has ended
+        if not taken_away:
+            raise
 
 
 def _bury(study: optuna.Study) -> None:

@@ -81,6 +81,12 @@ def claim(trial: optuna.Trial, trials: int) -> None:
     trial.set_user_attr(PROCESS, process_tags())
 
 
+def is_taken_away(trial: optuna.Trial) -> bool:
+    """Whether another process has declared a trial dead that is still running here."""
+    trials = trial.study.get_trials(deepcopy=False)
+    return all(t.number != trial.number or t.state != TrialState.RUNNING for t in trials)
+
+
 def retry(study: optuna.Study, slot: int, own: Sequence[FrozenTrial]) -> None:
     """Enqueue another trial for a lost slot, with the last one's setting as far as it is known.
 

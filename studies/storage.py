@@ -28,8 +28,8 @@ from studies.trials import setting_errors
 
 DATABASE = "studies.db"
 CONDITIONS = "conditions"
-_HEARTBEAT_S = 30
-_GRACE_S = 120
+_HEARTBEAT_S = 60
+_GRACE_S = 600  # a starved machine is not a dead one
 _LOCKED_S = 120
 _UNREACHABLE = (
     sqlalchemy.exc.SQLAlchemyError, CommandError, OptunaError, ImportError, OSError, RuntimeError,

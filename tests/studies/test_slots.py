@@ -43,7 +43,7 @@ def test_trials_that_two_processes_begin_at_once_are_not_one_too_many(study: opt
 
 
 def test_what_gave_way_is_taken_up_when_more_trials_are_asked_for(study: optuna.Study) -> None:
-    work(study, lambda trial: value(trial), 2, wait=no_wait)
+    work(study, value, 2, wait=no_wait)
     study.tell(study.ask(), state=TrialState.FAIL)  # as a trial that gives way ends
     work(study, value, 3, wait=no_wait)
     assert states(study) == {0: ["COMPLETE"], 1: ["COMPLETE"], 2: ["FAIL", "COMPLETE"]}
@@ -120,6 +120,29 @@ def test_a_dead_processes_trial_is_retried_and_a_living_ones_is_waited_for(
     work(study, value, 3, wait=lambda: study.tell(living, 5.0) and None)
     assert states(study) == {0: ["FAIL", "COMPLETE"], 1: ["COMPLETE"], 2: ["COMPLETE"]}
     assert study.get_trials()[1].value == 5.0
+
+
+def test_a_process_whose_trial_was_declared_dead_goes_on_with_others(study: optuna.Study) -> None:
+    def slow(trial: optuna.Trial) -> float:
+        claim(trial, 2)
+        if trial.number == 0:  # so slow that another process takes it for dead
+            study.tell(trial.number, state=TrialState.FAIL)
+            trial.set_user_attr("late", True)
+        return 1.0
+
+    work(study, slow, 2, wait=no_wait)
+    assert states(study) == {0: ["FAIL", "COMPLETE"], 1: ["COMPLETE"]}
+
+
+def test_an_error_of_the_objective_is_not_taken_for_a_trial_declared_dead(
+    study: optuna.Study,
+) -> None:
+    def wrong(trial: optuna.Trial) -> float:
+        claim(trial, 1)
+        raise ValueError("a defect")
+
+    with pytest.raises(ValueError, match="a defect"):
+        work(study, wrong, 1, wait=no_wait)
 
 
 @pytest.mark.parametrize(("minutes", "state"), [(0, "RUNNING"), (3, "FAIL")])
