@@ -92,6 +92,7 @@ class StudyTracker(Tracker):
 
     @guarded
     def _close(self, status: str) -> None:
+        self._parent = self._study  # what `where` names
         if self._study is not None:
             self._client.set_terminated(self._study, status=status)
 

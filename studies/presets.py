@@ -30,7 +30,7 @@ def housestyle_quick() -> StudyConfig:
     fresh seed.
     """
     run = housestyle()
-    quick = {"domino": {"steps": 100}}
+    quick = {method: {"steps": 100} for method in ("domino", "prompt-tuning")}
     return StudyConfig(
         name="housestyle-quick",
         spaces=SPACES,

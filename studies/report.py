@@ -33,18 +33,16 @@ def show_trials(
 def trials_table(config: StudyConfig, trials: Sequence[FrozenTrial], best: FrozenTrial) -> Table:
     """Return a line a finished trial: its value, the value of each seed, its setting."""
     finished = [t for t in trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED)]
-    names = sorted({name for trial in finished for name in trial.params})
     table = Table(title=f"{config.full_name}: trials", title_justify="left")
     table.add_column("trial", justify="right", no_wrap=True)
     table.add_column(config.objective, justify="right", no_wrap=True)
     if len(config.run.seeds) > 1:
         table.add_column("by seed")
-    for name in names:
-        table.add_column(name, justify="right", overflow="fold")
+    table.add_column("setting", overflow="fold")
     for trial in _best_first(config, finished)[:_SHOWN]:
         mark = "*" if trial.number == best.number else ""
         table.add_row(f"{mark}{trial.number}", _value(trial), *_seeds(config, trial),
-                      *(_words(trial.params, name) for name in names))  # fmt: skip
+                      _words(trial.params))  # fmt: skip
     return table
 
 
@@ -88,9 +86,11 @@ def _seeds(config: StudyConfig, trial: FrozenTrial) -> list[str]:
     return [" ".join(f"{value:.4f}" for value in values)] if len(config.run.seeds) > 1 else []
 
 
-def _words(params: Mapping[str, Any], name: str) -> str:
-    value = params.get(name, "")
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+def _words(params: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in sorted(params.items())
+    )
 
 
 def _reasons(trials: Sequence[FrozenTrial]) -> list[str]:

@@ -30,14 +30,14 @@ SAMPLE_LENGTHS = (2, 8, 32)
 
 def domino(trial: BaseTrial, run: RunConfig) -> RunConfig:
     """P and Q, learning rate, initialisation, the contrastive term, and how to sample."""
-    options: dict[str, Any] = {
-        "domain_tokens": trial.suggest_int("domain_tokens", 4, 64, log=True),
-        "sample_tokens": trial.suggest_int("sample_tokens", 2, 32, log=True),
-        "learning_rate": trial.suggest_float("learning_rate", 1e-3, 3e-2, log=True),
-        "initialisation": trial.suggest_categorical("initialisation", ("vocabulary", "normal")),
-        **_contrastive(trial),
-    }
+    sample_tokens = trial.suggest_int("sample_tokens", 2, 32, log=True)
+    options = {**_fit(trial), "sample_tokens": sample_tokens, **_contrastive(trial)}
     return _sampled(trial, with_options(run, "domino", options))
+
+
+def prompt_tuning(trial: BaseTrial, run: RunConfig) -> RunConfig:
+    """As DOMINO, as far as its ablation has the same parameters."""
+    return _sampled(trial, with_options(run, "prompt-tuning", _fit(trial)))
 
 
 def few_shot(trial: BaseTrial, run: RunConfig) -> RunConfig:
@@ -67,6 +67,17 @@ def evol_instruct(trial: BaseTrial, run: RunConfig) -> RunConfig:
     return _sampled(trial, with_options(run, "evol-instruct", options))
 
 
+def oss_instruct(trial: BaseTrial, run: RunConfig) -> RunConfig:
+    """How long snippets may be, and how to sample."""
+    options = {"snippet_lines": trial.suggest_int("snippet_lines", 3, 15)}
+    return _sampled(trial, with_options(run, "oss-instruct", options))
+
+
+def magpie(trial: BaseTrial, run: RunConfig) -> RunConfig:
+    """How to sample: Magpie has nothing else to tune."""
+    return _sampled(trial, with_options(run, "magpie", {}))
+
+
 def contrastive_weight(trial: BaseTrial, run: RunConfig) -> RunConfig:
     """DOMINO's contrastive weight alone; 0 is the ablation without the term."""
     weight = trial.suggest_categorical("w_contrastive", CONTRASTIVE_WEIGHTS)
@@ -85,9 +96,12 @@ def prompt_length(trial: BaseTrial, run: RunConfig) -> RunConfig:
 SPACES: Mapping[str, Space] = MappingProxyType(
     {
         "domino": domino,
+        "prompt-tuning": prompt_tuning,
         "few-shot": few_shot,
         "self-instruct": self_instruct,
         "evol-instruct": evol_instruct,
+        "oss-instruct": oss_instruct,
+        "magpie": magpie,
     }
 )
 """Method name to all of its own parameters that are worth tuning."""
@@ -103,6 +117,15 @@ def with_options(run: RunConfig, method: str, options: Mapping[str, Any]) -> Run
     own = {**run.method_options.get(method, {}), **options}
     update(method_class.config_class(), own, prefix=f"method_options.{method}.")
     return replace(run, method_options={**run.method_options, method: own})
+
+
+def _fit(trial: BaseTrial) -> dict[str, Any]:
+    """Return what every fit of domain tokens has."""
+    return {
+        "domain_tokens": trial.suggest_int("domain_tokens", 4, 64, log=True),
+        "learning_rate": trial.suggest_float("learning_rate", 1e-3, 3e-2, log=True),
+        "initialisation": trial.suggest_categorical("initialisation", ("vocabulary", "normal")),
+    }
 
 
 def _contrastive(trial: BaseTrial) -> dict[str, Any]:

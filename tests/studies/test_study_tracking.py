@@ -1,5 +1,7 @@
 """A study as MLflow has it, in a real store."""
 
+import contextlib
+import io
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from tests.studies.test_pruning import LEVELS
 
 
 @pytest.fixture(scope="module")
-def logged(tmp_path_factory: pytest.TempPathFactory) -> tuple[MlflowClient, Outcome]:
+def logged(tmp_path_factory: pytest.TempPathFactory) -> tuple[MlflowClient, Outcome, str]:
     """A study of pruned and complete trials, resumed once with one trial more."""
     folder = tmp_path_factory.mktemp("study")
     model = folder / "model"
@@ -21,7 +23,8 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> tuple[MlflowClient, Outc
     for file in ("model.safetensors", "tokenizer.json"):
         (model / file).touch()
     uri = f"sqlite:///{folder / 'mlflow.db'}"
-    with toy.names():
+    said = io.StringIO()
+    with toy.names(), contextlib.redirect_stdout(said):
         config = toy.study(
             model, folder / "runs", spaces={"falling": toy.levels}, method="falling",
             objective="held-out-loss", sampler="grid", grid={"start": LEVELS}, pruner="median",
@@ -33,7 +36,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> tuple[MlflowClient, Outc
                 toy.replace(config, run=run, trials=trials), plain=True, test=False,
                 make_engine=tiny_run.make_engine,
             )  # fmt: skip
-    return MlflowClient(tracking_uri=uri), outcome
+    return MlflowClient(tracking_uri=uri), outcome, said.getvalue()
 
 
 def runs_under(client: MlflowClient, parent: str | None) -> list[Any]:
@@ -48,7 +51,7 @@ def trials_of(client: MlflowClient) -> dict[str, Any]:
 
 
 def test_a_study_is_one_run_however_often_it_is_resumed(logged: Any) -> None:
-    client, _ = logged
+    client, _, _ = logged
     (study,) = runs_under(client, None)
     assert study.info.run_name.startswith("study toy.falling in ")
     assert study.info.status == "FINISHED"
@@ -57,8 +60,16 @@ def test_a_study_is_one_run_however_often_it_is_resumed(logged: Any) -> None:
     assert list(trials_of(client)) == [f"trial {number}" for number in range(len(LEVELS))]
 
 
+def test_the_studys_run_is_what_is_said_at_the_end(
+    logged: Any,
+) -> None:
+    client, _, said = logged
+    (study,) = runs_under(client, None)
+    assert f"MLflow: run {study.info.run_id} in sqlite" in said
+
+
 def test_a_trial_has_its_setting_its_value_and_its_state(logged: Any) -> None:
-    client, outcome = logged
+    client, outcome, _ = logged
     trials = trials_of(client)
     assert all(run.info.status == "FINISHED" for run in trials.values())
     for number, level in enumerate(LEVELS):
@@ -74,7 +85,7 @@ def test_a_trial_has_its_setting_its_value_and_its_state(logged: Any) -> None:
 
 
 def test_the_pipelines_own_curves_are_under_the_trial(logged: Any) -> None:
-    client, _ = logged
+    client, _, _ = logged
     (row,) = runs_under(client, trials_of(client)["trial 0"].info.run_id)
     assert row.info.run_name == "falling seed 0"
     curve = client.get_metric_history(row.info.run_id, "synthesize/held_out")
@@ -82,6 +93,6 @@ def test_the_pipelines_own_curves_are_under_the_trial(logged: Any) -> None:
 
 
 def test_the_best_trial_and_no_other_is_tagged(logged: Any) -> None:
-    client, outcome = logged
+    client, outcome, _ = logged
     best = [name for name, run in trials_of(client).items() if "best" in run.data.tags]
     assert best == [f"trial {outcome.best.number}"] == ["trial 0"]
