@@ -18,12 +18,14 @@ from tests.studies import toy
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def start(model: Path, *arguments: str, dies: int | None = None) -> subprocess.Popen[str]:
+def start(
+    model: Path, *arguments: str, dies: int | None = None, **environment: str
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "tests.studies.toy", str(model), "--study", "toy",
          "--trials-only", *arguments],
         cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env={**os.environ, toy.DIES: str(dies or "")},
+        env={**os.environ, toy.DIES: str(dies or ""), **environment},
     )  # fmt: skip
 
 
@@ -92,13 +94,17 @@ def test_several_processes_finish_exactly_as_many_trials_as_asked_for(
     journal = tmp_path / "toy.journal"
     options = ["--output", str(tmp_path / "runs"), "--sampler", "random", "--trials", "15",
                "--storage", str(journal)]  # fmt: skip
-    children = [start(no_backbone, *options, dies=dies) for dies in (None, 4, None)]
+    meeting = tmp_path / "meeting"
+    meeting.mkdir()
+    where = {toy.MEETING: str(meeting)}
+    children = [start(no_backbone, *options, dies=dies, **where) for dies in (None, 1, None)]
     texts = [child.communicate()[0] for child in children]
     assert sorted(child.returncode for child in children) == [-9, 0, 0], texts
     study = kept(str(journal))
     counts = {state: states(study).count(state) for state in ("COMPLETE", "RUNNING", "WAITING")}
     assert counts == {"COMPLETE": 15, "RUNNING": 0, "WAITING": 0}
     assert sorted(finished(study)) == list(range(15))
+    assert states(study).count("FAIL") >= 1, "the trial of the process that was killed"
 
 
 def test_the_grid_is_tried_point_by_point(no_backbone: Path, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Small studies over the tiny run: one whose objective is a formula, one through all stages.
 
 `python -m tests.studies.toy ARGUMENTS` is the command line over these names; where TOY_DIES is a
-number, the process kills itself as it measures for that time.
+number, the process kills itself as it measures for that time; where TOY_MEETING is a folder, three
+processes begin to measure at once.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import math
 import os
 import signal
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -27,7 +29,7 @@ from tests.benchmarks.conftest import NO_MLFLOW
 from tests.stages import small
 
 METHODS = {**tiny_run.METHODS, "falling": "tests.studies.toy:Falling"}
-DIES = "TOY_DIES"
+DIES, MEETING = "TOY_DIES", "TOY_MEETING"
 _MEASURED = itertools.count(1)
 
 
@@ -46,6 +48,8 @@ class Falling(small.Counting):
 
 def formula(pipeline, method: str, seed: int) -> float:
     """Best, 1, at a temperature of 0.7 with supply 1; the seed moves it a little."""
+    if MEETING in os.environ:
+        meet(Path(os.environ[MEETING]), 3)
     if os.environ.get(DIES) == str(next(_MEASURED)):
         os.kill(os.getpid(), signal.SIGKILL)
     options = pipeline.config.method_options[method]
@@ -57,6 +61,14 @@ def formula(pipeline, method: str, seed: int) -> float:
         - options.get("start", 0) / 100
         + seed / 1000
     )
+
+
+def meet(folder: Path, processes: int) -> None:
+    """Wait until as many processes are here."""
+    (folder / str(os.getpid())).touch()
+    deadline = time.monotonic() + 240
+    while len(list(folder.iterdir())) < processes and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def space(trial, run):
