@@ -1,20 +1,23 @@
-# make benchmark | test | check | dashboard | clean
+# make benchmark | test | check | dashboard | study-dashboard | clean
 #   PYTHON=python3.12   interpreter that makes .venv (3.11 or newer)
 #   ARGS="--seeds 3"    further arguments of `make benchmark` and `make test`
 #   JOBS=4              test processes (default: one a core)
-#   PORT=5000           port of the dashboard, on 127.0.0.1
+#   PORT=5000           port of the dashboard, on 127.0.0.1 (of the studies': STUDY_PORT=8080)
+#   STORAGE=URL         what `make study-dashboard` shows: a database URL or a journal file
 
 SHELL := /bin/bash
 PYTHON ?= python3
 JOBS ?= auto
 PORT ?= 5000
+STUDY_PORT ?= 8080
+STORAGE ?= sqlite:///runs/studies.db
 ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: benchmark test check lint types contracts tree dashboard install clean
+.PHONY: benchmark test check lint types contracts tree dashboard study-dashboard install clean
 
 benchmark: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.run $(ARGS)
@@ -40,6 +43,11 @@ tree: $(INSTALLED)
 dashboard: $(INSTALLED)
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
 	$(BIN)/mlflow server --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT)
+
+study-dashboard: $(INSTALLED)
+	@test "$(STORAGE)" != sqlite:///runs/studies.db -o -f runs/studies.db || \
+		{ echo "no study in runs/ yet: run $(BIN)/python -m studies.run --study housestyle-quick, or give STORAGE=URL" >&2; exit 1; }
+	@$(BIN)/optuna-dashboard --host 127.0.0.1 --port $(STUDY_PORT) $(STORAGE)
 
 install: $(INSTALLED)
 

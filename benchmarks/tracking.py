@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from benchmarks.provenance import machine_tags, process_tags, started_by_dead_process
 from benchmarks.stages.context import LOSSES, Metrics
@@ -36,15 +36,16 @@ _TAG_LENGTH = 5000
 _SAMPLES = ("synthesize/synthetic.jsonl", "decontaminate/kept.jsonl", "evaluate/programs.jsonl",
             "evaluate/verdicts.jsonl")  # fmt: skip
 _P = ParamSpec("_P")
+_TrackerT = TypeVar("_TrackerT", bound="Tracker")
 
 
-def _guarded(
-    method: Callable[Concatenate[Tracker, _P], None],
-) -> Callable[Concatenate[Tracker, _P], None]:
+def guarded(
+    method: Callable[Concatenate[_TrackerT, _P], None],
+) -> Callable[Concatenate[_TrackerT, _P], None]:
     """Make a failure of MLflow a warning, once; results never depend on it."""
 
     @functools.wraps(method)
-    def call(self: Tracker, /, *args: _P.args, **kwargs: _P.kwargs) -> None:
+    def call(self: _TrackerT, /, *args: _P.args, **kwargs: _P.kwargs) -> None:
         if not self.works:
             return
         try:
@@ -80,9 +81,17 @@ class Tracker:
         return MlflowClient(tracking_uri=self._place.uri)
 
     @contextlib.contextmanager
-    def invocation(self, pipeline: Pipeline) -> Iterator[None]:
-        """Hold the parent run open; it and its last child end as the block does."""
-        self._begin(pipeline)
+    def invocation(
+        self, pipeline: Pipeline, *, name: str | None = None, under: str | None = None
+    ) -> Iterator[None]:
+        """Hold the parent run open; it and its last child end as the block does.
+
+        Args:
+            pipeline: what is run.
+            name: the parent run's name; None makes one of suite and time.
+            under: id of the run that the parent is itself a child of.
+        """
+        self._begin(pipeline, name, {"mlflow.parentRunId": under} if under else {})
         try:
             yield
         except KeyboardInterrupt:
@@ -110,8 +119,8 @@ class Tracker:
             f"MLflow: run {self._parent} in {self._place.uri}; dashboard: {self._place.dashboard}"
         )
 
-    @_guarded
-    def _begin(self, pipeline: Pipeline) -> None:
+    @guarded
+    def _begin(self, pipeline: Pipeline, name: str | None, tags: Mapping[str, str]) -> None:
         config = pipeline.config
         self._experiment = self._find_experiment(config.suite)
         self._end_dead_runs()
@@ -119,15 +128,15 @@ class Tracker:
         self._params = flatten(json.loads(canonical_json(config)))
         run = self._client.create_run(
             self._experiment,
-            run_name=f"{config.suite} {time.strftime('%Y-%m-%d %H:%M:%S')}",
-            tags={**process_tags(), **machine_tags()},
+            run_name=name or f"{config.suite} {time.strftime('%Y-%m-%d %H:%M:%S')}",
+            tags={**process_tags(), **machine_tags(), **tags},
         )
         self._parent = run.info.run_id
         self._log(self._parent, params=self._params)
         self._client.log_inputs(self._parent, datasets=self._inputs)
         self._client.log_dict(self._parent, json.loads(canonical_json(config)), "config.json")
 
-    @_guarded
+    @guarded
     def begin_row(self, method: str, seed: int) -> None:
         """End the last child and begin the next."""
         self._end_child("FINISHED")
@@ -136,13 +145,13 @@ class Tracker:
         self._child = run.info.run_id
         self._log(self._child, params={**self._params, "method": method, "seed": str(seed)})
 
-    @_guarded
+    @guarded
     def fail_row(self, reason: str) -> None:
         """End the current row as failed."""
         self._tags["failure"] = reason[:_TAG_LENGTH]
         self._end_child("FAILED")
 
-    @_guarded
+    @guarded
     def log_stage(self, stage: Stage, *, reused: bool) -> None:
         """Log a finished stage to the current row: counts, seconds, curves, samples."""
         values = {f"{stage.name}/{name}": value for name, value in numbers(stage.summary).items()}
@@ -159,7 +168,7 @@ class Tracker:
             self._flush()
         self._log_files(self._open_run, stage)
 
-    @_guarded
+    @guarded
     def log_report(self, report: Report) -> None:
         """Log the Pass@1 table, the funnel, and each row's scores, to the parent."""
         self._end_child("FINISHED")
@@ -174,7 +183,7 @@ class Tracker:
         ]
         self._log(parent, metrics=points)
 
-    @_guarded
+    @guarded
     def _end(self, status: str) -> None:
         self._end_child(status)
         if self._parent is not None:

@@ -1,0 +1,115 @@
+"""What a study is: one frozen config, validated where it is made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+from benchmarks.config import RunConfig
+from benchmarks.fields import ConfigError, closest
+from studies.objective import OBJECTIVES, Objective
+from studies.spaces import Space
+
+SamplerName = Literal["tpe", "gp", "random", "grid"]
+PrunerName = Literal["none", "median", "percentile"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudyConfig:
+    """One study: a method's settings tried on development problems, the best one then tested.
+
+    Attributes:
+        name: of the study; with the method's name it is its name in the storage.
+        spaces: method name to its search space: the methods that the study can tune.
+        method: the one that is tuned.
+        run: the conditions of every trial; its seeds are run in each, and their mean counts.
+        final: the conditions of the result, on test problems and with seeds that no trial had.
+        objective: name of what is improved.
+        trials: finished trials in all, over any number of processes; equal for every method.
+        sampler: "tpe", "gp", "random", or "grid", which tries the points of `grid` in turn.
+        grid: parameter name to its values, for sampler "grid".
+        pruner: "none", or "median" or "percentile" of the held-out losses of other trials' fits.
+        seed: of the sampler.
+        storage: database URL or path of a journal file; None is a database beside the stages.
+    """
+
+    name: str
+    spaces: Mapping[str, Space]
+    method: str
+    run: RunConfig
+    final: RunConfig
+    objective: str = "pass@1"
+    trials: int = 20
+    sampler: SamplerName = "tpe"
+    grid: Mapping[str, Sequence[bool | int | float | str]] = field(default_factory=dict)
+    pruner: PrunerName = "none"
+    seed: int = 0
+    storage: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse names that are not known, and a result that is no test of what was chosen."""
+        _require_known("method", self.method, self.spaces)
+        _require_known("objective", self.objective, OBJECTIVES)
+        _require_known("sampler", self.sampler, get_args(SamplerName))
+        _require_known("pruner", self.pruner, get_args(PrunerName))
+        if self.trials < 1:
+            raise ConfigError(f"trials is {self.trials}: give at least 1")
+        if self.seed < 0:
+            raise ConfigError(f"seed is {self.seed}: give at least 0")
+        if (self.sampler == "grid") != bool(self.grid):
+            raise ConfigError(
+                f"sampler is {self.sampler!r} and grid has {len(self.grid)} parameters: sampler "
+                "'grid' needs a study with a grid, and no other sampler takes one"
+            )
+        self._check_runs()
+
+    @property
+    def full_name(self) -> str:
+        """The study's name in the storage: each method has a study of its own."""
+        return f"{self.name}.{self.method}"
+
+    @property
+    def aim(self) -> Objective:
+        """The objective."""
+        return OBJECTIVES[self.objective]
+
+    @property
+    def space(self) -> Space:
+        """The search space of the method."""
+        return self.spaces[self.method]
+
+    @property
+    def points(self) -> int:
+        """How many points the grid has; 1 where there is none."""
+        return math.prod(map(len, self.grid.values()))
+
+    def of_method(self, run: RunConfig) -> RunConfig:
+        """Return the run with the tuned method alone."""
+        return replace(run, methods=(self.method,))
+
+    def _check_runs(self) -> None:
+        if self.run.evaluate.split != "development":
+            raise ConfigError(
+                f"run.evaluate.split is {self.run.evaluate.split!r}: trials are scored on "
+                "development problems alone: give development"
+            )
+        if self.final.evaluate.split != "test":
+            raise ConfigError(
+                f"final.evaluate.split is {self.final.evaluate.split!r}: the result is what the "
+                "chosen setting reaches on test problems: give test"
+            )
+        shared = sorted(set(self.run.seeds) & set(self.final.seeds))
+        if shared:
+            raise ConfigError(
+                f"final.seeds shares {', '.join(map(str, shared))} with run.seeds: the result "
+                "needs seeds that nothing was chosen by: give others"
+            )
+
+
+def _require_known(name: str, value: str, known: Iterable[str]) -> None:
+    known = list(known)
+    if value not in known:
+        hint = closest(value, known)
+        raise ConfigError(f"{name}: unknown {value!r}{hint}; known: {', '.join(known)}")

@@ -1,0 +1,89 @@
+"""A suite without its test problems: what every trial is given in place of the suite itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.identity import digest
+from benchmarks.suites.base import Split, Suite
+from domino.records import Problem, Reference
+
+if TYPE_CHECKING:
+    from benchmarks.pipeline import Pipeline
+    from domino.synthesizer import Template
+
+
+class DevelopmentSuite(Suite):
+    """Another suite, with development problems alone.
+
+    No stage of a trial can see a test problem, the decontamination included: what it drops for
+    repeating a test problem would tell something of the test problems too. The run that is
+    reported at the end decontaminates against all problems again.
+    """
+
+    def __init__(self, suite: Suite) -> None:
+        """Stand before `suite`."""
+        self.name = suite.name  # type: ignore[misc] # of this instance, as the suite has it
+        self._suite = suite
+
+    @property
+    def template(self) -> Template:
+        """The suite's."""
+        return self._suite.template
+
+    @property
+    def variant(self) -> str:
+        """The suite's."""
+        return self._suite.variant
+
+    def references(self) -> tuple[Reference, ...]:
+        """The suite's."""
+        return self._suite.references()
+
+    def problems(self, split: Split) -> tuple[Problem, ...]:
+        """The development problems; there is no test problem."""
+        return self._suite.problems("development") if split == "development" else ()
+
+    def instruction(self, problem: Problem) -> str:
+        """The suite's."""
+        return self._suite.instruction(problem)
+
+    def extract(self, problem: Problem, response: str) -> str:
+        """The suite's."""
+        return self._suite.extract(problem, response)
+
+    def refuse_instruction(self, instruction: str) -> tuple[str, str] | None:
+        """The suite's."""
+        return self._suite.refuse_instruction(instruction)
+
+    def refuse_response(self, instruction: str, response: str) -> tuple[str, str] | None:
+        """The suite's."""
+        return self._suite.refuse_response(instruction, response)
+
+    def behaviour_problem(self, instruction: str, seed: int) -> Problem | None:
+        """The suite's."""
+        return self._suite.behaviour_problem(instruction, seed)
+
+    def program_key(self, instruction: str) -> str | None:
+        """The suite's."""
+        return self._suite.program_key(instruction)
+
+    def oracle(self, instruction: str, response: str | None) -> dict[str, Any] | None:
+        """The suite's."""
+        return self._suite.oracle(instruction, response)
+
+    def support_coverage(self, instructions: Sequence[str]) -> float | None:
+        """The suite's."""
+        return self._suite.support_coverage(instructions)
+
+
+def without_test_problems(pipeline: Pipeline) -> Pipeline:
+    """Return the pipeline over the suite's development problems alone, addressed by them."""
+    suite = DevelopmentSuite(pipeline.context.suite)
+    return replace(
+        pipeline,
+        context=replace(pipeline.context, suite=suite),
+        suite_digest=digest([suite.name, suite.template, suite.problems("development")]),
+    )

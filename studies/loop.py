@@ -1,0 +1,195 @@
+"""The loop of one process, and one invocation from a study's config to its result."""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import optuna
+from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console
+
+from benchmarks.fields import ConfigError
+from benchmarks.invocation import check_before_work
+from benchmarks.invocation import execute as execute_run
+from benchmarks.pipeline import open_pipeline
+from benchmarks.progress import Display, make_display
+from benchmarks.run import check_gold, step_count
+from benchmarks.stages.context import EngineFactory, transformers_engine
+from benchmarks.tracking_study import StudyTracker
+from benchmarks.tracking_values import tracking_place
+from studies.development import without_test_problems
+from studies.report import show_trials
+from studies.slots import (
+    GivesWay,
+    bury_dead,
+    is_lost,
+    is_settled,
+    is_taken_away,
+    retry,
+    trials_by_slot,
+)
+from studies.storage import check_space, conditions, open_study, shown, storage_address
+from studies.trials import REASON, Trials, chosen
+
+if TYPE_CHECKING:
+    from benchmarks.report.table import Report
+    from studies.config import StudyConfig
+
+_POLL_S = 2.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What an invocation leaves: the study, its best trial, and the result on test problems."""
+
+    study: optuna.Study
+    best: FrozenTrial
+    report: Report | None
+
+
+def execute(
+    config: StudyConfig,
+    *,
+    plain: bool = False,
+    test: bool = True,
+    json_path: Path | None = None,
+    make_engine: EngineFactory = transformers_engine,
+) -> Outcome:
+    """Run the trials that are missing, print them, and run the best setting on the test problems.
+
+    Args:
+        config: the study.
+        plain: lines in place of the live display.
+        test: whether the best setting is run on the test problems.
+        json_path: file that the result's report is also written to.
+        make_engine: how engines are made.
+
+    Raises:
+        ConfigError: the input is wrong, or no trial came to a value.
+    """
+    with make_display(plain=plain or not sys.stdout.isatty()) as display:
+        study, tracker = _search(config, display, make_engine)
+    best = best_trial(study)
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    show_trials(config, study, best, console)
+    console.print(tracker.where(), markup=False, highlight=False, soft_wrap=True)
+    if not test:
+        return Outcome(study=study, best=best, report=None)
+    report = execute_run(
+        chosen(config, best.params), json_path=json_path, plain=plain, make_engine=make_engine
+    )
+    return Outcome(study=study, best=best, report=report)
+
+
+def best_trial(study: optuna.Study) -> FrozenTrial:
+    """Return the complete trial with the best value, of equal ones that of the first slot.
+
+    Raises:
+        ConfigError: no trial is complete.
+    """
+    trials = study.get_trials(deepcopy=False)
+    in_order = [trial for own in sorted(trials_by_slot(trials).items()) for trial in own[1]]
+    complete = [trial for trial in in_order if trial.state == TrialState.COMPLETE]
+    if not complete:
+        why = next((t.user_attrs[REASON] for t in trials if t.user_attrs.get(REASON)), "none began")
+        raise ConfigError(
+            f"study {study.study_name}: none of {len(trials)} trials came to a value; the first: "
+            f"{why}: change the study's run or its search space"
+        )
+    best = max if study.direction == optuna.study.StudyDirection.MAXIMIZE else min
+    return best(complete, key=lambda trial: float(trial.values[0]))
+
+
+def _search(
+    config: StudyConfig, display: Display, make_engine: EngineFactory
+) -> tuple[optuna.Study, StudyTracker]:
+    """Open everything, refusing every bad input first, and run the trials."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # the display and the table say it
+    check_space(config)
+    run = config.of_method(config.run)
+    tracker = StudyTracker(tracking_place(run.tracking_uri, run.output), warn=display.line)
+    whole = open_pipeline(
+        run, display=display, steps=_steps(config), make_engine=make_engine,
+        on_stage=lambda stage, reused: tracker.log_stage(stage, reused=reused),
+    )  # fmt: skip
+    check_before_work(whole)
+    pipeline = without_test_problems(whole)
+    study = open_study(config, pipeline)
+    key = f"{config.full_name} in {shown(storage_address(config))}"
+    with tracker.study(pipeline, key, conditions(config, pipeline)):
+        if config.aim.scores:  # no trial's stage, so it is logged to none
+            check_gold(replace(pipeline, on_stage=lambda stage, reused: None))
+        trials = Trials(config=config, pipeline=pipeline, tracker=tracker, display=display)
+        work(study, trials, config.trials)
+        best = best_trial(study)
+        tracker.tag_best(best.number, float(best.values[0]))
+    return study, tracker
+
+
+def work(
+    study: optuna.Study,
+    objective: Callable[[optuna.Trial], float],
+    trials: int,
+    *,
+    wait: Callable[[], None] = lambda: time.sleep(_POLL_S),
+) -> None:
+    """Run trials until the study has `trials` finished ones, whoever runs them.
+
+    While others run the last ones it waits: if they die, it takes over.
+    """
+    while True:
+        _bury(study)
+        slots = trials_by_slot(study.get_trials(deepcopy=False))
+        open_slots = {slot: slots.get(slot, []) for slot in range(trials)}
+        open_slots = {slot: own for slot, own in open_slots.items() if not is_settled(own)}
+        if not open_slots:
+            return
+        lost = {slot: own for slot, own in open_slots.items() if is_lost(own)}
+        for slot, own in lost.items():
+            retry(study, slot, own)
+        waiting = any(t.state == TrialState.WAITING for own in open_slots.values() for t in own)
+        if lost or waiting or not all(open_slots.values()):
+            run_one(study, objective)
+        else:
+            wait()
+
+
+def run_one(study: optuna.Study, objective: Callable[[optuna.Trial], float]) -> None:
+    """Run one trial; one that was declared dead meanwhile is another's now, its stages reused."""
+    taken_away = False
+
+    def watched(trial: optuna.Trial) -> float:
+        nonlocal taken_away
+        try:
+            return objective(trial)
+        finally:
+            taken_away = is_taken_away(trial)
+
+    try:
+        study.optimize(watched, n_trials=1, catch=(GivesWay,))
+    except (UpdateFinishedTrialError, ValueError):  # Optuna cannot end what has ended
+        if not taken_away:
+            raise
+
+
+def _bury(study: optuna.Study) -> None:
+    """Fail the trials of dead processes: by their signature, and by the storage's heartbeat."""
+    bury_dead(study)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        optuna.storages.fail_stale_trials(study)
+
+
+def _steps(config: StudyConfig) -> int:
+    """Return how many stages a process that runs all trials goes through."""
+    run = config.of_method(config.run)
+    gold_check = int(config.aim.scores)
+    rows = step_count(run) - 1 if config.aim.scores else len(run.seeds)
+    return gold_check + config.trials * rows

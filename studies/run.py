@@ -1,0 +1,169 @@
+"""`python -m studies.run --study NAME`: tune a method on development problems, test it once.
+
+What is wrong with the input is one line and exit code 2; a machine that cannot go on is one line
+and exit code 1, as for `python -m benchmarks.run`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn, get_args
+
+from benchmarks.cli import BAD_INPUT, BROKEN_MACHINE, prepare_process
+from benchmarks.config import read_config_file
+from benchmarks.fields import ConfigError, update
+from benchmarks.files import disk_full_message, is_disk_full
+from studies.config import PrunerName, SamplerName, StudyConfig
+from studies.presets import STUDIES, load_study
+
+PROGRAM = "python -m studies.run"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Command:
+    """One invocation.
+
+    Attributes:
+        config: the study.
+        test: whether the best setting is run on the test problems.
+        json: file that the result's report is also written to.
+        plain: lines in place of the live display.
+    """
+
+    config: StudyConfig
+    test: bool
+    json: Path | None
+    plain: bool
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises what is wrong instead of printing the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; see --help")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        return _main(arguments)
+    except BAD_INPUT as error:
+        return _say(str(error), 2)
+    except BROKEN_MACHINE as error:
+        return _say(str(error), 1)
+    except KeyboardInterrupt:
+        return _say("interrupted; type the same command again to continue", 130)
+    except Exception as error:
+        if is_disk_full(error):
+            return _say(disk_full_message(getattr(error, "filename", None) or "a file"), 1)
+        raise
+
+
+def _main(arguments: Sequence[str]) -> int:
+    command = read_command(arguments)
+    from studies.loop import execute  # after --help and after wrong options
+
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning  # type: ignore[assignment]
+        execute(command.config, plain=command.plain, test=command.test, json_path=command.json)
+    return 0
+
+
+def read_command(arguments: Sequence[str]) -> Command:
+    """Return what the arguments ask for.
+
+    Raises:
+        ConfigError: an option, a file, a key or a value is wrong.
+    """
+    given = make_parser().parse_args(arguments)
+    config = load_study(given.study)
+    for path in given.config:
+        config = under(config, read_config_file(path))
+    if given.output is not None:
+        config = under(config, {"output": str(given.output)})
+    chosen = {name: getattr(given, name) for name in ("method", "trials", "sampler", "pruner",
+                                                      "storage", "seed")}  # fmt: skip
+    changes: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    if changes.get("sampler", config.sampler) != "grid":
+        changes["grid"] = {}
+    return Command(
+        config=replace(config, **changes),
+        test=given.test,
+        json=_json_path(given.json),
+        plain=given.plain,
+    )
+
+
+def _json_path(path: Path | None) -> Path | None:
+    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+        raise ConfigError(f"--json {path}: give a file in a directory that exists")
+    return path
+
+
+def under(config: StudyConfig, values: Mapping[str, Any]) -> StudyConfig:
+    """Return the study with fields of a run set, for trials and result alike.
+
+    Seeds are the trials': those of the result are fresh. Each keeps its split.
+
+    Raises:
+        ConfigError: a field or a value is wrong.
+    """
+    shared = {name: value for name, value in values.items() if name != "seeds"}
+    run, final = update(config.run, values), update(config.final, shared)
+    return replace(
+        config,
+        run=replace(run, evaluate=replace(run.evaluate, split="development")),
+        final=replace(final, evaluate=replace(final.evaluate, split="test")),
+    )
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser."""
+    parser = _Parser(
+        prog=PROGRAM,
+        description="Tune a method on development problems, then test the best setting once.",
+        epilog="A killed study continues when the same command is given again; the same command "
+        "in several processes, on several machines, shares the trials of one study.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--study", metavar="NAME", required=True, help=", ".join(STUDIES))
+    add("--method", metavar="NAME", help="tune another method, under the same conditions")
+    add("--trials", metavar="N", type=int, help="finished trials in all, over all processes")
+    add("--sampler", metavar="NAME", help=", ".join(get_args(SamplerName)))
+    add("--pruner", metavar="NAME", help=", ".join(get_args(PrunerName)))
+    add("--storage", metavar="URL", help="database URL, or path of a journal file "
+        "(default: studies.db in the output directory)")  # fmt: skip
+    add("--seed", metavar="N", type=int, help="of the sampler")
+    add(
+        "--config",
+        metavar="FILE",
+        action="append",
+        type=Path,
+        default=[],
+        help="YAML file of `benchmarks.run`'s fields, for trials and result; may be repeated",
+    )
+    add("--output", metavar="DIR", type=Path, help="directory of all stored stages")
+    add("--trials-only", dest="test", action="store_false", help="leave the test problems alone")
+    add("--json", metavar="FILE", type=Path, help="also write the result's table as JSON")
+    add("--plain", action="store_true", help="lines in place of the live display")
+    return parser
+
+
+def _say(text: str, code: int) -> int:
+    print(f"studies.run: {' '.join(text.split())}", file=sys.stderr)
+    return code
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    prepare_process()
+    sys.exit(main(sys.argv[1:]))

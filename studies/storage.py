@@ -1,0 +1,213 @@
+"""Where a study is kept, and whether what is kept there is this study."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+import sqlalchemy.exc
+from alembic.util import CommandError
+from optuna.exceptions import ExperimentalWarning, OptunaError
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FixedTrial, FrozenTrial
+
+from benchmarks.config import RunConfig
+from benchmarks.fields import ConfigError
+from benchmarks.pipeline import Pipeline
+from benchmarks.store import canonical_json
+from benchmarks.tracking_values import flatten
+from studies.config import StudyConfig
+from studies.samplers import PRUNERS, make_sampler
+from studies.trials import setting_errors
+
+DATABASE = "studies.db"
+CONDITIONS = "conditions"
+_HEARTBEAT_S = 60
+_GRACE_S = 600  # a starved machine is not a dead one
+_LOCKED_S = 120
+_UNREACHABLE = (
+    sqlalchemy.exc.SQLAlchemyError, CommandError, OptunaError, ImportError, OSError, RuntimeError,
+    ValueError,
+)  # fmt: skip
+_NO_CONDITIONS = (
+    "output", "tracking_uri", "model", "suite_options", "methods", "seeds", "sandbox",
+)  # fmt: skip
+"""Fields that say where things are; what is there counts by its digest."""
+_SHARED = ("suite", "suite_options", "model", "references", "seeds", "evaluate", "output")
+_PROBES = 32
+
+
+def storage_address(config: StudyConfig) -> str:
+    """Return the database URL or journal file that the study is kept in."""
+    return config.storage or f"sqlite:///{config.run.output.absolute() / DATABASE}"
+
+
+def shown(address: str) -> str:
+    """Return an address without the password in it."""
+    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", address)
+
+
+def open_storage(address: str) -> BaseStorage:
+    """Open a database URL, or a journal file where the address is no URL.
+
+    Raises:
+        ConfigError: it cannot be reached.
+    """
+    try:
+        if "://" not in address:
+            _require_journal(Path(address))
+            return JournalStorage(JournalFileBackend(address))
+        if address.startswith("sqlite:///") and address.endswith(DATABASE):
+            Path(address.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)  # of the heartbeat
+            return RDBStorage(
+                address,
+                engine_kwargs=_engine_options(address),
+                heartbeat_interval=_HEARTBEAT_S,
+                grace_period=_GRACE_S,
+            )
+    except _UNREACHABLE as error:
+        raise _unreachable(address, error) from error
+
+
+def open_study(config: StudyConfig, pipeline: Pipeline) -> optuna.Study:
+    """Return the study of this name, made where it is not there.
+
+    Raises:
+        ConfigError: the storage cannot be reached, or its study of this name has another search
+            space, other conditions or another direction.
+    """
+    address = storage_address(config)
+    storage = open_storage(address)
+    try:
+        study = optuna.create_study(
+            storage=storage,
+            study_name=config.full_name,
+            direction=config.aim.direction,
+            sampler=make_sampler(config),
+            pruner=PRUNERS[config.pruner](),
+            load_if_exists=True,
+        )
+    except _UNREACHABLE as error:
+        raise _unreachable(address, error) from error
+    _check_conditions(config, pipeline, study)
+    for trial in study.get_trials(deepcopy=False):
+        if trial.state.is_finished() and trial.state.name != "FAIL":
+            _check_space(config, trial)
+    return study
+
+
+def check_space(config: StudyConfig) -> None:
+    """Draw from the search space, so that a field that no config has is refused before any work.
+
+    Raises:
+        ConfigError: the space sets a field that does not exist, or a value that it cannot have,
+            or changes what a space may not change.
+    """
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for run in [config.run, config.final] * _PROBES:
+        try:
+            proposed = config.space(study.ask(), run)
+        except setting_errors() as error:
+            raise ConfigError(f"the search space of {config.full_name}: {error}") from error
+        _check_proposal(config, run, proposed)
+
+
+def _check_proposal(config: StudyConfig, run: RunConfig, proposed: RunConfig) -> None:
+    """Refuse a space that reaches for what trials must share, or for how they are scored."""
+    for name in _SHARED:
+        if getattr(run, name) != getattr(proposed, name):
+            raise ConfigError(
+                f"the search space of {config.full_name} changes {name}: that is the same for all "
+                "trials, set it in the study's run"
+            )
+
+
+def _check_conditions(config: StudyConfig, pipeline: Pipeline, study: optuna.Study) -> None:
+    """Refuse a study whose trials were run under other conditions; remember ours in a new one."""
+    ours = conditions(config, pipeline)
+    stored: Mapping[str, str] | None = study.user_attrs.get(CONDITIONS)
+    if stored is None:
+        study.set_user_attr(CONDITIONS, ours)
+        stored = ours
+    differing = sorted(k for k in {*ours, *stored} if ours.get(k) != stored.get(k))
+    if differing or study.direction.name.lower() != config.aim.direction:
+        name = differing[0] if differing else "direction"
+        theirs, own = stored.get(name, study.direction.name), ours.get(name, config.aim.direction)
+        raise _another_study(config, f"{name} is {theirs} there and {own} here")
+
+
+def _check_space(config: StudyConfig, trial: FrozenTrial) -> None:
+    """Refuse a finished trial that the search space would not have proposed."""
+    replayed = FixedTrial(trial.params)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a value out of range: found below
+            config.space(replayed, config.run)
+    except ValueError as error:
+        raise _another_study(config, f"trial {trial.number}: {error}") from error
+    if replayed.distributions != trial.distributions:
+        pairs = {**replayed.distributions, **trial.distributions}
+        name = next(
+            name for name in pairs
+            if replayed.distributions.get(name) != trial.distributions.get(name)
+        )  # fmt: skip
+        raise _another_study(
+            config,
+            f"{name} was drawn from {trial.distributions.get(name)}, here it is "
+            f"{replayed.distributions.get(name, 'not asked for')}",
+        )
+
+
+def conditions(config: StudyConfig, pipeline: Pipeline) -> dict[str, str]:
+    """Return all that has to be equal for two trials to be compared, by dotted name."""
+    run = json.loads(canonical_json(config.run))
+    values: dict[str, Any] = {f: v for f, v in run.items() if f not in _NO_CONDITIONS}
+    return flatten(
+        {
+            "run": values,
+            "seeds": list(config.run.seeds),
+            "objective": config.objective,
+            "method": config.method,
+            "suite": pipeline.suite_digest,
+            "references": pipeline.references_digest,
+            "model": pipeline.model_digest,
+        }
+    )
+
+
+def _require_journal(path: Path) -> None:
+    """Refuse a file that holds something else: Optuna would append to it before it reads it."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        first = file.readline()
+    if first and "op_code" not in json.loads(first):
+        raise ValueError("it is a file, but no journal")
+
+
+def _engine_options(address: str) -> dict[str, Any]:
+    """Return how long to wait for other processes: sqlite locks the whole file."""
+    return {"connect_args": {"timeout": _LOCKED_S}} if address.startswith("sqlite") else {}
+
+
+def _unreachable(address: str, error: Exception) -> ConfigError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return ConfigError(
+        f"storage {shown(address)} cannot be used ({reason}): give --storage a database URL that "
+        "can be reached and whose driver is installed, or the path of a journal file"
+    )
+
+
+def _another_study(config: StudyConfig, why: str) -> ConfigError:
+    return ConfigError(
+        f"storage {shown(storage_address(config))} holds another study named {config.full_name} "
+        f"({why}): give another --storage, or the conditions that it has"
+    )
