@@ -40,11 +40,11 @@ def housestyle() -> RunConfig:
 
 
 def housestyle_conventions() -> RunConfig:
-    """Hidden house conventions: four references with responses, each method answers itself."""
+    """Hidden house conventions: two references with responses, each method answers itself."""
     return replace(
         housestyle(),
         suite="housestyle-conventions",
-        references=4,
+        references=2,
         responder="own",
         filter=FilterConfig(consistency=False),
     )

@@ -48,7 +48,7 @@ def test_conventions_differ_from_the_default_where_the_track_differs() -> None:
     assert not differing & {"methods", "pairs", "oversample", "sampling", "evaluate", "seeds"}
     assert conventions.responder == "own"
     assert not conventions.filter.consistency
-    assert conventions.references == 4
+    assert conventions.references == 2
 
 
 def test_an_unknown_preset_is_named_with_the_closest() -> None:

@@ -50,8 +50,9 @@ class PretrainConfig:
         late_from: the first chunk of the late mixture.
         last_from: the first chunk of the last mixture, at which the learning rates are held.
         held_chunks: over which they do not fall.
-        mending_chunks: chunks after those, of what was still missed.
-        mending_share: of the highest learning rates, at which the mending begins.
+        mending_rounds: how often, after those, what was still missed is shown.
+        mending_chunks: of one round.
+        mending_share: of the highest learning rates, at which a round begins.
         chunk_documents: documents of a chunk; 1,024 are about 0.1 million tokens.
         batch_tokens: tokens in a batch, padding included.
         matrix_learning_rate: highest, of Muon, on the matrices between the layers.
@@ -68,6 +69,7 @@ class PretrainConfig:
     late_from: int = 90
     last_from: int = 110
     held_chunks: int = 20
+    mending_rounds: int = 2
     mending_chunks: int = 12
     mending_share: float = 0.12
     chunk_documents: int = 1024
@@ -197,7 +199,7 @@ class Pretraining:
         """Return the share of the highest learning rates: rise, fall, hold, fall, mend."""
         config = self.config
         if chunk >= config.chunks:
-            left = 1.0 - (chunk - config.chunks) / config.mending_chunks
+            left = 1.0 - (chunk - config.chunks) % config.mending_chunks / config.mending_chunks
             return max(config.last_share, config.mending_share * left)
         held = min(max(0.0, chunk - config.last_from), config.held_chunks)
         fallen = (chunk - held) / (config.chunks - config.held_chunks)
@@ -207,7 +209,8 @@ class Pretraining:
         """Train to the end and write the checkpoint; return its directory."""
         from tqdm import tqdm
 
-        total = self.config.chunks + self.config.mending_chunks
+        config = self.config
+        total = config.chunks + config.mending_rounds * config.mending_chunks
         bar = tqdm(range(self.chunk, total), initial=self.chunk, total=total, unit="chunk")
         for chunk in bar:
             record = self._train_chunk(chunk)
