@@ -1,7 +1,7 @@
 """`python -m studies.run --study NAME`: tune a method on development problems, test it once.
 
 What is wrong with the input is one line and exit code 2; a machine that cannot go on is one line
-and exit code 1, as for `python -m benchmarks.run`.
+and exit code 1, which is also a study's whose result failed, as for `python -m benchmarks.run`.
 """
 
 from __future__ import annotations
@@ -70,8 +70,10 @@ def _main(arguments: Sequence[str]) -> int:
 
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning  # type: ignore[assignment]
-        execute(command.config, plain=command.plain, test=command.test, json_path=command.json)
-    return 0
+        outcome = execute(
+            command.config, plain=command.plain, test=command.test, json_path=command.json
+        )
+    return 1 if outcome.report is not None and outcome.report.failed else 0
 
 
 def read_command(arguments: Sequence[str]) -> Command:

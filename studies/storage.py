@@ -22,9 +22,9 @@ from benchmarks.fields import ConfigError
 from benchmarks.pipeline import Pipeline
 from benchmarks.store import canonical_json
 from benchmarks.tracking_values import flatten
+from domino.synthesizer import SynthesisError
 from studies.config import StudyConfig
 from studies.samplers import PRUNERS, make_sampler
-from studies.trials import setting_errors
 
 DATABASE = "studies.db"
 CONDITIONS = "conditions"
@@ -115,7 +115,7 @@ def check_space(config: StudyConfig) -> None:
     for run in [config.run, config.final] * _PROBES:
         try:
             proposed = config.space(study.ask(), run)
-        except setting_errors() as error:
+        except SynthesisError as error:
             raise ConfigError(f"the search space of {config.full_name}: {error}") from error
         _check_proposal(config, run, proposed)
 

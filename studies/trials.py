@@ -75,7 +75,7 @@ class Trials:
                 values.append(self.config.aim.measure(watched, self.config.method, seed))
         except TrialPruned as pruned:
             return values, str(pruned)
-        except setting_errors() as error:
+        except SynthesisError as error:
             return values, f"refused: {error}"
         return values, ""
 
@@ -131,13 +131,6 @@ class _Watcher:
         if self._trial.should_prune():
             loss = metrics[HELD_OUT]
             raise TrialPruned(f"pruned: held-out loss {loss:.4f} at step {step}")
-
-
-def setting_errors() -> tuple[type[Exception], ...]:
-    """Return what a method raises over a setting; the fit's own module is heavy."""
-    from domino.fit_config import FittingError
-
-    return (FittingError, SynthesisError)
 
 
 def chosen(config: StudyConfig, best: Mapping[str, object]) -> RunConfig:

@@ -123,7 +123,7 @@ def names() -> ExitStack:
     """Put the toy names in place of the real ones."""
     stack = tiny_run.names()
     objectives: Mapping[str, Objective] = {**OBJECTIVES, "formula": FORMULA}
-    places = {f"benchmarks.{place}.METHODS": METHODS for place in ("methods", "config", "pipeline")}
+    places = {f"benchmarks.{place}.METHODS": METHODS for place in ("methods", "config")}
     for place, value in {**places, "studies.config.OBJECTIVES": objectives}.items():
         stack.enter_context(mock.patch(place, value))
     return stack
