@@ -11,7 +11,7 @@ import argparse
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -61,42 +61,52 @@ class Command:
     plain: bool
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """Raises what is wrong instead of printing the usage."""
 
     def error(self, message: str) -> NoReturn:
+        """Raise the message as bad input."""
         raise ConfigError(f"{message}; see --help")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code."""
-    try:
-        return _main(arguments)
-    except BAD_INPUT as error:
-        return _say(str(error), 2)
-    except BROKEN_MACHINE as error:
-        return _say(str(error), 1)
-    except KeyboardInterrupt:
-        return _say("interrupted; type the same command again to continue", 130)
-    except Exception as error:
-        if is_disk_full(error):  # by whatever library was writing
-            return _say(disk_full_message(getattr(error, "filename", None) or "a file"), 1)
-        raise
+    return exit_code("benchmarks.run", lambda: _main(arguments))
 
 
 def _main(arguments: Sequence[str]) -> int:
     command = read_command(arguments)
     from benchmarks.invocation import execute  # after --help and after wrong options
 
-    with warnings.catch_warnings():
-        warnings.showwarning = _show_warning  # type: ignore[assignment]
-        report = execute(command.config, json_path=command.json, plain=command.plain)
+    report = execute(command.config, json_path=command.json, plain=command.plain)
     return 1 if report.failed else 0
 
 
-def _say(text: str, code: int) -> int:
-    print(f"benchmarks.run: {' '.join(text.split())}", file=sys.stderr)
-    return code
+def exit_code(program: str, work: Callable[[], int]) -> int:
+    """Return the exit code of a command line's work; the one boundary where errors become a line.
+
+    Warnings are one line each. Whatever is neither bad input nor a broken machine is a fault of
+    ours and keeps its traceback.
+    """
+
+    def say(text: str, code: int) -> int:
+        print(f"{program}: {' '.join(text.split())}", file=sys.stderr)
+        return code
+
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning  # type: ignore[assignment]
+            return work()
+    except BAD_INPUT as error:
+        return say(str(error), 2)
+    except BROKEN_MACHINE as error:
+        return say(str(error), 1)
+    except KeyboardInterrupt:
+        return say("interrupted; type the same command again to continue", 130)
+    except Exception as error:
+        if is_disk_full(error):  # by whatever library was writing
+            return say(disk_full_message(getattr(error, "filename", None) or "a file"), 1)
+        raise
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:
@@ -124,7 +134,7 @@ def read_command(arguments: Sequence[str]) -> Command:
 
 def make_parser(options: Iterable[Leaf]) -> argparse.ArgumentParser:
     """Return the parser with one option for every field of a run."""
-    parser = _Parser(
+    parser = Parser(
         prog=PROGRAM,
         usage=f"{PROGRAM} [--preset NAME] [--config FILE] [--FIELD VALUE ...]",
         description="Benchmark synthesis methods: from references to a Pass@1 table.",

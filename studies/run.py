@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import Any, get_args
 
-from benchmarks.cli import BAD_INPUT, BROKEN_MACHINE, prepare_process
+from benchmarks.cli import Parser, exit_code, prepare_process
 from benchmarks.config import read_config_file
 from benchmarks.fields import ConfigError, update
-from benchmarks.files import disk_full_message, is_disk_full
 from studies.config import PrunerName, SamplerName, StudyConfig
 from studies.presets import STUDIES, load_study
 
@@ -41,38 +39,18 @@ class Command:
     plain: bool
 
 
-class _Parser(argparse.ArgumentParser):
-    """Raises what is wrong instead of printing the usage."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}; see --help")
-
-
 def main(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code."""
-    try:
-        return _main(arguments)
-    except BAD_INPUT as error:
-        return _say(str(error), 2)
-    except BROKEN_MACHINE as error:
-        return _say(str(error), 1)
-    except KeyboardInterrupt:
-        return _say("interrupted; type the same command again to continue", 130)
-    except Exception as error:
-        if is_disk_full(error):
-            return _say(disk_full_message(getattr(error, "filename", None) or "a file"), 1)
-        raise
+    return exit_code("studies.run", lambda: _main(arguments))
 
 
 def _main(arguments: Sequence[str]) -> int:
     command = read_command(arguments)
     from studies.loop import execute  # after --help and after wrong options
 
-    with warnings.catch_warnings():
-        warnings.showwarning = _show_warning  # type: ignore[assignment]
-        outcome = execute(
-            command.config, plain=command.plain, test=command.test, json_path=command.json
-        )
+    outcome = execute(
+        command.config, plain=command.plain, test=command.test, json_path=command.json
+    )
     return 1 if outcome.report is not None and outcome.report.failed else 0
 
 
@@ -126,7 +104,7 @@ def under(config: StudyConfig, values: Mapping[str, Any]) -> StudyConfig:
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser."""
-    parser = _Parser(
+    parser = Parser(
         prog=PROGRAM,
         description="Tune a method on development problems, then test the best setting once.",
         epilog="A killed study continues when the same command is given again; the same command "
@@ -155,15 +133,6 @@ def make_parser() -> argparse.ArgumentParser:
     add("--json", metavar="FILE", type=Path, help="also write the result's table as JSON")
     add("--plain", action="store_true", help="lines in place of the live display")
     return parser
-
-
-def _say(text: str, code: int) -> int:
-    print(f"studies.run: {' '.join(text.split())}", file=sys.stderr)
-    return code
-
-
-def _show_warning(message: Warning | str, *_: object) -> None:
-    print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 if __name__ == "__main__":
