@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from benchmarks.fields import ConfigError, update
+from benchmarks.manifest import describe_invocation, write_invocation
 from benchmarks.methods import is_plug_in, load_method
 from benchmarks.pipeline import Pipeline, open_pipeline
 from benchmarks.progress import Display, make_display
@@ -25,8 +27,10 @@ from benchmarks.run import (
     step_count,
     synthesize_config,
 )
+from benchmarks.stages import domain as domain_stage
 from benchmarks.stages import respond, synthesize
 from benchmarks.stages.context import EngineFactory, transformers_engine
+from benchmarks.stages.domain import DomainConfig
 from benchmarks.tracking import Tracker
 from benchmarks.tracking_values import tracking_place
 from domino.synthesizer import Domain
@@ -73,17 +77,29 @@ def _run(
         tracker.log_stage(stage, reused=was_complete)
 
     pipeline = open_pipeline(
-        config, display=display, steps=step_count(config), on_stage=on_stage,
+        config, display=display, steps=1 + step_count(config), on_stage=on_stage,
         make_engine=make_engine,
     )  # fmt: skip
     check_before_work(pipeline)
     with tracker.invocation(pipeline):
+        kept = keep_domain(pipeline)
         rows = run_rows(
             pipeline, on_row=tracker.begin_row, on_failure=_announcing(display, tracker)
         )
         report = _report(pipeline, rows, time.monotonic() - began, reused)
+        found = describe_invocation(config, report.about, kept, rows, report.facts)
+        write_invocation(found, config.output)
+        report = replace(report, name=found.name)
         tracker.log_report(report)
     return report, tracker.where()
+
+
+def keep_domain(pipeline: Pipeline) -> Stage:
+    """Store references and problems, for reports that are made from records alone."""
+    config = DomainConfig(split=pipeline.config.evaluate.split)
+    return pipeline.step(
+        domain_stage, config, pipeline.references, row=pipeline.config.suite, seed=None
+    )
 
 
 def _announcing(display: Display, tracker: Tracker) -> Callable[[FailedRow], None]:
@@ -141,6 +157,7 @@ def _report(
         "model_digest": pipeline.model_digest,
         "responder": config.responder,
         "references": len(pipeline.references),
+        "references_digest": pipeline.references_digest,
         "seeds": list(config.seeds),
         "pairs": config.pairs,
         "draws": config.draws,
