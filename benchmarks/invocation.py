@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from benchmarks.describing import describe_rows, description_steps, keep_domain
 from benchmarks.fields import ConfigError, update
 from benchmarks.manifest import describe_invocation, write_invocation
 from benchmarks.methods import is_plug_in, load_method
+from benchmarks.models import resolve_model
 from benchmarks.pipeline import Pipeline, open_pipeline
 from benchmarks.progress import Display, make_display
 from benchmarks.report.comparisons import compare
@@ -27,10 +29,8 @@ from benchmarks.run import (
     step_count,
     synthesize_config,
 )
-from benchmarks.stages import domain as domain_stage
 from benchmarks.stages import respond, synthesize
 from benchmarks.stages.context import EngineFactory, transformers_engine
-from benchmarks.stages.domain import DomainConfig
 from benchmarks.tracking import Tracker
 from benchmarks.tracking_values import tracking_place
 from domino.synthesizer import Domain
@@ -76,9 +76,13 @@ def _run(
         reused.append(was_complete)
         tracker.log_stage(stage, reused=was_complete)
 
+    def on_described(row: Row | FailedRow | None, stage: Stage, was_complete: bool) -> None:
+        reused.append(was_complete)
+        tracker.log_description(None if row is None else (row.method, row.seed), stage)
+
     pipeline = open_pipeline(
-        config, display=display, steps=1 + step_count(config), on_stage=on_stage,
-        make_engine=make_engine,
+        config, display=display, steps=step_count(config) + description_steps(config),
+        on_stage=on_stage, make_engine=make_engine,
     )  # fmt: skip
     check_before_work(pipeline)
     with tracker.invocation(pipeline):
@@ -86,20 +90,13 @@ def _run(
         rows = run_rows(
             pipeline, on_row=tracker.begin_row, on_failure=_announcing(display, tracker)
         )
+        found = describe_rows(pipeline, kept, rows, on_stage=on_described)
         report = _report(pipeline, rows, time.monotonic() - began, reused)
-        found = describe_invocation(config, report.about, kept, rows, report.facts)
-        write_invocation(found, config.output)
-        report = replace(report, name=found.name)
+        invocation = describe_invocation(config, report.about, found, rows, report.facts)
+        write_invocation(invocation, config.output)
+        report = replace(report, name=invocation.name)
         tracker.log_report(report)
     return report, tracker.where()
-
-
-def keep_domain(pipeline: Pipeline) -> Stage:
-    """Store references and problems, for reports that are made from records alone."""
-    config = DomainConfig(split=pipeline.config.evaluate.split)
-    return pipeline.step(
-        domain_stage, config, pipeline.references, row=pipeline.config.suite, seed=None
-    )
 
 
 def _announcing(display: Display, tracker: Tracker) -> Callable[[FailedRow], None]:
@@ -129,6 +126,8 @@ def check_before_work(pipeline: Pipeline) -> None:
             method_class: Any = load_method(method)
             update(method_class.config_class(), options, prefix=f"method_options.{method}.")
     respond.check(respond_config(config, config.methods[0]), pipeline.references)
+    if config.embed.model is not None:
+        resolve_model(config.embed.model)
     if config.output.exists() and not config.output.is_dir():
         raise ConfigError(f"output {config.output} is a file: give a directory")
 

@@ -21,8 +21,8 @@ from benchmarks.store import canonical_json
 from domino.records import Record, RecordError
 
 if TYPE_CHECKING:
+    from benchmarks.describing import Described, Description
     from benchmarks.report.facts import FactRow
-    from benchmarks.store import Stage
 
 INVOCATIONS = "invocations"
 _PLACES = ("output", "tracking_uri")  # where results are kept, not what they are
@@ -35,6 +35,9 @@ class RowEntry(Record):
     Attributes:
         asked: instructions that a failed row was asked for; 0 where it did not fail.
         stages: directories of the finished stages, in the order of the run.
+        embedded: directory of the stage that holds the embeddings of what the method drew; ""
+            where the row failed before it drew.
+        measures: directory of the stage that says what this is like; "" likewise.
         failed_in: the stage that the row failed in; "" where it did not.
         reason: why it failed.
     """
@@ -42,6 +45,8 @@ class RowEntry(Record):
     method: str
     seed: int
     stages: tuple[str, ...]
+    embedded: str = ""
+    measures: str = ""
     asked: int = 0
     failed_in: str = ""
     reason: str = ""
@@ -56,6 +61,8 @@ class Invocation(Record):
         config: every field of the run, as plain data.
         about: what all rows share: suite, model, digests, counts.
         domain: directory of the stage that holds references and problems.
+        embedded: directory of the stage that holds their embeddings.
+        measures: directory of the stage that says what the references are like.
         rows: one for each seed and method, in the order of the run.
         facts: what the suite's oracles counted, by method and fact.
         versions: git commit, Python and libraries of the process that ended it first.
@@ -65,6 +72,8 @@ class Invocation(Record):
     config: Mapping[str, Any]
     about: Mapping[str, Any]
     domain: str
+    embedded: str
+    measures: str
     rows: tuple[RowEntry, ...]
     facts: Mapping[str, Mapping[str, float]]
     versions: Mapping[str, str]
@@ -73,7 +82,7 @@ class Invocation(Record):
 def describe_invocation(
     config: Any,
     about: Mapping[str, Any],
-    domain: Stage,
+    description: Description,
     rows: Sequence[Row | FailedRow],
     facts: Sequence[FactRow],
 ) -> Invocation:
@@ -83,8 +92,10 @@ def describe_invocation(
         name="",
         config={name: value for name, value in plain.items() if name not in _PLACES},
         about=dict(about),
-        domain=domain.path.name,
-        rows=tuple(map(_entry, rows)),
+        domain=description.domain.path.name,
+        embedded=description.references.embedded.path.name,
+        measures=description.references.measures.path.name,
+        rows=tuple(_entry(row, description.rows.get((row.method, row.seed))) for row in rows),
         facts={row.method: dict(row.shares) for row in facts},
         versions={},
     )
@@ -146,9 +157,12 @@ def read_invocation(path: Path) -> Invocation:
         raise ConfigError(f"run {path} is no run of this version: {error}") from error
 
 
-def _entry(row: Row | FailedRow) -> RowEntry:
+def _entry(row: Row | FailedRow, described: Described | None) -> RowEntry:
     stages = tuple(stage.path.name for stage in row.stages)
     entry = RowEntry(method=row.method, seed=row.seed, stages=stages)
+    if described is not None:
+        embedded, measures = described.embedded.path.name, described.measures.path.name
+        entry = replace(entry, embedded=embedded, measures=measures)
     if isinstance(row, FailedRow):
-        return replace(entry, asked=row.asked, failed_in=row.stage, reason=row.reason)
+        entry = replace(entry, asked=row.asked, failed_in=row.stage, reason=row.reason)
     return entry

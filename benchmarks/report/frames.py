@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.report.character import character_lines, correlation_lines
 from benchmarks.report.stored import facts_of, read_run
 from benchmarks.report.together import Together, together
 from benchmarks.run import FailedRow
@@ -85,6 +86,21 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "fact": "what the suite's oracle counts, over drawn instructions or kept pairs",
         "share": "share for which it holds, in [0, 1]",
     },
+    "character": {
+        "method": "method, or the references, with the run's label where there are several runs",
+        "seed": "seed of the whole pipeline; missing for the references",
+        "against": "references or problems; empty for a measure of the instructions alone",
+        "measure": "name of the measure; of an exact count, 'oracle: ' and its name",
+        "value": "its value; copies and oracles are shares in [0, 1]",
+        "n": "instructions that were described",
+    },
+    "correlations": {
+        "oracle": "what the suite's oracle counts",
+        "estimate": "the measure that stands for it where no oracle is",
+        "rho": "Spearman's rank correlation over methods; 1 ranks them as the oracle does; missing "
+        "where there are fewer than three methods or all are equal",
+        "methods": "methods that have both",
+    },
 }
 """What each column means, by frame."""
 
@@ -101,6 +117,8 @@ class Frames:
         samples: a line for each synthetic record that a method drew.
         costs: a line for each method, seed and stage.
         facts: a line for each method and fact; empty where the suite's universe is not known.
+        character: a line for each method, seed and measure of what its instructions are like.
+        correlations: a line for each oracle and estimate; empty likewise.
     """
 
     scores: pd.DataFrame
@@ -110,6 +128,8 @@ class Frames:
     samples: pd.DataFrame
     costs: pd.DataFrame
     facts: pd.DataFrame
+    character: pd.DataFrame
+    correlations: pd.DataFrame
 
     def items(self) -> list[tuple[str, pd.DataFrame]]:
         """Return the frames by name."""
@@ -138,6 +158,7 @@ def load(
 def frames(runs: Together) -> Frames:
     """Return the frames of runs."""
     rows = [row for run in runs.runs for row in run.shown_rows()]
+    character = _frame("character", (line for run in runs.runs for line in character_lines(run)))
     return Frames(
         scores=_frame("scores", _scores(runs.method_rows())),
         verdicts=_frame("verdicts", _verdicts(runs)),
@@ -146,6 +167,8 @@ def frames(runs: Together) -> Frames:
         samples=_frame("samples", _each(rows, _samples)),
         costs=_frame("costs", _each(rows, _costs)),
         facts=_frame("facts", _facts(runs)),
+        character=character,
+        correlations=_frame("correlations", correlation_lines(character)),
     )
 
 

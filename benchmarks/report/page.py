@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.files import write_atomically, write_error
+from benchmarks.report.display import DisplayTable
 from benchmarks.report.figures import INK, DrawnFigure, pass_at_1
 from benchmarks.report.frames import Frames, frames
 from benchmarks.report.sentences import alike, beats, headline
 from benchmarks.report.side_by_side import closest
 from benchmarks.report.table import remarks, suite_words
-from benchmarks.report.tables import DisplayTable, tables
+from benchmarks.report.tables import tables
 from benchmarks.tracking_values import flatten
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _remarks(runs: Together) -> list[str]:
 def _samples(runs: Together, own: Frames) -> list[dict[str, Any]]:
     shown = []
     for run in runs.runs:
-        references = run.references()
+        references = run.read_references()
         for method in run.invocation.config["methods"]:
             name = run.shown(method)
             samples = own.samples[own.samples["method"] == name]

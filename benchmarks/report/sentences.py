@@ -25,7 +25,7 @@ def headline(found: Comparisons | None, rows: Sequence[MethodRow]) -> str:
         return f"No two of {len(compared)} methods can be told apart on {design}. {found.power()}"
     apart = f"{len(told)} of {_count(len(found.pairs), 'pair')} of methods"
     verb = "is" if len(told) == 1 else "are"
-    return f"{apart} {verb} told apart on {design}. {found.power()}"
+    return f"{_best(found)}{apart} {verb} told apart on {design}. {found.power()}"
 
 
 def beats(found: Comparisons) -> list[str]:
@@ -53,13 +53,43 @@ def p_words(p: float) -> str:
     return f"p < {_SMALLEST_P}" if p < _SMALLEST_P else f"p = {p:.3f}"
 
 
+def _best(found: Comparisons) -> str:
+    """Return which methods beat others and are beaten by none; "" where there is no such method."""
+    beaten, wins = set(), dict.fromkeys(_methods(found), 0)
+    for pair in found.pairs:
+        if pair.verdict != "not distinguishable":
+            winner, loser = _ordered(pair)
+            wins[winner] += 1
+            beaten.add(loser)
+    best = [name for name in wins if name not in beaten and wins[name]]
+    others = len(wins) - 1
+    if not best:
+        return ""
+    said = [f"{name} beats {wins[name]} of {_count(others, 'other method')}" for name in best]
+    return f"{' and '.join(said)}; no method beats {'it' if len(best) == 1 else 'these'}. "
+
+
+def _methods(found: Comparisons) -> list[str]:
+    """Return all methods, in the order of the run."""
+    firsts = dict.fromkeys(pair.first for pair in found.pairs)
+    seconds = dict.fromkeys(pair.second for pair in found.pairs)
+    return list(dict.fromkeys([*(name for name in seconds if name not in firsts), *firsts]))
+
+
+def _ordered(pair: Comparison) -> tuple[str, str]:
+    """Return the winner and the loser of a pair that is told apart."""
+    ahead = pair.difference.interval.value > 0
+    return (pair.first, pair.second) if ahead else (pair.second, pair.first)
+
+
 def _beat(pair: Comparison) -> str:
     interval = pair.difference.interval
-    first, second, low, high = pair.first, pair.second, interval.low, interval.high
+    winner, loser = _ordered(pair)
+    low, high = interval.low, interval.high
     if interval.value < 0:
-        first, second, low, high = second, first, -high, -low
+        low, high = -high, -low
     return (
-        f"{first} beats {second} by {100 * abs(interval.value):.1f} points "
+        f"{winner} beats {loser} by {100 * abs(interval.value):.1f} points "
         f"(95 % interval {100 * low:.1f} to {100 * high:.1f}, {p_words(pair.p)})."
     )
 

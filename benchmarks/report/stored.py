@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.describing import Described
 from benchmarks.files import StoreError
 from benchmarks.manifest import Invocation, RowEntry, find_invocation, read_invocation
 from benchmarks.report.comparisons import Comparisons, compare
@@ -27,12 +28,16 @@ class StoredRun:
     Attributes:
         invocation: its manifest.
         domain: the stage that holds references and problems.
+        references: what the references are like.
+        described: what rows drew is like, by method and seed.
         rows: one for each seed and method, in the order of the run.
         label: what tells it from the other runs of a report; "" where it is the only one.
     """
 
     invocation: Invocation
     domain: Stage
+    references: Described
+    described: Mapping[tuple[str, int], Described]
     rows: tuple[Row | FailedRow, ...]
     label: str = ""
 
@@ -57,11 +62,11 @@ class StoredRun:
         found = {stage.path.name: stage for row in self.rows for stage in row.stages}
         return (self.domain, *(found[name] for name in sorted(found)))
 
-    def references(self) -> list[Reference]:
+    def read_references(self) -> list[Reference]:
         """Return the references that methods were given."""
         return self.domain.read(REFERENCES, Reference)
 
-    def problems(self) -> list[ProblemText]:
+    def read_problems(self) -> list[ProblemText]:
         """Return the problems that methods were tried on."""
         return self.domain.read(PROBLEMS, ProblemText)
 
@@ -96,8 +101,18 @@ def read_run(name: str | Path, output: Path = Path("runs")) -> StoredRun:
     return StoredRun(
         invocation=invocation,
         domain=store.stored(invocation.domain),
+        references=_described(invocation, store),
+        described={
+            (entry.method, entry.seed): _described(entry, store)
+            for entry in invocation.rows
+            if entry.measures
+        },
         rows=tuple(_row(entry, store) for entry in invocation.rows),
     )
+
+
+def _described(entry: Invocation | RowEntry, store: Store) -> Described:
+    return Described(embedded=store.stored(entry.embedded), measures=store.stored(entry.measures))
 
 
 def _row(entry: RowEntry, store: Store) -> Row | FailedRow:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmarks.report.character_tables import character_tables
+from benchmarks.report.display import NONE, DisplayTable
 from benchmarks.report.funnel import STEP_NAMES
 from benchmarks.report.sentences import p_words
 from benchmarks.report.table import percent
@@ -15,70 +16,14 @@ if TYPE_CHECKING:
     from benchmarks.report.rows import MethodRow
     from benchmarks.report.together import Together
 
-NONE = "–"
-_LATEX = str.maketrans(
-    {
-        **{character: f"\\{character}" for character in "&%$#_{}"},
-        "\\": r"\textbackslash{}",
-        "<": r"\textless{}",
-        ">": r"\textgreater{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "×": r"$\times$",
-        NONE: "--",
-    }
-)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DisplayTable:
-    """A table of words.
-
-    Attributes:
-        name: of its files.
-        title: what it shows.
-        columns: the first is the rows' name, the others are set to the right.
-        rows: as many cells as there are columns.
-        note: what has to be known to read it; "" where nothing has.
-    """
-
-    name: str
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-
-    def to_markdown(self) -> str:
-        """Return the table in GitHub's Markdown."""
-        lines = [
-            self.columns,
-            ("---", *("---:" for _ in self.columns[1:])),
-            *self.rows,
-        ]
-        body = "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
-        return f"**{self.title}**\n\n{body}\n" + (f"\n{self.note}\n" if self.note else "")
-
-    def to_latex(self) -> str:
-        """Return the table as LaTeX that needs the package booktabs."""
-        import pandas as pd
-
-        frame = pd.DataFrame(list(self.rows), columns=list(self.columns)).map(_latex)
-        frame.columns = [_latex(column) for column in self.columns]
-        text: str = frame.to_latex(
-            index=False,
-            caption=_latex(self.title),
-            label=f"tab:{self.name}",
-            column_format="l" + "r" * (len(self.columns) - 1),
-        )
-        return text
-
 
 def tables(runs: Together, frames: Frames) -> list[DisplayTable]:
     """Return all tables of a report that have a row, in its order."""
     rows = runs.method_rows()
     seeds = {run.shown(m): run.seeds for run in runs.runs for m in run.invocation.config["methods"]}
     made = [
-        _scores(rows, seeds), _verdicts(frames), _funnel(rows), _facts(frames), _costs(frames, rows)
+        _scores(rows, seeds), _verdicts(frames), _funnel(rows), *character_tables(frames),
+        _facts(frames), _costs(frames, rows),
     ]  # fmt: skip
     return [table for table in made if table.rows]
 
@@ -191,12 +136,3 @@ def _costs(frames: Frames, rows: Sequence[MethodRow]) -> DisplayTable:
         ),
         note="Seconds of work, all seeds together; a stage that rows share counts in each of them.",
     )
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
-
-
-def _latex(text: str) -> str:
-    """Return text in which LaTeX's own characters stand for themselves."""
-    return text.translate(_LATEX)

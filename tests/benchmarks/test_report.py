@@ -142,6 +142,17 @@ def test_the_frames_hold_the_numbers_of_the_table(stored: str, whole: Whole) -> 
     assert list(frames.verdicts["verdict"]) == [p.verdict for p in report.comparisons.pairs]
 
 
+def test_what_the_data_is_like_stands_beside_its_size(stored: str) -> None:
+    lines = load(stored).character.set_index(["method", "seed", "against", "measure"])["value"]
+    assert lines["repeating", 0, "references", "exact copies"] == 1.0
+    assert lines["counting", 1, "references", "exact copies"] == 0.0
+    assert lines["counting", 0, "", "distinct tasks"] == 10
+    text = page(stored)
+    assert '<th scope="row">counting</th><td>10 × 2</td>' in text
+    assert '<th scope="row">the references</th><td>4 × 1</td>' in text
+    assert '<th scope="row">no-data</th><td>0 × 2</td>' in text
+
+
 def test_every_column_has_a_meaning(stored: str) -> None:
     frames = load(stored)
     assert {name: list(frame.columns) for name, frame in frames.items()} == {

@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.metrics.intervals import Difference, Interval
+from benchmarks.report.character import correlation_lines
 from benchmarks.report.comparisons import Comparison, Comparisons
+from benchmarks.report.display import DisplayTable
 from benchmarks.report.sentences import alike, beats, headline
 from benchmarks.report.side_by_side import SHARED_RUN, closest, mark
-from benchmarks.report.tables import DisplayTable
 from benchmarks.stages.overlap import words
 from domino.records import Reference
 from tests.benchmarks.test_table import method_row
@@ -36,9 +37,22 @@ def test_the_winner_is_the_subject_whichever_way_the_pair_was_compared() -> None
     ]
     assert alike(found) == ["c is not distinguishable from b (+1.0)."]
     assert headline(found, [method_row("a")]) == (
+        "b beats 1 of 2 other methods; no method beats it. "
         "2 of 3 pairs of methods are told apart on 128 problems and 1 seed. "
         "A true difference of 6.9 points would be found in 80 % of such runs."
     )
+
+
+def test_an_interval_that_reaches_over_zero_keeps_its_sign() -> None:
+    found = Comparisons(pairs=(pair("b", "a", -0.03, "worse"),), detectable=0.05)
+    assert beats(found) == ["a beats b by 3.0 points (95 % interval -2.0 to 8.0, p = 0.010)."]
+
+
+def test_methods_that_beat_one_another_in_a_ring_have_no_best_one() -> None:
+    ring = [pair("b", "a", 0.1, "better"), pair("c", "b", 0.1, "better"),
+            pair("c", "a", -0.1, "worse")]  # fmt: skip
+    found = Comparisons(pairs=tuple(ring), detectable=0.05)
+    assert headline(found, [method_row("a")]).startswith("3 of 3 pairs of methods are told apart")
 
 
 def test_where_nothing_is_told_apart_the_first_sentence_says_so() -> None:
@@ -106,3 +120,35 @@ def test_the_closest_pairs_come_first_and_a_copy_is_called_one() -> None:
 def test_a_method_that_drew_nothing_has_no_pairs() -> None:
     assert closest([Reference(id="r", instruction="x")], samples()) == []
     assert closest([], samples("x")) == []
+
+
+def character(values: dict[str, tuple[float, float]]) -> pd.DataFrame:
+    """Each method's exact share of copies and its estimate."""
+    lines = [
+        {"method": m, "seed": 0, "against": against, "measure": measure, "value": value, "n": 5}
+        for m, pair in values.items()
+        for against, measure, value in (
+            ("", "oracle: copy", pair[0]), ("references", "near copies", pair[1])
+        )
+    ]  # fmt: skip
+    return pd.DataFrame(lines)
+
+
+@pytest.mark.parametrize(
+    ("estimates", "rho"),
+    [((0.2, 0.3, 0.9), 1.0), ((0.9, 0.3, 0.2), -1.0), ((0.3, 0.9, 0.5), 0.5), ((1, 1, 1), None)],
+)
+def test_an_estimate_is_trusted_by_how_it_ranks_the_methods(
+    estimates: tuple[float, ...], rho: float | None
+) -> None:
+    exact = (0.0, 0.1, 0.5)
+    given = dict(zip("abc", zip(exact, estimates, strict=True), strict=True))
+    given["the references"] = (1.0, 0.0)  # no method
+    (line,) = correlation_lines(character(given))
+    assert (line["oracle"], line["estimate"], line["methods"]) == ("copy", "near copies", 3)
+    assert line["rho"] == (None if rho is None else pytest.approx(rho))
+
+
+def test_two_methods_have_no_rank_correlation() -> None:
+    (line,) = correlation_lines(character({"a": (0.0, 0.1), "b": (0.5, 0.9)}))
+    assert (line["rho"], line["methods"]) == (None, 2)
