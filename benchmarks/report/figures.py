@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from benchmarks.report.rows import MethodRow
 
 INK = "#010203"
 """The colour of text and axes: a page puts its own in place of it."""
@@ -62,14 +59,14 @@ def draw(
     name: str,
     title: str,
     alternative: str,
-    paint: Callable[[Axes], None],
+    paint: Callable[[Figure], None],
     *,
     inches: tuple[float, float],
 ) -> DrawnFigure:
-    """Draw one figure of one axes."""
+    """Draw one figure; `paint` fills it while matplotlib has the style of reports."""
     with styled() as figure_class:
         figure = figure_class(figsize=inches, layout="constrained")
-        paint(figure.add_subplot())
+        paint(figure)
         return DrawnFigure(
             name=name, title=title, alternative=alternative, svg=_svg(figure), png=_png(figure)
         )
@@ -95,32 +92,3 @@ def _png(figure: Any) -> bytes:
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=_DPI, facecolor="white", metadata={"Software": None})
     return stream.getvalue()
-
-
-def pass_at_1(rows: Sequence[MethodRow]) -> DrawnFigure | None:
-    """Return Pass@1 with its interval by method, in the order of the run; None without a score."""
-    scored = [row for row in rows if row.scores]
-    if not scored:
-        return None
-
-    def paint(axes: Axes) -> None:
-        for place, row in enumerate(rows):
-            if not row.scores:
-                axes.text(0.01, place, "failed", va="center", transform=axes.get_yaxis_transform())
-                continue
-            score = row.scores[0]
-            axes.plot(
-                [100 * score.low, 100 * score.high], [place, place], color=COLOURS[0],
-                linewidth=2.5, alpha=0.45, solid_capstyle="round",
-            )  # fmt: skip
-            axes.plot([100 * score.value], [place], "o", color=COLOURS[0], markersize=7)
-        axes.set_yticks(range(len(rows)), [row.method for row in rows])
-        axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.grid(axis="y", visible=False)
-        axes.set_xlabel("Pass@1, %, with 95 % interval")
-
-    words = "; ".join(f"{row.method} {100 * row.scores[0].value:.1f} %" for row in scored)
-    return draw(
-        "pass_at_1", "Pass@1 by method", f"Pass@1 by method: {words}.", paint,
-        inches=(7.0, 0.9 + 0.36 * len(rows)),
-    )  # fmt: skip

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.files import write_atomically, write_error
 from benchmarks.report.display import DisplayTable
-from benchmarks.report.figures import INK, DrawnFigure, pass_at_1
+from benchmarks.report.figures import INK, DrawnFigure
 from benchmarks.report.frames import Frames, frames
+from benchmarks.report.maps import embedding_map
+from benchmarks.report.plots import pass_at_1, reference_fraction, support_growth
 from benchmarks.report.sentences import alike, beats, headline
 from benchmarks.report.side_by_side import closest
 from benchmarks.report.table import remarks, suite_words
@@ -72,9 +74,21 @@ def make_report(runs: Together) -> StaticReport:
     """Return the report of runs: the same records give the same bytes."""
     own = frames(runs)
     made = tuple(tables(runs, own))
-    drawn = tuple(figure for figure in (pass_at_1(runs.method_rows()),) if figure is not None)
+    drawn = tuple(figures(runs))
     values = _values(runs, own, made, drawn)
     return StaticReport(html=_render(values), tables=made, figures=drawn, frames=own)
+
+
+def figures(runs: Together) -> list[DrawnFigure]:
+    """Return the figures that these runs have something for."""
+    several = len(runs.runs) > 1
+    drawn = [pass_at_1(runs.method_rows()), reference_fraction(runs) if several else None]
+    for number, run in enumerate(runs.runs, 1):
+        suffix = f"_{number}" if several else ""
+        drawn += [
+            embedding_map(run, f"embedding_map{suffix}"), support_growth(run, f"growth{suffix}")
+        ]  # fmt: skip
+    return [figure for figure in drawn if figure is not None]
 
 
 def _render(values: Mapping[str, Any]) -> str:
@@ -102,6 +116,7 @@ def _values(
         "notes": [one.how() for one in found],
         "remarks": _remarks(runs),
         "tables": {table.name: table for table in made},
+        "map_names": [f.name for f in drawn if f.name.startswith(("embedding_map", "growth"))],
         "figures": {figure.name: {"shown": figure, "svg": inline(figure)} for figure in drawn},
         "samples": _samples(runs, own),
         "runs": [_run(run) for run in runs.runs],

@@ -17,6 +17,7 @@ from benchmarks.fields import ConfigError
 from benchmarks.files import StoreError
 from benchmarks.report import COLUMNS, load
 from benchmarks.report.__main__ import main
+from benchmarks.report.figures import DrawnFigure
 from benchmarks.report.page import make_report
 from benchmarks.report.stored import read_run
 from benchmarks.report.table import Report
@@ -151,6 +152,35 @@ def test_what_the_data_is_like_stands_beside_its_size(stored: str) -> None:
     assert '<th scope="row">counting</th><td>10 × 2</td>' in text
     assert '<th scope="row">the references</th><td>4 × 1</td>' in text
     assert '<th scope="row">no-data</th><td>0 × 2</td>' in text
+
+
+def drawn(*names: str) -> dict[str, DrawnFigure]:
+    figures = make_report(together([read_run(name) for name in names])).figures
+    return {figure.name: figure for figure in figures}
+
+
+def test_figures_say_in_words_what_they_show(stored: str) -> None:
+    figures = drawn(stored)
+    assert set(figures) == {"pass_at_1", "embedding_map", "growth"}
+    assert "counting 100.0 %" in figures["pass_at_1"].alternative
+    growth = figures["growth"].alternative
+    assert "counting 10 of 10" in growth
+    assert "the references are 4" in growth
+    assert "counting (n = 20)" in figures["embedding_map"].svg
+    for figure in figures.values():
+        assert figure.png.startswith(b"\x89PNG")
+        assert "<dc:date>" not in figure.svg
+        assert f'aria-label="{figure.alternative}"' in page(stored)
+
+
+def test_runs_of_different_references_are_a_figure(copy: Copy, stored: str) -> None:
+    def fewer(values: dict[str, Any]) -> None:
+        values["about"]["references"] = values["config"]["references"] = 2
+
+    figures = drawn(stored, copy(fewer))
+    assert "counting: 100.0 % with 2, 100.0 % with 4" in figures["reference_fraction"].alternative
+    assert {"growth_1", "growth_2", "embedding_map_1", "embedding_map_2"} <= set(figures)
+    assert "reference_fraction" not in drawn(stored, copy(lambda values: None))
 
 
 def test_every_column_has_a_meaning(stored: str) -> None:
