@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmarks.config import RunConfig
+    from benchmarks.report.page import StaticReport
     from benchmarks.store import Stage
 
 
@@ -59,6 +60,8 @@ def execute(
         report, place = _run(config, display, began, make_engine)
     console = Console(width=None if sys.stdout.isatty() else 140)
     show(report, console)
+    said = f"Report: python -m benchmarks.report {report.name} --output {config.output}"
+    console.print(said, markup=False, highlight=False, soft_wrap=True)
     console.print(place, markup=False, highlight=False, soft_wrap=True)
     if json_path is not None:
         write_json(report, json_path)
@@ -93,10 +96,21 @@ def _run(
         found = describe_rows(pipeline, kept, rows, on_stage=on_described)
         report = _report(pipeline, rows, time.monotonic() - began, reused)
         invocation = describe_invocation(config, report.about, found, rows, report.facts)
-        write_invocation(invocation, config.output)
+        path = write_invocation(invocation, config.output)
         report = replace(report, name=invocation.name)
         tracker.log_report(report)
+        if tracker.works:
+            tracker.log_page(_page(path), report)
     return report, tracker.where()
+
+
+def _page(path: Path) -> StaticReport:
+    """Return the page of a run that has ended, as `benchmarks.report` would make it."""
+    from benchmarks.report.page import make_report
+    from benchmarks.report.stored import read_run
+    from benchmarks.report.together import together
+
+    return make_report(together([read_run(path)]))
 
 
 def _announcing(display: Display, tracker: Tracker) -> Callable[[FailedRow], None]:

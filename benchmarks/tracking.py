@@ -11,6 +11,7 @@ import contextlib
 import functools
 import json
 import logging
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from benchmarks.pipeline import Pipeline
+    from benchmarks.report.page import StaticReport
     from benchmarks.report.table import Report
 
 _PARAMS_A_BATCH = 100
 _METRICS_A_BATCH = 1000
 _DIGEST_LENGTH = 36
 _TAG_LENGTH = 5000
+_NOTE = "mlflow.note.content"  # what MLflow shows as a run's description
 _SAMPLES = ("synthesize/synthetic.jsonl", "decontaminate/kept.jsonl", "evaluate/programs.jsonl",
             "evaluate/verdicts.jsonl")  # fmt: skip
 _P = ParamSpec("_P")
@@ -194,6 +197,22 @@ class Tracker:
             for score in row.scores
         ]
         self._log(parent, metrics=points)
+
+    @guarded
+    def log_page(self, page: StaticReport, report: Report) -> None:
+        """Log the HTML page, its tables and figures to the parent, which they also describe."""
+        parent = str(self._parent)
+        with tempfile.TemporaryDirectory() as folder:
+            page.write(Path(folder))
+            self._client.log_artifacts(parent, folder, artifact_path="report")
+        about = report.about
+        tags = {
+            _NOTE: f"{page.summary}\nThe whole page: artifact `report/report.html`.",
+            "invocation": report.name,
+            **{name: str(about[name]) for name in ("suite", "variant", "split", "responder")},
+            "failed": str(report.failed).lower(),
+        }
+        self._log(parent, tags={name: text[:_TAG_LENGTH] for name, text in tags.items()})
 
     @guarded
     def _end(self, status: str) -> None:

@@ -33,12 +33,14 @@ class StaticReport:
 
     Attributes:
         html: the page.
+        summary: the verdict and the first table, as Markdown.
         tables: its tables.
         figures: its figures.
         frames: the records behind them.
     """
 
     html: str
+    summary: str
     tables: tuple[DisplayTable, ...]
     figures: tuple[DrawnFigure, ...]
     frames: Frames
@@ -76,7 +78,10 @@ def make_report(runs: Together) -> StaticReport:
     made = tuple(tables(runs, own))
     drawn = tuple(figures(runs))
     values = _values(runs, own, made, drawn)
-    return StaticReport(html=_render(values), tables=made, figures=drawn, frames=own)
+    summary = "\n\n".join([*values["headlines"], made[0].to_markdown()])
+    return StaticReport(
+        html=_render(values), summary=summary, tables=made, figures=drawn, frames=own
+    )
 
 
 def figures(runs: Together) -> list[DrawnFigure]:

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -212,6 +213,54 @@ def test_a_row_that_failed_is_a_failed_child_with_its_reason(whole: Whole, tmp_p
     assert found["counting seed 0"].data.tags["failure"] == f"finetune: {reason}"
     table = client.download_artifacts(parent.info.run_id, "pass_at_1.json", str(tmp_path))
     assert "the method returned nothing" in Path(table).read_text()
+
+
+def test_the_parent_says_what_came_out_and_holds_the_page(logged: Logged, tmp_path: Path) -> None:
+    config, report, client, parent = logged
+    tags = client.get_run(parent).data.tags
+    note = tags["mlflow.note.content"]
+    assert "told apart on 3 problems and 2 seeds" in note
+    assert "| counting | 100.0 |" in note
+    assert (tags["invocation"], tags["failed"]) == (report.name, "false")
+    assert (tags["suite"], tags["split"]) == ("small", "test")
+    path = client.download_artifacts(parent, "report/report.html", str(tmp_path))
+    assert report.name in Path(path).read_text()
+    figures = {item.path for item in client.list_artifacts(parent, "report/figures")}
+    assert {"report/figures/pass_at_1.png", "report/figures/growth.svg"} <= figures
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_dashboard_shows_run_table_and_figure_in_a_browser(
+    logged: Logged, server: str, tmp_path: Path
+) -> None:
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    if browser is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    _, report, client, parent = logged
+    run = client.get_run(parent)
+    address = f"{server}/#/experiments/{run.info.experiment_id}/runs/{parent}"
+
+    def look(page: str, *options: str) -> str:
+        command = [
+            browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,1500",
+            f"--user-data-dir={tmp_path / 'browser'}", "--virtual-time-budget=30000", *options,
+            address + page,
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=240)
+        return done.stdout
+
+    overview = look("", "--dump-dom")
+    assert run.info.run_name in overview
+    assert "counting seed 1" in overview
+    assert report.name in overview
+    table = look("/artifacts/pass_at_1.json", "--dump-dom")
+    assert all(row.method in table for row in report.rows)
+    figure = look("/artifacts/report/figures/pass_at_1.png", "--dump-dom")
+    assert 'src="blob:' in figure or "pass_at_1.png" in figure
+    shot = tmp_path / "dashboard.png"
+    look("", f"--screenshot={shot}")
+    assert shot.read_bytes().startswith(b"\x89PNG")
 
 
 def test_samples_are_artifacts(logged: Logged, tmp_path: Path) -> None:
