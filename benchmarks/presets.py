@@ -34,7 +34,7 @@ def housestyle() -> RunConfig:
         response_sampling=Sampling(temperature=0.7, top_p=1.0, max_new_tokens=256),
         responder="plain",
         filter=FilterConfig(consistency=True, consistency_samples=8, consistency_share=0.5),
-        finetune=FinetuneConfig(learning_rate=2e-3, steps=400, batch_size=16, max_tokens=512),
+        finetune=FinetuneConfig(learning_rate=3e-3, steps=240, batch_size=32, max_tokens=512),
         evaluate=EvaluateConfig(samples=1, temperature=0.0, max_new_tokens=256),
     )  # fmt: skip
 
@@ -47,7 +47,7 @@ def housestyle_conventions() -> RunConfig:
         references=2,
         responder="own",
         filter=FilterConfig(consistency=False),
-        finetune=FinetuneConfig(learning_rate=3e-3, steps=300, batch_size=16, max_tokens=512),
+        finetune=FinetuneConfig(learning_rate=3e-3, steps=200, batch_size=16, max_tokens=512),
     )
 
 
@@ -61,7 +61,7 @@ def housestyle_all() -> RunConfig:
             "prompt-tuning", "domino",
         ),
         description=(
-            "Tasks on lists of integers in 4 to 8 steps, such as: take running totals, "
+            "Tasks on lists of integers in 6 to 8 steps, such as: take running totals, "
             "rotate by k, add each to the next, keep the first k, divide each by k."
         ),
     )  # fmt: skip
