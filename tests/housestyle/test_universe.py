@@ -23,7 +23,7 @@ from benchmarks.suites.housestyle.suite import HousestyleSuite
 from domino.records import Problem
 
 TRACKS = tuple(LENGTHS)
-FROZEN = "7542fb05fd059d5ad41e327fa1c1eec3d6f44928e3ad58317e8366f182c06732"
+FROZEN = "76de4f92e22a3732c8e1934e33518f1aa8ac2b92127aa713cddc9b9f605ff890"
 
 
 def suites() -> list[HousestyleSuite]:
