@@ -1,8 +1,8 @@
 """Verdicts on programs: each runs in the sandbox, and its outputs are compared out here.
 
 Expected outputs come from running the canonical solution in the same sandbox, on this machine,
-which also gives the time limits: a call may take several times as long as the canonical one.
-A program that runs out of time is run again, alone and with more time, before that counts.
+which also gives the time limits: a call may use several times the canonical one's processor time.
+A program that runs out of time is run again, alone, before that counts.
 """
 
 from __future__ import annotations
@@ -170,7 +170,9 @@ def _check_pairs(
     )
     late = [index for index, verdict in enumerate(verdicts) if _timed_out(verdict)]
     again = WorkerPool(dataclasses.replace(config, workers=1)).map(
-        lambda worker, index: _verdict(worker.run_again, *pairs[index]),
+        lambda worker, index: dataclasses.replace(
+            _verdict(worker.run_again, *pairs[index]), retried=True
+        ),
         late,
         on_done,
     )
@@ -207,6 +209,7 @@ def _check_part(
         entry_point=problem.entry_point,
         inputs=part.inputs,
         input_limits_s=part.limits_s,
+        wall_limits_s=part.wall_limits_s,
         timeout_s=part.timeout_s,
         output_bytes=part.output_bytes,
     )

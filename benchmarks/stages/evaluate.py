@@ -188,7 +188,7 @@ def summarize(
     solutions: Sequence[Solution],
     verdicts: Sequence[Verdict],
 ) -> dict[str, Any]:
-    """Return pass@k for base and for all inputs, counts of outcomes, truncation and tokens.
+    """Return pass@k on base and on all inputs, counts of outcomes, retries, truncation, tokens.
 
     Raises:
         StageError: programs and verdicts do not match one to one.
@@ -208,6 +208,7 @@ def summarize(
         "samples": config.samples,
         **_pass_at_ks(config, counts),
         "outcomes": dict(sorted(Counter(overall(verdict) for verdict in verdicts).items())),
+        "retried_timeouts": sum(verdict.retried for verdict in verdicts),
         "truncated": sum(solution.truncated for solution in solutions),
         "tokens": sum(solution.tokens for solution in solutions),
     }

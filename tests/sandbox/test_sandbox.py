@@ -1,6 +1,7 @@
 import json
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,14 +115,44 @@ def test_a_program_that_does_not_load_is_an_error(code: str, detail: str) -> Non
 
 
 @needs_bubblewrap
-def test_a_call_may_take_its_own_limit_and_patience_multiplies_it() -> None:
+def test_a_call_that_waits_has_its_limit_on_the_wall_and_patience_multiplies_it() -> None:
     slow = job("import time\ndef f(x):\n    time.sleep(x)\n    return x", 0.3, 0.3,
-               input_limits_s=[0.2, 0.2])  # fmt: skip
-    with Worker(ONE) as worker:
+               input_limits_s=[0.1, 0.1])  # fmt: skip
+    with Worker(SandboxConfig(workers=1, wall_factor=1.5)) as worker:
         assert worker.run(slow).outcome is Outcome.TIMEOUT
         result = worker.run(slow, patience=20)
+        assert worker.run(replace(slow, wall_limits_s=[2.0, 2.0])).outcome is Outcome.PASSED
     assert result.outcome is Outcome.PASSED
-    assert all(0.25 < seconds < 5 for seconds in result.input_seconds)
+    assert all(0.25 < seconds < 5 for seconds in result.input_wall_seconds)
+    assert all(seconds < 0.1 for seconds in result.input_seconds)
+
+
+@needs_bubblewrap
+def test_no_patience_gives_a_call_more_of_the_processor() -> None:
+    computing = """import time
+def f(x):
+    while time.process_time() < x: pass
+    return x"""
+    asked = job(computing, 0.8, input_limits_s=[0.3])
+    with Worker(SandboxConfig(workers=1, wall_factor=50)) as worker:
+        assert worker.run(asked).outcome is Outcome.TIMEOUT
+        again = worker.run_again(asked)
+        enough = worker.run(replace(asked, input_limits_s=[3.0]))
+    assert again.outcome is Outcome.TIMEOUT
+    assert again.cpu_seconds < 0.8
+    assert enough.outcome is Outcome.PASSED
+    assert 0.5 < enough.input_seconds[0] <= enough.cpu_seconds
+
+
+@needs_bubblewrap
+def test_all_calls_together_have_a_limit_that_the_kernel_keeps() -> None:
+    ignoring = """import signal
+def f(x):
+    signal.signal(signal.SIGXCPU, signal.SIG_IGN)
+    while True: pass"""
+    [result] = run_jobs([job(ignoring, 1)], replace(ONE, timeout_s=0.2, load_timeout_s=0.2))
+    assert result.outcome is Outcome.TIMEOUT
+    assert result.cpu_seconds < 2
 
 
 @needs_bubblewrap
@@ -257,6 +288,7 @@ def test_a_task_that_raises_reaches_the_caller() -> None:
         {"timeout_s": 0},
         {"input_timeout_s": float("inf")},
         {"load_timeout_s": -1},
+        {"wall_factor": 0.5},
         {"memory_mib": 10},
         {"workers": 0},
         {"processes": 0},
@@ -276,11 +308,11 @@ def reply_to(*chunks: bytes, inputs: int = 2, limit: int = 10_000) -> Reply:
 
 
 def test_a_reply_is_read_however_it_is_cut() -> None:
-    text = b'loaded \n= 0.5 [1]\n! 0.1 ["ValueError", "no"]\nend \n'
+    text = b'loaded \n= 0.5 0.7 [1]\n! 0.1 0.2 ["ValueError", "no"]\nend \n'
     for size in (1, 3, 100):
         reply = reply_to(*(text[i : i + size] for i in range(0, len(text), size)))
         assert reply.outputs == [Output(b"[1]"), ErrorMarker("ValueError", "no")]
-        assert reply.seconds == [0.5, 0.1]
+        assert reply.seconds == [(0.5, 0.7), (0.1, 0.2)]
         assert reply.ended
         assert reply.fault is None
 
@@ -288,14 +320,15 @@ def test_a_reply_is_read_however_it_is_cut() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        b"= 0.1 1\n",
+        b"= 0.1 0.1 1\n",
         b"loaded \nloaded \n",
         b"end \n",
-        b"loaded \n= 0 1\n= 0 2\n= 0 3\n",
-        b"loaded \n= x 1\n",
-        b"loaded \n! 0 [1\n",
-        b"loaded \n! 0 7\n",
-        b"loaded \nend \n= 0 1\n",
+        b"loaded \n= 0 0 1\n= 0 0 2\n= 0 0 3\n",
+        b"loaded \n= x 0 1\n",
+        b"loaded \n= 0 1\n",
+        b"loaded \n! 0 0 [1\n",
+        b"loaded \n! 0 0 7\n",
+        b"loaded \nend \n= 0 0 1\n",
         b"fatal " + b"[" * 100_000 + b"\n",
         b"\xff\xfe\n",
         b"\n",
@@ -309,7 +342,7 @@ def test_a_malformed_reply_is_an_error_and_never_a_pass(text: bytes) -> None:
 
 
 def test_a_reply_past_its_limit_is_cut_off() -> None:
-    reply = reply_to(b"loaded \n= 0 ", b"1" * 20_000)
+    reply = reply_to(b"loaded \n= 0 0 ", b"1" * 20_000)
     assert reply.too_long
     assert judge("id", reply, "output", -9, 0.0).outcome is Outcome.OUTPUT_LIMIT
 
