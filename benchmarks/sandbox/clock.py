@@ -1,7 +1,8 @@
 """The time that a program has: processor time, and a multiple of it on the wall.
 
 Processor time is what counts: a machine that other work slows down takes longer over a program,
-and not more of its processor. The wall's limit ends what waits instead of computing.
+and not more of its processor. The wall's limit ends what waits instead of computing; time in which
+the program stood in line for a processor is not counted, where the kernel tells how long it did.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ class ClockError(OSError):
     """This machine does not tell how much processor time another process has used."""
 
 
-class ProcessorClock:
-    """How much processor time a process has used, read from outside it.
+class ProcessClock:
+    """What a process has used of its machine, read from outside it.
 
     The program that runs there can neither see this nor change it.
     """
@@ -41,13 +42,20 @@ class ProcessorClock:
         if pid == 0:
             raise ClockError("/proc does not show the sandbox's processes")
         self._clock = (~pid << 3) | _PROCESS_CLOCK
-        self._seconds = 0.0
+        self._scheduler = Path(f"/proc/{pid}/schedstat")
+        self._cpu_s = self._in_line_s = 0.0
 
-    def seconds(self) -> float:
-        """Return the seconds so far; at its end, those of the last time."""
-        with suppress(OSError):  # the process has ended
-            self._seconds = time.clock_gettime(self._clock)
-        return self._seconds
+    def cpu_s(self) -> float:
+        """Return its processor seconds so far; once it has ended, those of the last time."""
+        with suppress(OSError):  # it has ended
+            self._cpu_s = time.clock_gettime(self._clock)
+        return self._cpu_s
+
+    def in_line_s(self) -> float:
+        """Return the seconds in which it could have run and other work did; 0 where unknown."""
+        with suppress(OSError, ValueError, IndexError):  # it has ended, or the kernel does not say
+            self._in_line_s = int(self._scheduler.read_text().split()[1]) / 1e9
+        return self._in_line_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,7 @@ class Clock:
             self._calls = list(map(self._allowed, limits, waits))
             calls = Seconds(min(whole_s, sum(limits)), self._stretch * min(whole_s, sum(waits)))
         self._total = self._loading + calls
-        self._processor: ProcessorClock | None = None
+        self._process: ProcessClock | None = None
         self._began = time.monotonic()
         self._step, self._step_end = -1, self._loading
         self._stop_at: float | None = None
@@ -92,12 +100,12 @@ class Clock:
         return self._total.cpu
 
     def watch(self, pidfd: int) -> None:
-        """Read the program's processor time from now on.
+        """Read the clocks of the program's process from now on.
 
         Raises:
             ClockError: this machine does not tell.
         """
-        self._processor = ProcessorClock(pidfd)
+        self._process = ProcessClock(pidfd)
 
     def left_s(self, reply: Reply) -> float:
         """Seconds to wait until the program may have to be stopped; 0 or less: it must be.
@@ -119,8 +127,10 @@ class Clock:
         self._stop_at = time.monotonic() + seconds
 
     def _now(self) -> Seconds:
-        cpu = 0.0 if self._processor is None else self._processor.seconds()
-        return Seconds(cpu, time.monotonic() - self._began)
+        wall = time.monotonic() - self._began
+        if self._process is None:
+            return Seconds(0.0, wall)
+        return Seconds(self._process.cpu_s(), wall - self._process.in_line_s())
 
     def _allowance(self, step: int) -> Seconds:
         if self._calls is None:

@@ -31,7 +31,7 @@ from benchmarks.sandbox.verdict import judge
 _STOP_S = 10.0
 _CHUNK = 1 << 16
 _PIPE_BYTES = 1 << 20
-_RETRY_PATIENCE = 4.0
+_RETRY_PATIENCE = 2.0
 _OUT_OF_TIME = (-signal.SIGXCPU, -signal.SIGKILL)
 
 

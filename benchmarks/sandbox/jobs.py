@@ -33,8 +33,8 @@ class SandboxConfig:
         timeout_factor: where a canonical solution's time is known, a call may use this many
             times as much (if that is more than `input_timeout_s`).
         load_timeout_s: processor seconds until the program is loaded (its imports included).
-        wall_factor: on the wall a program may take this many times as long: it ends what waits
-            instead of computing, and leaves time to what shares its processor.
+        wall_factor: on the wall a program may take this many times as long, time in which other
+            work had its processor not counted: it ends what waits instead of computing.
         memory_mib: memory of one process, and of all of a program's processes together.
         processes: processes of a program, itself included; 1 forbids it to start others.
         file_mib: size of one file, and of the private /tmp.
@@ -49,7 +49,7 @@ class SandboxConfig:
     input_timeout_s: float = 1.0
     timeout_factor: float = 4.0
     load_timeout_s: float = 10.0
-    wall_factor: float = 3.0
+    wall_factor: float = 2.0
     memory_mib: int = 2048
     processes: int = 1
     file_mib: int = 16
