@@ -222,6 +222,11 @@ def _check_part(
         if not comparison.matches(part.arguments[index], output, expected):
             detail = f"{name} input {index}: got {_show(output)}, expected {_show(expected)}"
             return _Checked(Outcome.WRONG, detail, result.seconds)
+    if result.outcome is Outcome.PASSED and len(result.outputs) != len(part.expected):
+        raise CheckingError(
+            f"{problem.id}: {len(result.outputs)} outputs of {len(part.expected)} calls came back "
+            "as all: this is a fault of the sandbox, and nothing may be scored"
+        )
     detail = f"{name}: {result.detail}" if result.detail else ""
     return _Checked(result.outcome, detail, result.seconds)
 

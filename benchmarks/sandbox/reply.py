@@ -63,7 +63,7 @@ class Reply:
             self.fatal = _marker(content)
         elif word == b"loaded" and not self.loaded:
             self.loaded = True
-        elif word == b"end" and self.loaded:
+        elif word == b"end" and self.loaded and self._is_through:
             self.ended = True
         else:
             self._accept_output(word, content)
@@ -75,6 +75,11 @@ class Reply:
         seconds = _seconds(cpu), _seconds(wall)
         self.outputs.append(Output(text) if word == b"=" else _marker(text))
         self.seconds.append(seconds)
+
+    @property
+    def _is_through(self) -> bool:
+        """Whether every call was answered, or one raised, after which there need not be more."""
+        return len(self.outputs) == self._inputs or self.error is not None
 
     @property
     def error(self) -> ErrorMarker | None:
