@@ -30,7 +30,7 @@ from benchmarks.fields import (
 from benchmarks.files import StoreError, disk_full_message, is_disk_full
 from benchmarks.methods import MethodError
 from benchmarks.presets import DEFAULT, PRESETS, load_preset
-from benchmarks.sandbox import SandboxConfigError, SandboxError
+from benchmarks.sandbox import NoSandboxError, SandboxConfigError, SandboxError
 from benchmarks.stages.context import StageError
 from benchmarks.suites.base import SuiteError
 from domino.engines.base import EngineError
@@ -39,10 +39,12 @@ from domino.synthesizer import SynthesisError
 PROGRAM = "python -m benchmarks.run"
 BAD_INPUT = (
     ConfigError, StageError, SuiteError, MethodError, SynthesisError, EngineError,
-    SandboxConfigError,
+    SandboxConfigError, NoSandboxError,
     CheckingError,
 )  # fmt: skip
 BROKEN_MACHINE = (StoreError, SandboxError)
+ALLOW_UNSANDBOXED = {"sandbox": {"allow_unsandboxed": True}}
+"""What `--allow-unsandboxed` sets in a run."""
 _FREE_FORM = "--method_options."
 
 
@@ -124,7 +126,8 @@ def read_command(arguments: Sequence[str]) -> Command:
     values: dict[str, Any] = {}
     for path in given.config:
         values = merge(values, read_config_file(Path(path)))
-    for part in [*_overrides(options, given), *_free_form(rest, options)]:
+    allowed = [ALLOW_UNSANDBOXED] if given.allow_unsandboxed else []
+    for part in [*_overrides(options, given), *_free_form(rest, options), *allowed]:
         values = merge(values, part)
     preset = load_preset(_preset_name(given.preset, values))
     values.pop("preset", None)
@@ -152,6 +155,10 @@ def make_parser(options: Iterable[Leaf]) -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--json", metavar="FILE", help="also write the table's rows as JSON")
     parser.add_argument("--plain", action="store_true", help="lines in place of the live display")
+    parser.add_argument(
+        "--allow-unsandboxed", action="store_true",
+        help="run programs without bubblewrap where it is missing: they can then do what you can",
+    )  # fmt: skip
     for leaf in options:
         _add_option(parser, leaf)
     return parser

@@ -13,7 +13,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from benchmarks.checking import CheckingError, CheckReport, check
-from benchmarks.sandbox import SandboxConfig, SandboxConfigError, SandboxError, UnsandboxedWarning
+from benchmarks.sandbox import (
+    NoSandboxError,
+    SandboxConfig,
+    SandboxConfigError,
+    SandboxError,
+    UnsandboxedWarning,
+)
 from benchmarks.suites.base import SuiteError
 from benchmarks.suites.evalplus_data import Dataset, load_problems
 from benchmarks.suites.samples import read_samples
@@ -52,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows = score(report.verdicts)
         if options.json is not None:
             _write_json(options, file.digest, rows, report)
-    except (SuiteError, SandboxConfigError, CheckingError) as error:
+    except (SuiteError, SandboxConfigError, NoSandboxError, CheckingError) as error:
         return _say(error, 2)
     except (SandboxError, OSError) as error:
         return _say(error, 1)
@@ -135,13 +141,15 @@ def _parser() -> argparse.ArgumentParser:
         "--workers", type=int, help="programs at the same time (default: all cores)"
     )
     parser.add_argument(
-        "--require-sandbox", action="store_true", help="refuse to run without bubblewrap"
+        "--allow-unsandboxed",
+        action="store_true",
+        help="run programs without bubblewrap where it is missing: they can then do what you can",
     )
     return parser
 
 
 def _config(options: argparse.Namespace) -> SandboxConfig:
-    config = SandboxConfig(allow_unsandboxed=not options.require_sandbox)
+    config = SandboxConfig(allow_unsandboxed=options.allow_unsandboxed)
     return config if options.workers is None else replace(config, workers=options.workers)
 
 

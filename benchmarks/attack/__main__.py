@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(options: argparse.Namespace) -> int:
     attacks = load_attacks(options.programs, options.attacks)
     problem = problem_of(options.suite, options.dataset)
-    config = SandboxConfig(allow_unsandboxed=False)
+    config = SandboxConfig()
     results: dict[str, Sequence[Result]] = {
         OURS: attack_ours(attacks, problem, config, on_done=_progress(OURS, len(attacks)))
     }

@@ -39,6 +39,10 @@ class SandboxError(RuntimeError):
     """The sandbox itself does not work on this machine: says why, and what to do."""
 
 
+class NoSandboxError(SandboxError):
+    """Bubblewrap is missing or does not work, and nobody has allowed to go on without it."""
+
+
 class UnsandboxedWarning(UserWarning):
     """Programs run as plain limited processes: they can read and write what the user can."""
 
@@ -71,7 +75,8 @@ class Worker:
         """Start the zygote.
 
         Raises:
-            SandboxError: nothing starts, or bubblewrap does not and it must.
+            NoSandboxError: bubblewrap does not start and it must.
+            SandboxError: nothing starts.
         """
         self._start()
         return self
@@ -176,13 +181,14 @@ class Worker:
         if reason is None:
             return
         if not self._config.allow_unsandboxed:
-            raise SandboxError(
-                f"programs would run without a sandbox, since {reason}: install bubblewrap, or "
-                "set allow_unsandboxed"
+            raise NoSandboxError(
+                f"untrusted programs would run without a sandbox, since {reason}, or give "
+                '--allow-unsandboxed (make benchmark ARGS="--allow-unsandboxed") if they may read '
+                "and write what you can"
             )
         warnings.warn(
-            f"untrusted programs run WITHOUT A SANDBOX, as plain processes with limits, since "
-            f"{reason}: install bubblewrap",
+            "untrusted programs run WITHOUT A SANDBOX, as plain processes with limits, since "
+            f"{reason}",
             UnsandboxedWarning,
             stacklevel=2,
         )
@@ -193,16 +199,17 @@ class Worker:
             raise SandboxError(f"a sandbox worker does not start: {words}")
 
     def _start_sandboxed(self) -> str | None:
-        """Start under bubblewrap, or return why that cannot be."""
+        """Start under bubblewrap, or return why that cannot be, and what would help."""
         bubblewrap = shutil.which(self._config.bubblewrap)
         if bubblewrap is None:
-            return f"the command {self._config.bubblewrap!r} is not there"
+            missing = f"the command {self._config.bubblewrap!r} is not there"
+            return f"{missing}: install bubblewrap (Debian, Ubuntu: apt-get install bubblewrap)"
         zygote = self._launch(bubblewrap)
         greeting = zygote.greeting()
         if greeting is None:
             words = zygote.last_words()
             zygote.close()
-            return f"bubblewrap does not work here ({words})"
+            return f"bubblewrap does not work here ({words}): let this user make namespaces"
         self._zygote, self._nested = zygote, bool(greeting["nested"])
         return None
 

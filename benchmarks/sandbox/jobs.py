@@ -41,8 +41,9 @@ class SandboxConfig:
         output_mib: size of all serialized outputs (or twice the canonical solution's, if more).
         workers: programs that run at the same time.
         interpreter: Python 3.11 or later that runs the programs; its packages can be imported.
-        bubblewrap: the bwrap command; without it programs run as plain limited processes.
-        allow_unsandboxed: whether to go on, with a warning, where bubblewrap does not work.
+        bubblewrap: the bwrap command.
+        allow_unsandboxed: whether programs may run without bubblewrap, under resource limits alone,
+            where it is missing or does not work: they could then read and write what the user can.
     """
 
     timeout_s: float = 60.0
@@ -57,7 +58,7 @@ class SandboxConfig:
     workers: int = field(default_factory=_default_workers)
     interpreter: str = sys.executable
     bubblewrap: str = "bwrap"
-    allow_unsandboxed: bool = True
+    allow_unsandboxed: bool = False
 
     def __post_init__(self) -> None:
         """Refuse limits that nothing can run under."""

@@ -36,13 +36,13 @@ OPTIONS = """
 --sandbox.wall_factor
 --sandbox.memory_mib --sandbox.processes --sandbox.file_mib --sandbox.output_mib --sandbox.workers
 --sandbox.interpreter --sandbox.bubblewrap --sandbox.allow_unsandboxed
---output --tracking_uri
+--output --tracking_uri --allow-unsandboxed
 """
 
 
 def test_the_options_are_these_and_no_others() -> None:
     text = make_parser(list(leaves(load_preset(DEFAULT)))).format_help()
-    shown = re.findall(r"^  (?:-h, )?(--[\w.]+)", text, re.MULTILINE)
+    shown = re.findall(r"^  (?:-h, )?(--[\w.-]+)", text, re.MULTILINE)
     assert sorted(shown) == sorted(OPTIONS.split())
 
 
@@ -97,6 +97,15 @@ def test_later_sources_win_and_leave_the_rest(tmp_path: Path) -> None:
     assert (config.finetune.steps, config.finetune.rank) == (9, 8)
     assert config.finetune.batch_size == smoke.finetune.batch_size
     assert config.sampling == smoke.sampling
+
+
+def test_programs_run_unsandboxed_only_where_a_flag_allows_it(tmp_path: Path) -> None:
+    forbidden = tmp_path / "a.yaml"
+    forbidden.write_text("sandbox: {allow_unsandboxed: false, workers: 3}\n")
+    assert not read_command([]).config.sandbox.allow_unsandboxed
+    sandbox = read_command(["--config", str(forbidden), "--allow-unsandboxed"]).config.sandbox
+    assert sandbox.allow_unsandboxed
+    assert sandbox.workers == 3
 
 
 def test_options_of_one_method_leave_those_of_the_preset() -> None:

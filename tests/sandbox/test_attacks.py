@@ -40,7 +40,6 @@ CONFIG = SandboxConfig(
     output_mib=1,
     input_timeout_s=0.15,
     load_timeout_s=0.5,
-    allow_unsandboxed=False,
 )
 ATTACKS = load_attacks()
 # Each is stopped by a limit on time, and so takes that time, twice.

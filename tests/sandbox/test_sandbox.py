@@ -9,10 +9,10 @@ import pytest
 from benchmarks.sandbox import (
     ErrorMarker,
     Job,
+    NoSandboxError,
     Output,
     SandboxConfig,
     SandboxConfigError,
-    SandboxError,
     UnsandboxedWarning,
     WorkerPool,
     run_jobs,
@@ -203,7 +203,9 @@ def test_an_interpreter_that_is_none_is_refused() -> None:
 
 
 def test_without_bubblewrap_programs_run_limited_and_the_user_is_warned(tmp_path: Path) -> None:
-    config = SandboxConfig(workers=1, bubblewrap="no-such-bwrap", input_timeout_s=0.5)
+    config = SandboxConfig(
+        workers=1, bubblewrap="no-such-bwrap", input_timeout_s=0.5, allow_unsandboxed=True
+    )
     programs = [
         job(DOUBLE, 4),
         job("def f(x):\n    while True: pass", 1, input_limits_s=[0.5]),
@@ -250,7 +252,7 @@ def test_where_namespaces_cannot_be_nested_every_program_gets_a_sandbox_of_its_o
         'exec bwrap "${kept[@]}"\n'
     )
     wrapper.chmod(0o755)
-    config = SandboxConfig(workers=1, bubblewrap=str(wrapper), allow_unsandboxed=False)
+    config = SandboxConfig(workers=1, bubblewrap=str(wrapper))
     programs = [
         job("def f(x):\n    open('/tmp/left', 'w').close()\n    return x", 1),
         job("import os\ndef f(x): return os.listdir('/tmp')", 1),
@@ -268,9 +270,9 @@ def test_where_namespaces_cannot_be_nested_every_program_gets_a_sandbox_of_its_o
     assert values(results[5]) == [4]
 
 
-def test_without_bubblewrap_nothing_runs_where_a_sandbox_is_required() -> None:
-    config = SandboxConfig(workers=1, bubblewrap="no-such-bwrap", allow_unsandboxed=False)
-    with pytest.raises(SandboxError, match="install bubblewrap"):
+def test_without_bubblewrap_nothing_runs_unless_that_is_allowed() -> None:
+    config = SandboxConfig(workers=1, bubblewrap="no-such-bwrap")
+    with pytest.raises(NoSandboxError, match=r"apt-get install bubblewrap.*--allow-unsandboxed"):
         run_jobs([job(DOUBLE, 1)], config)
 
 
@@ -279,7 +281,9 @@ def test_a_task_that_raises_reaches_the_caller() -> None:
         raise LookupError("from a task")
 
     with pytest.warns(UnsandboxedWarning), pytest.raises(LookupError, match="from a task"):
-        WorkerPool(SandboxConfig(workers=2, bubblewrap="no-such-bwrap")).map(fail, [1, 2, 3])
+        WorkerPool(
+            SandboxConfig(workers=2, bubblewrap="no-such-bwrap", allow_unsandboxed=True)
+        ).map(fail, [1, 2, 3])
 
 
 @pytest.mark.parametrize(
