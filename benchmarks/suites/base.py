@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from domino.records import Problem, Reference
 from domino.synthesizer import Template
+
+if TYPE_CHECKING:
+    from benchmarks.sandbox import SandboxConfig
 
 Split = Literal["development", "test"]
 
@@ -30,6 +33,15 @@ class Suite(ABC):
     def variant(self) -> str:
         """Which of its domains and tracks this suite is, in words; "" where it has only one."""
         return ""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the data file that the problems come from; "" where there is none."""
+        return ""
+
+    def everything(self) -> tuple[Problem, ...]:
+        """All problems of the benchmark, whatever the split: what its official tools score."""
+        return self.problems("test")
 
     @abstractmethod
     def references(self) -> tuple[Reference, ...]:
@@ -54,6 +66,15 @@ class Suite(ABC):
     def refuse_response(self, instruction: str, response: str) -> tuple[str, str] | None:
         """Reason and detail where a response is unusable (it must parse as Python), else None."""
         return None
+
+    def refuse_by_running(
+        self, pairs: Sequence[tuple[str, str]], config: SandboxConfig
+    ) -> list[tuple[str, str] | None]:
+        """Reason and detail for each (instruction, response) that running shows to be wrong.
+
+        Only a suite whose instructions hold their own truth can tell; the others refuse nothing.
+        """
+        return [None] * len(pairs)
 
     def behaviour_problem(self, instruction: str, seed: int) -> Problem | None:
         """A problem without a known solution, its `base_inputs` random.

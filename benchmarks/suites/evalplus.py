@@ -6,49 +6,28 @@ import ast
 import functools
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from benchmarks.suites import mbpp
-from benchmarks.suites.base import Split, Suite, SuiteError
-from benchmarks.suites.code_text import extract_program, parses, program_text
+from benchmarks.suites.base import Split, SuiteError
+from benchmarks.suites.code_text import extract_program, program_text, refuse_code
 from benchmarks.suites.evalplus_data import Dataset, ProblemFile, load_problems
-from benchmarks.suites.reference_file import read_references
+from benchmarks.suites.file_suite import FileSuite
 from domino.records import Problem, Reference
-from domino.synthesizer import Template
 
 if TYPE_CHECKING:
     from benchmarks.suites.registry import SuiteOptions
 
 
-class EvalPlusSuite(Suite):
+class EvalPlusSuite(FileSuite):
     """What both have in common: problems of a file, programs out of responses."""
 
     dataset: Dataset
 
-    def __init__(self, options: SuiteOptions) -> None:
-        """Remember where the data is; nothing is read before it is asked for.
-
-        Raises:
-            SuiteError: an option that these suites do not have.
-        """
-        if options.domain is not None:
-            raise SuiteError(f"{self.name} has no domains, got {options.domain!r}: leave it out")
-        track = options.track or "instruction"
-        if track not in get_args(Template):
-            raise SuiteError(f"{self.name} has no track {track!r}: give 'instruction' or 'pair'")
-        self._template: Template = "pair" if track == "pair" else "instruction"
-        self._dataset_path = options.dataset
-        self._references_path = options.references_path
-
-    @property
-    def template(self) -> Template:
-        """Which fields of a reference the methods may use: the suite's track."""
-        return self._template
-
     @functools.cached_property
     def file(self) -> ProblemFile:
         """The problems and the digest of their file."""
-        return load_problems(self.dataset, self._dataset_path)
+        return load_problems(self.dataset, self._options.dataset)
 
     def problems(self, split: Split) -> tuple[Problem, ...]:
         """Return all problems of the file for the test, and what there is for development."""
@@ -65,20 +44,7 @@ class EvalPlusSuite(Suite):
 
     def refuse_response(self, instruction: str, response: str) -> tuple[str, str] | None:
         """Refuse a response without Python that parses."""
-        code = program_text(response)
-        if not code.strip():
-            return ("empty", "")
-        return None if parses(code) else ("does not parse", code.strip()[:80])
-
-    def _file_references(self, path: Path) -> tuple[Reference, ...]:
-        """Return a user's own references, as far as this track may use them."""
-        references = read_references(path)
-        if self._template == "pair":
-            return references
-        return tuple(
-            Reference(id=reference.id, instruction=reference.instruction)
-            for reference in references
-        )
+        return refuse_code(program_text(response))
 
 
 class HumanEvalSuite(EvalPlusSuite):
@@ -96,12 +62,12 @@ class HumanEvalSuite(EvalPlusSuite):
         Raises:
             SuiteError: no file is named, or it cannot be used.
         """
-        if self._references_path is None:
+        if self._options.references_path is None:
             raise SuiteError(
                 "humaneval+ has no references of its own: name a JSONL file of "
                 '{"instruction": ..., "response": ...} lines with references_path'
             )
-        return self._file_references(self._references_path)
+        return self._file_references(self._options.references_path)
 
     @property
     def _development(self) -> tuple[Problem, ...]:
@@ -123,7 +89,7 @@ class MbppSuite(EvalPlusSuite):
 
     @functools.cached_property
     def _rows(self) -> tuple[mbpp.MbppRow, ...]:
-        return mbpp.read_rows(self._references_path)
+        return mbpp.read_rows(self._options.references_path)
 
     @functools.cached_property
     def _test_ids(self) -> frozenset[str]:
@@ -135,14 +101,16 @@ class MbppSuite(EvalPlusSuite):
         Raises:
             SuiteError: the file is neither MBPP's own nor a reference file.
         """
-        path = self._references_path
+        path = self._options.references_path
         if path is not None and _is_reference_file(path):
             return self._file_references(path)
         return mbpp.references(self._rows, self._test_ids, responses=self._template == "pair")
 
     @property
     def _development(self) -> tuple[Problem, ...]:
-        if self._references_path is not None and _is_reference_file(self._references_path):
+        if self._options.references_path is not None and _is_reference_file(
+            self._options.references_path
+        ):
             return ()
         return mbpp.development(self._rows, self._test_ids)
 

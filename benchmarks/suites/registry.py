@@ -19,6 +19,9 @@ SUITES: Mapping[str, str] = MappingProxyType(
     {
         "housestyle": "benchmarks.suites.housestyle.suite:load",
         "housestyle-conventions": "benchmarks.suites.housestyle.suite:load_conventions",
+        "livecodebench": "benchmarks.suites.livecodebench.generation:load",
+        "cruxeval": "benchmarks.suites.livecodebench.execution:load_cruxeval",
+        "livecodebench-execution": "benchmarks.suites.livecodebench.execution:load",
         "humaneval+": "benchmarks.suites.evalplus:load_humaneval",
         "mbpp+": "benchmarks.suites.evalplus:load_mbpp",
     }
@@ -38,12 +41,16 @@ class SuiteOptions:
         track: one of the suite's tracks.
         dataset: file of the problems, for suites that ship none.
         references_path: file of the references, one JSON object a line.
+        cutoff: date (2024-08-01) from which on problems are the test, where the data has dates.
+        split_seed: which problems are references where no date tells it.
     """
 
     domain: str | None = None
     track: str | None = None
     dataset: Path | None = None
     references_path: Path | None = None
+    cutoff: str | None = None
+    split_seed: int = 0
 
 
 def suite_module(name: str) -> str:

@@ -164,7 +164,7 @@ def test_options_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     he = write(tmp_path / "he.jsonl", HUMANEVAL_ROW)
     with pytest.raises(SuiteError, match="name a JSONL file"):
         load_suite("humaneval+", SuiteOptions(dataset=he)).references()
-    with pytest.raises(SuiteError, match="no domains"):
+    with pytest.raises(SuiteError, match="no option domain"):
         load_suite("humaneval+", SuiteOptions(dataset=he, domain="x"))
     with pytest.raises(SuiteError, match="no track 'x'"):
         load_suite("mbpp+", SuiteOptions(dataset=he, track="x"))
