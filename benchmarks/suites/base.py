@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from benchmarks.sandbox import SandboxConfig
 
 Split = Literal["development", "test"]
+SampleFormat = Literal["tasks", "questions", "predictions"]
+"""What official tools read: EvalPlus's and BigCodeBench's lines of tasks, LiveCodeBench's list of
+questions with their codes, its list of predicted outputs."""
 
 
 class SuiteError(ValueError):
@@ -23,6 +26,7 @@ class Suite(ABC):
     """A benchmark on one domain. Loading is lazy; everything is deterministic."""
 
     name: ClassVar[str]
+    sample_format: ClassVar[SampleFormat] = "tasks"
 
     @property
     @abstractmethod
@@ -33,6 +37,11 @@ class Suite(ABC):
     def variant(self) -> str:
         """Which of its domains and tracks this suite is, in words; "" where it has only one."""
         return ""
+
+    @property
+    def test_names(self) -> tuple[str, ...]:
+        """What base inputs, and base and plus inputs, are called; one where all are base."""
+        return ("base", "base + plus")
 
     @property
     def digest(self) -> str:

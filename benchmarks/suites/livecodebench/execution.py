@@ -139,6 +139,7 @@ class ExecutionSuite(FileSuite):
 
     name = "livecodebench-execution"
     hub_name: ClassVar[str] = "livecodebench/execution-v2"
+    sample_format = "predictions"
     options = FileSuite.options | {"cutoff", "split_seed"}
 
     @functools.cached_property
@@ -168,6 +169,11 @@ class ExecutionSuite(FileSuite):
     def variant(self) -> str:
         """Say how references and test were told apart."""
         return self._parts.how + ("" if self.file.dates else ", as the data has no contest dates")
+
+    @property
+    def test_names(self) -> tuple[str, ...]:
+        """There is one input, and one output."""
+        return ("output",)
 
     def references(self) -> tuple[Reference, ...]:
         """Return functions and calls, with the right literal where the track is "pair"."""

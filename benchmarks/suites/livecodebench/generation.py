@@ -39,9 +39,13 @@ _METHOD_NAME = re.compile(r"^[ \t]+def\s+(\w+)\s*\(\s*self\b", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """The problems that can be judged, with their dates; and how many have no test at all."""
+    """The problems that can be judged, with their dates; and how many have no test at all.
+
+    `hidden` tells whether any has hidden tests.
+    """
 
     problems: tuple[StatedProblem, ...]
+    hidden: bool
     dates: dict[str, date]
     without_tests: int
     digest: str
@@ -54,17 +58,14 @@ def read_questions(options: SuiteOptions) -> Questions:
         SuiteError: it cannot be read, or a row makes no problem.
     """
     file = read_rows(options.dataset)
-    made = [(row, _problem(row)) for row in file.rows if row.public or _has_hidden(row)]
+    made = [(row, _problem(row)) for row in file.rows if row.public or row.hidden()]
     return Questions(
         problems=tuple(problem for _, problem in made),
+        hidden=any(row.has_hidden for row, _ in made),
         dates={row.question_id: row.date for row, _ in made if row.date is not None},
         without_tests=len(file.rows) - len(made),
         digest=file.digest,
     )
-
-
-def _has_hidden(row: Row) -> bool:
-    return bool(row.hidden())
 
 
 def _problem(row: Row) -> StatedProblem:
@@ -136,6 +137,7 @@ class LiveCodeBenchSuite(FileSuite):
     """
 
     name = "livecodebench"
+    sample_format = "questions"
     options = FileSuite.options | {"cutoff", "split_seed"}
 
     @functools.cached_property
@@ -161,6 +163,11 @@ class LiveCodeBenchSuite(FileSuite):
             key=_id,
             when=lambda problem: questions.dates[problem.id],
         )
+
+    @property
+    def test_names(self) -> tuple[str, ...]:
+        """Public tests, and hidden ones where the file has them."""
+        return ("public", "public + hidden") if self.file.hidden else ("public",)
 
     @property
     def variant(self) -> str:

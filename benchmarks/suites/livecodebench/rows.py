@@ -41,6 +41,7 @@ class Row:
 
     Attributes:
         metadata: the JSON object of that field; it names the method of functional problems.
+        has_hidden: whether the field of the hidden tests is filled.
         hidden_digest: stands for the hidden tests where a problem is compared.
     """
 
@@ -51,6 +52,7 @@ class Row:
     metadata: dict[str, Any]
     public: tuple[Case, ...]
     hidden: Callable[[], tuple[Case, ...]]
+    has_hidden: bool
     hidden_digest: str
 
 
@@ -182,6 +184,7 @@ def _row(where: str, value: Any, again: Callable[[], Any]) -> Row:
         metadata=_metadata(where, value.get("metadata") or "{}"),
         public=_cases(f"{where}, public tests", parse_json(where, value["public_test_cases"])),
         hidden=partial(_hidden, where, key, again),
+        has_hidden=secret != "[]",
         hidden_digest=hashlib.sha256(str(secret).encode()).hexdigest(),
     )
 
