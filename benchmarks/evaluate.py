@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for message in scored.samples.broken:
         _say(message, 1)
     sys.stdout.write(table(scored))
-    return 1 if scored.samples.broken else 0
+    return 0 if scored.complete else 1
 
 
 def _say(message: Exception | str, code: int) -> int:
@@ -51,19 +51,31 @@ def _say(message: Exception | str, code: int) -> int:
 def _scored(options: argparse.Namespace) -> Scored:
     config = _config(options)
     _check_json(options.json)
-    suite = load_suite(options.suite, SuiteOptions(dataset=options.dataset, cutoff=options.cutoff))
+    suite = load_suite(
+        options.suite,
+        SuiteOptions(
+            dataset=options.dataset,
+            cutoff=options.cutoff,
+            task_ids=options.task_ids,
+            environment=options.environment,
+        ),
+    )
+    config = suite.limits(config)
     problems = _problems(options, suite)
     samples = read_samples(options.samples, problems)
+    programs = [p for p in samples.programs if p.problem_id not in suite.unjudged]
     started = time.monotonic()
     with warnings.catch_warnings():
         warnings.simplefilter("always", UnsandboxedWarning)
         warnings.showwarning = _show_warning
-        report = check(problems, samples.programs, config, on_done=_progress(len(samples.programs)))
+        report = check(problems, programs, config, on_done=_progress(len(programs)))
     whole = len(problems) == len(suite.everything())
     return Scored(
         suite=options.suite,
         variant="" if whole else f"of {len(suite.everything())} in the data set",
         tests=suite.test_names,
+        unjudged={p.id: suite.unjudged[p.id] for p in problems if p.id in suite.unjudged},
+        labels={p.id: suite.labels(p) for p in problems},
         digest=suite.digest,
         samples=samples,
         report=report,
@@ -95,6 +107,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--cutoff", help="score only problems from this contest date on (2024-08-01)"
+    )
+    parser.add_argument(
+        "--task-ids", type=Path, help="file of the tasks to score, one id a line (BigCodeBench)"
+    )
+    parser.add_argument(
+        "--environment", type=Path, help="virtual environment of the programs (BigCodeBench)"
     )
     parser.add_argument("--json", type=Path, help="also write scores and verdicts to this file")
     parser.add_argument(

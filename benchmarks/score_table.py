@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from benchmarks.checking import CheckReport
@@ -32,6 +32,8 @@ class Scored:
         tests: names of its sets of tests, the smaller one first.
         digest: SHA-256 of the data file.
         samples: what was read.
+        unjudged: problems that cannot be judged on this machine, with the reason.
+        labels: what scores are also grouped by, for each problem.
         report: what running it showed.
         seconds: how long that took.
     """
@@ -43,6 +45,13 @@ class Scored:
     samples: Samples
     report: CheckReport
     seconds: float
+    unjudged: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether this is a score of all that was to be scored."""
+        return not self.samples.broken and not self.unjudged
 
     @property
     def problems(self) -> int:
@@ -85,7 +94,7 @@ def table(scored: Scored) -> str:
         share = f"{row.passed}/{row.samples}"
         lines.append(f"{row.tests:<{width}} {share:>11} {100 * row.pass_at_1:>6.1f} %")
     lines += _partial(scored)
-    lines += ["", *_outcome_lines(scored, width), ""]
+    lines += [*_label_lines(scored, width), "", *_outcome_lines(scored, width), ""]
     counts = Counter(verdict.problem_id for verdict in scored.report.verdicts).values()
     each = str(min(counts)) if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
     part = f" ({scored.variant})" if scored.variant else ""
@@ -97,14 +106,35 @@ def table(scored: Scored) -> str:
 
 
 def _partial(scored: Scored) -> list[str]:
-    samples = scored.samples
-    if not samples.broken:
+    if scored.complete:
         return []
-    total = scored.problems + len(samples.missing)
-    return [
-        f"NO SCORE OF THE SUITE: {len(samples.broken)} lines could not be read, and "
-        f"{scored.problems} of {total} problems have a sample"
+    samples, unjudged = scored.samples, scored.unjudged
+    total = scored.problems + len(unjudged) + len(set(samples.missing) - set(unjudged))
+    lines = [f"NO SCORE OF THE SUITE: {scored.problems} of {total} problems are scored"]
+    if samples.broken:
+        lines.append(f"{len(samples.broken)} lines could not be read")
+    lines += [f"cannot be judged here: {key} ({reason})" for key, reason in unjudged.items()]
+    return lines
+
+
+def by_label(scored: Scored) -> dict[str, tuple[int, int]]:
+    """Return for each label how many programs passed all tests, of how many; largest first."""
+    counts: dict[str, list[int]] = {}
+    for verdict in scored.report.verdicts:
+        for label in scored.labels.get(verdict.problem_id, ()):
+            passed_of = counts.setdefault(label, [0, 0])
+            passed_of[0] += verdict.passed
+            passed_of[1] += 1
+    order = sorted(counts.items(), key=lambda item: (-item[1][1], item[0]))
+    return {label: (passed, total) for label, (passed, total) in order}
+
+
+def _label_lines(scored: Scored, width: int) -> list[str]:
+    lines = [
+        f"{label:<{width}} {f'{passed}/{total}':>11} {100 * passed / total:>6.1f} %"
+        for label, (passed, total) in by_label(scored).items()
     ]
+    return ["", f"{'library':<{width}} {'passed':>11}", *lines] if lines else []
 
 
 def _outcome_lines(scored: Scored, width: int) -> list[str]:
@@ -133,9 +163,11 @@ def document(scored: Scored) -> dict[str, Any]:
         "suite": scored.suite,
         "variant": scored.variant,
         "dataset_sha256": scored.digest,
-        "complete": not scored.samples.broken,
+        "complete": scored.complete,
         "problems": scored.problems,
         "problems_without_sample": list(scored.samples.missing),
+        "problems_not_judged": dict(scored.unjudged),
+        "by_library": {label: list(counts) for label, counts in by_label(scored).items()},
         "broken_lines": list(scored.samples.broken),
         "scores": [asdict(row) for row in scored.rows],
         "retried_timeouts": scored.report.retried_timeouts,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType, ModuleType
 
-from benchmarks.runners import contest, literal
+from benchmarks.runners import contest, literal, unittests
 from domino.records import Problem
 
 _RUNNERS: Mapping[str, tuple[ModuleType, str]] = MappingProxyType(
@@ -19,6 +19,7 @@ _RUNNERS: Mapping[str, tuple[ModuleType, str]] = MappingProxyType(
         "literal": (literal, "stated_value"),
         "method": (contest, "call_method"),
         "script": (contest, "standard_output"),
+        "unittests": (unittests, "test_outcomes"),
     }
 )
 
@@ -48,6 +49,11 @@ def runnable(problem: Problem, code: str) -> Runnable:
         known = ", ".join(map(repr, _RUNNERS))
         raise RunnerError(f"problem {problem.id!r} has runner {name!r}: there are {known}")
     module, entry_point = _RUNNERS[name]
-    given = {"SOURCE": code, "NAME": problem.entry_point}
+    given = {
+        # BigCodeBench calibrates: a program that forgot the prompt's imports gets them.
+        "SOURCE": problem.meta.get("calibration", "") + code,
+        "NAME": problem.entry_point,
+        "TEST": problem.meta.get("test", ""),
+    }
     values = "".join(f"{key} = {value!a}\n" for key, value in given.items())
     return Runnable(f"{inspect.getsource(module)}\n{values}", entry_point)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from domino.records import Problem, Reference
@@ -47,6 +47,19 @@ class Suite(ABC):
     def digest(self) -> str:
         """SHA-256 of the data file that the problems come from; "" where there is none."""
         return ""
+
+    @property
+    def unjudged(self) -> Mapping[str, str]:
+        """Problems that cannot be judged on this machine, by id, with the reason."""
+        return {}
+
+    def labels(self, problem: Problem) -> tuple[str, ...]:
+        """What else scores are grouped by: a problem's libraries, () where there is nothing."""
+        return ()
+
+    def limits(self, config: SandboxConfig) -> SandboxConfig:
+        """Return the sandbox as this suite's programs need it."""
+        return config
 
     def everything(self) -> tuple[Problem, ...]:
         """All problems of the benchmark, whatever the split: what its official tools score."""

@@ -22,6 +22,8 @@ SUITES: Mapping[str, str] = MappingProxyType(
         "livecodebench": "benchmarks.suites.livecodebench.generation:load",
         "cruxeval": "benchmarks.suites.livecodebench.execution:load_cruxeval",
         "livecodebench-execution": "benchmarks.suites.livecodebench.execution:load",
+        "bigcodebench": "benchmarks.suites.bigcodebench.suite:load",
+        "bigcodebench-hard": "benchmarks.suites.bigcodebench.suite:load_hard",
         "humaneval+": "benchmarks.suites.evalplus:load_humaneval",
         "mbpp+": "benchmarks.suites.evalplus:load_mbpp",
     }
@@ -43,6 +45,9 @@ class SuiteOptions:
         references_path: file of the references, one JSON object a line.
         cutoff: date (2024-08-01) from which on problems are the test, where the data has dates.
         split_seed: which problems are references where no date tells it.
+        prompt: which of a suite's prompts is asked: complete or instruct.
+        task_ids: file of the tasks to be taken from the data set, one id a line.
+        environment: virtual environment with the libraries that programs need.
     """
 
     domain: str | None = None
@@ -51,6 +56,9 @@ class SuiteOptions:
     references_path: Path | None = None
     cutoff: str | None = None
     split_seed: int = 0
+    prompt: str | None = None
+    task_ids: Path | None = None
+    environment: Path | None = None
 
 
 def suite_module(name: str) -> str:
