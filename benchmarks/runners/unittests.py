@@ -61,7 +61,8 @@ def test_outcomes(token: str) -> dict[str, str]:
     unittest.TestLoader().loadTestsFromTestCase(cases).run(result)
     _require_same([*pristine, *written], [*_fingerprint(), *_functions(CASES, cases, CASES)])
     wrong = {_name(case): _last_line(text) for case, text in [*result.failures, *result.errors]}
-    return {**result.by_name, **wrong, "": token}
+    passed = {name: what for name, what in result.by_name.items() if name not in wrong}
+    return {**wrong, **passed, "": token}
 
 
 def _name(case: unittest.TestCase) -> str:

@@ -8,11 +8,13 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.gold import canonical_code
 from benchmarks.suites import mbpp
 from benchmarks.suites.base import Split, SuiteError
 from benchmarks.suites.code_text import extract_program, program_text, refuse_code
 from benchmarks.suites.evalplus_data import Dataset, ProblemFile, load_problems
 from benchmarks.suites.file_suite import FileSuite
+from benchmarks.suites.splits import folds
 from domino.records import Problem, Reference
 
 if TYPE_CHECKING:
@@ -48,26 +50,84 @@ class EvalPlusSuite(FileSuite):
 
 
 class HumanEvalSuite(EvalPlusSuite):
-    """HumanEval+. It has no train split: references come from a file of the user's.
+    """HumanEval+. It has no train split: references come from a user's file, or from k folds.
 
-    There are no development problems either, since all 164 are test problems.
+    With folds the test is the problems of one fold and the references those of all others, so that
+    no problem is tested that a reference shows; runs on all folds together test every problem once.
+    There are no development problems, since all 164 are test problems in some fold.
     """
 
     name = "humaneval+"
     dataset = "humaneval"
+    options = EvalPlusSuite.options | {"folds", "fold", "split_seed"}
 
-    def references(self) -> tuple[Reference, ...]:
-        """Return the references of the user's file.
+    def __init__(self, options: SuiteOptions) -> None:
+        """Remember where the data is.
 
         Raises:
-            SuiteError: no file is named, or it cannot be used.
+            SuiteError: folds that do not fit together, or beside a reference file.
         """
-        if self._options.references_path is None:
+        super().__init__(options)
+        count, fold = options.folds, options.fold
+        if count is None and fold != 0:
+            raise SuiteError(f"fold is {fold} without folds: give both")
+        if count is not None and not (count >= 2 and 0 <= fold < count):
             raise SuiteError(
-                "humaneval+ has no references of its own: name a JSONL file of "
-                '{"instruction": ..., "response": ...} lines with references_path'
+                f"fold is {fold} of {count} folds: give at least 2 folds and a fold from 0"
             )
-        return self._file_references(self._options.references_path)
+        if count is not None and options.references_path is not None:
+            raise SuiteError("humaneval+ takes references_path or folds: give one of them")
+
+    @property
+    def variant(self) -> str:
+        """Say which fold is the test."""
+        count = self._options.folds
+        return "" if count is None else f"test on fold {self._options.fold} of {count}"
+
+    @functools.cached_property
+    def _fold_of(self) -> dict[str, int] | None:
+        """The fold of each problem, None where there are no folds."""
+        count = self._options.folds
+        keys = [problem.id for problem in self.file.problems]
+        if count is None:
+            return None
+        if count > len(keys):
+            raise SuiteError(f"folds is {count} for {len(keys)} problems: give fewer")
+        return folds(keys, count, self._options.split_seed)
+
+    def references(self) -> tuple[Reference, ...]:
+        """Return the references of the user's file, or the problems of the other folds.
+
+        Raises:
+            SuiteError: neither is named, or the file cannot be used.
+        """
+        if self._options.references_path is not None:
+            return self._file_references(self._options.references_path)
+        if self._fold_of is None:
+            raise SuiteError(
+                "humaneval+ has no references of its own: give folds (its other problems), or "
+                'name a JSONL file of {"instruction": ..., "response": ...} lines with '
+                "references_path"
+            )
+        return tuple(
+            Reference(
+                id=problem.id,
+                instruction=self.instruction(problem),
+                response=f"```python\n{canonical_code(problem).strip()}\n```"
+                if self.template == "pair"
+                else None,
+            )
+            for problem in self.file.problems
+            if self._fold_of[problem.id] != self._options.fold
+        )
+
+    def problems(self, split: Split) -> tuple[Problem, ...]:
+        """Return the problems of the fold, all where there are no folds."""
+        found = super().problems(split)
+        fold_of = self._fold_of
+        if fold_of is None:
+            return found
+        return tuple(problem for problem in found if fold_of[problem.id] == self._options.fold)
 
     @property
     def _development(self) -> tuple[Problem, ...]:

@@ -45,6 +45,8 @@ class SuiteOptions:
         references_path: file of the references, one JSON object a line.
         cutoff: date (2024-08-01) from which on problems are the test, where the data has dates.
         split_seed: which problems are references where no date tells it.
+        folds: parts into which the problems are dealt by seed, where references are problems too.
+        fold: the part that is the test, from 0; the other parts are references.
         prompt: which of a suite's prompts is asked: complete or instruct.
         task_ids: file of the tasks to be taken from the data set, one id a line.
         environment: virtual environment with the libraries that programs need.
@@ -56,6 +58,8 @@ class SuiteOptions:
     references_path: Path | None = None
     cutoff: str | None = None
     split_seed: int = 0
+    folds: int | None = None
+    fold: int = 0
     prompt: str | None = None
     task_ids: Path | None = None
     environment: Path | None = None
