@@ -131,7 +131,7 @@ class Pipeline:
 
     def _limits(self) -> dict[str, Any]:
         """Return the sandbox's settings that can change a verdict."""
-        sandbox = self.config.sandbox
+        sandbox = self.context.sandbox
         values = {name: getattr(sandbox, name) for name in type(sandbox).__dataclass_fields__}
         if sandbox.interpreter == sys.executable:  # its place does not matter, its version does
             values["interpreter"] = f"Python {sys.version.split()[0]}"
@@ -165,7 +165,7 @@ def open_pipeline(
         suite=suite,
         model=str(model),
         seed=0,
-        sandbox=config.sandbox,
+        sandbox=suite.limits(config.sandbox),
         progress=display,
         log=_showing(display),
         make_engine=make_engine,

@@ -101,7 +101,8 @@ class _Inputs:
         problems = load_problems(self._suite, plan.dataset).problems
         kept = {problem.id for problem in problems[: plan.limit]}
         self._dataset.write_text("".join(_rows_of(plan.dataset, kept)))
-        programs = [p for p in read_samples(plan.samples, problems) if p.problem_id in kept]
+        read = read_samples(plan.samples, problems).programs
+        programs = [p for p in read if p.problem_id in kept]
         lines = [
             json.dumps({"task_id": p.problem_id, "solution": p.code}) + "\n"
             for p in programs

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.evaluate import main, score
+from benchmarks.evaluate import main
 from benchmarks.sandbox import SandboxConfig
+from benchmarks.score_table import score
 from domino.records import Outcome, Verdict
 from tests.benchmarks.shared_data import shared_data
 from tests.sandbox.machine import needs_bubblewrap
