@@ -26,7 +26,7 @@ from benchmarks.run import (
     synthesize_config,
 )
 from benchmarks.stages import respond, synthesize
-from benchmarks.stages.context import EngineFactory, transformers_engine
+from benchmarks.stages.context import EngineFactory
 from benchmarks.tracking import Tracker
 from benchmarks.tracking_values import tracking_place
 from domino.synthesizer import Domain
@@ -43,7 +43,7 @@ def execute(
     *,
     json_path: Path | None = None,
     plain: bool = False,
-    make_engine: EngineFactory = transformers_engine,
+    make_engine: EngineFactory | None = None,
 ) -> Report:
     """Run, print the table, write it for machines, and return it.
 
@@ -62,7 +62,7 @@ def execute(
 
 
 def _run(
-    config: RunConfig, display: Display, began: float, make_engine: EngineFactory
+    config: RunConfig, display: Display, began: float, make_engine: EngineFactory | None
 ) -> tuple[Report, str]:
     """Return the report, and the line that says where MLflow has it."""
     reused: list[bool] = []

@@ -6,6 +6,7 @@ import itertools
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -150,9 +151,11 @@ def open_pipeline(
     display: Display,
     steps: int,
     on_stage: OnStage = lambda stage, reused: None,
-    make_engine: EngineFactory = transformers_engine,
+    make_engine: EngineFactory | None = None,
 ) -> Pipeline:
     """Load the suite and find the model, so that every bad input is refused before any work.
+
+    Engines are transformers' with the run's attention, where `make_engine` gives no others.
 
     Raises:
         ConfigError: the model is none, or the suite has too few references.
@@ -168,7 +171,8 @@ def open_pipeline(
         sandbox=config.sandbox,
         progress=display,
         log=_showing(display),
-        make_engine=make_engine,
+        make_engine=make_engine or partial(transformers_engine, attention=config.attention),
+        attention=config.attention,
     )
     known = _suite_facts(config, suite)
     return Pipeline(

@@ -70,11 +70,11 @@ class Metrics(Record):
     values: Mapping[str, float]
 
 
-def transformers_engine(model: str, adapter: Path | None) -> Engine:
+def transformers_engine(model: str, adapter: Path | None, *, attention: str = "auto") -> Engine:
     """Load the reference engine; nothing heavy is imported before the first call."""
     from domino.engines.transformers_engine import TransformersEngine
 
-    return TransformersEngine.load(model, adapter=adapter)
+    return TransformersEngine.load(model, adapter=adapter, attention=attention)
 
 
 def _no_log(metrics: Mapping[str, float], step: int) -> None:
@@ -93,6 +93,7 @@ class StageContext:
         progress: the live display.
         log: called with (metrics by name, step) as curves grow.
         make_engine: how engines are made; tests give a scripted one.
+        attention: how the backbone computes attention where it is trained or fitted on.
         golds: what the suite's canonical solutions showed in this process: found out once.
     """
 
@@ -103,6 +104,7 @@ class StageContext:
     progress: Progress = field(default_factory=NullProgress)
     log: Log = _no_log
     make_engine: EngineFactory = transformers_engine
+    attention: str = "auto"
     golds: KnownGolds = field(default_factory=dict, repr=False)
     _engines: dict[str, Engine] = field(default_factory=dict, repr=False)
 
@@ -139,6 +141,7 @@ class StageContext:
             sampling=sampling,
             scratch=scratch,
             tell=self.progress.note,
+            attention=self.attention,
         )
 
 

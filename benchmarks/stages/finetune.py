@@ -89,7 +89,7 @@ def run(config: FinetuneConfig, pairs: Stage, stage: Stage, context: StageContex
         stage.finish({"in": 0, "kept": 0, "dropped": {}, "steps": 0, "adapter": False})
         return
     with _no_bars():
-        model, tokenizer = load_backbone(context.model)
+        model, tokenizer = load_backbone(context.model, attention=context.attention)
     kept = _fitting(config, records, tokenizer, stage)
     counts = reconciled(
         stage.name,

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = """
 --help --preset --config --json --plain
 --suite --suite_options.domain --suite_options.track --suite_options.dataset
---suite_options.references_path --model --methods --method_options --seeds --references
+--suite_options.references_path --model --attention --methods --method_options --seeds --references
 --description --pairs --oversample --responder --shots
 --sampling.temperature --sampling.top_p --sampling.max_new_tokens --sampling.stop --sampling.seed
 --response_sampling.temperature --response_sampling.top_p --response_sampling.max_new_tokens

@@ -136,6 +136,7 @@ def test_stages_that_do_not_depend_on_seed_or_method_are_shared(
     ("changes", "redone"),
     [
         ({"tracking_uri": "elsewhere"}, set()),
+        ({"attention": "eager"}, set()),
         ({"sandbox": {"workers": 2}}, set()),
         ({"sandbox": {"memory_mib": 1024}}, {"gold", "filter-responses", "decontaminate",
                                              "finetune", "evaluate"}),
