@@ -224,10 +224,12 @@ def _suite_facts(config: RunConfig, suite: Suite) -> dict[str, Any]:
 
 
 def _showing(display: Display) -> Callable[[Mapping[str, float], int], None]:
-    """Return a log that shows the loss beside the progress bar."""
+    """Return a log that shows the loss beside the progress bar; a fit's is its objective."""
 
     def show(metrics: Mapping[str, float], step: int) -> None:
-        if "loss" in metrics:
+        if "objective" in metrics:
+            display.note(f"fit step {step}, objective {metrics['objective']:.3f}")
+        elif "loss" in metrics:
             display.note(f"loss {metrics['loss']:.3f}")
 
     return show

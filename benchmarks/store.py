@@ -24,6 +24,7 @@ from benchmarks.files import (
     is_disk_full,
     sync_and_hash,
     trim_torn_line,
+    whole_bytes,
     write_all,
     write_atomically,
     write_error,
@@ -181,7 +182,8 @@ class Stage:
     def directory(self, name: str) -> Iterator[Path]:
         """Yield a new directory that becomes `name` when the block ends without an error.
 
-        What a killed process left under the same name is replaced, never mixed with.
+        What a killed process left under the same name is replaced, never mixed with. How long the
+        stage's record files are is kept beside it, for `has`.
         """
         self._acquire()
         temporary, target = self.path / f".{name}.tmp", self.path / name
@@ -193,8 +195,27 @@ class Stage:
             if is_disk_full(error):
                 raise write_error(target, error) from error
             raise
+        sizes = {path.name: whole_bytes(path) for path in self.path.glob("*.jsonl")}
+        write_atomically(self._sizes(name), canonical_json(sizes))
         shutil.rmtree(target, ignore_errors=True)
         temporary.replace(target)
+
+    def has(self, name: str) -> bool:
+        """Whether `directory` made this one, and no record written before it has been lost since.
+
+        Records are handed to the operating system, not forced to the disk: a machine that goes
+        down may lose some that are older than the directory, which then has to be made again.
+        """
+        if not (self.path / name).is_dir():
+            return False
+        try:
+            sizes = json.loads(self._sizes(name).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return False
+        return all(whole_bytes(self.path / file) >= size for file, size in sizes.items())
+
+    def _sizes(self, name: str) -> Path:
+        return self.path / f".{name}.sizes"
 
     def discard(self, name: str) -> None:
         """Remove a file or directory of an unfinished stage that has to be made again."""

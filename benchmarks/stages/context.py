@@ -48,6 +48,9 @@ class Progress(Protocol):
     def note(self, text: str) -> None:
         """Show a short text beside the current label."""
 
+    def line(self, text: str) -> None:
+        """Show a line that stays."""
+
 
 class NullProgress:
     """Shows nothing."""
@@ -60,6 +63,9 @@ class NullProgress:
 
     def note(self, text: str) -> None:
         """Ignore the text."""
+
+    def line(self, text: str) -> None:
+        """Ignore the line."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,7 +146,7 @@ class StageContext:
             log=log,
             sampling=sampling,
             scratch=scratch,
-            tell=self.progress.note,
+            tell=self.progress.line,
             attention=self.attention,
         )
 

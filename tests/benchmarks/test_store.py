@@ -183,6 +183,26 @@ def test_a_directory_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert set(make(tmp_path).digests) == {"model/whole"}
 
 
+@pytest.mark.parametrize("junk", [b"", b"\0" * 500, b'{"id": "1", "st'])
+def test_a_directory_whose_records_were_lost_after_it_has_to_be_made_again(
+    tmp_path: Path, junk: bytes
+) -> None:
+    stage = make(tmp_path)
+    assert not stage.has("model")
+    stage.append(FILE, record(0))
+    stage.append(FILE, record(1))
+    with stage.directory("model") as directory:
+        (directory / "whole").write_text("x")
+    assert stage.has("model")
+    stage.append(FILE, record(2))
+    path = stage.path / FILE
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-7])  # of the record after it
+    assert stage.has("model")
+    path.write_bytes(whole[: whole.index(b"\n") + 9] + junk)
+    assert not make(tmp_path).has("model")
+
+
 def test_discarding_removes_what_was_appended(tmp_path: Path) -> None:
     stage = make(tmp_path)
     stage.append(FILE, record(0))
