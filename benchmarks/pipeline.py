@@ -84,13 +84,14 @@ class Pipeline:
         )  # fmt: skip
         self.display.stage(row, next(self._numbers), self.steps)
         reused = stage.complete
-        if reused:
-            self.display.reused(stage.name)
-        else:
+        if not reused:
             context = replace(self.context, seed=seed or 0)
             with stage.writing(on_wait=self.display.line):
-                if not stage.complete:  # another process may have finished it meanwhile
+                reused = stage.complete  # another process may have finished it meanwhile
+                if not reused:
                     module.run(config, *inputs, stage, context)
+        if reused:
+            self.display.reused(stage.name)
         self.on_stage(stage, reused)
         return stage
 

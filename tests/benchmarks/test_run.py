@@ -247,6 +247,22 @@ def test_a_killed_process_continues_and_gives_the_same_table(
     assert "Stored in" in text
 
 
+def test_two_runs_in_one_directory_share_every_stage(tiny_backbone: Path, tmp_path: Path) -> None:
+    def arguments(number: int) -> list[str]:
+        table = tmp_path / f"{number}.json"
+        return ["--model", str(tiny_backbone), "--output", str(tmp_path / "runs"),
+                "--json", str(table), "--tracking_uri", NO_MLFLOW]  # fmt: skip
+
+    with start(arguments(0)) as one, start(arguments(1)) as other:
+        said = [child.communicate()[0] for child in (one, other)]
+    assert [one.returncode, other.returncode] == [0, 0], said
+    first, second = (json.loads((tmp_path / f"{n}.json").read_text()) for n in (0, 1))
+    made = [report["stages"] - report["reused"] for report in (first, second)]
+    assert sum(made) == first["stages"]  # each stage by one of them
+    assert [row["scores"] for row in first["methods"]] == [r["scores"] for r in second["methods"]]
+    assert not list((tmp_path / "runs" / "stages").glob("*/.holder"))
+
+
 def test_a_finished_run_typed_again_takes_seconds_and_loads_no_torch(
     whole: Whole, tiny_backbone: Path
 ) -> None:

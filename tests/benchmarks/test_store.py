@@ -260,6 +260,32 @@ def test_two_processes_do_not_write_one_stage(tmp_path: Path) -> None:
     assert stage.read(FILE, Dropped) == [record(0)]
 
 
+WITHOUT_FLOCK = """
+import errno, fcntl
+def flock(*given):
+    raise OSError(errno.ENOSYS, "no flock here")
+fcntl.flock = flock
+"""
+
+
+def test_where_there_is_no_flock_a_dead_process_does_not_keep_a_stage(tmp_path: Path) -> None:
+    code = (
+        WITHOUT_FLOCK
+        + "stage = make(root)\nwith stage.writing():\n    stage.append(FILE, record(0))\n"
+    )
+    child = run_python(f"{code}    print('held', flush=True); time.sleep(60)\n", tmp_path)
+    with child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "held\n"
+        refused = run_python(
+            f"{WITHOUT_FLOCK}print(make(root)._lock.acquire(wait=False))", tmp_path
+        ).communicate()[0]
+        child.send_signal(signal.SIGKILL)
+    assert refused == "False\n"
+    after = run_python(f"{code}    stage.finish({{}}); print('whole')\n", tmp_path)
+    assert after.communicate(timeout=60)[0] == "whole\n"
+
+
 def test_seconds_add_up_over_interrupted_attempts(tmp_path: Path) -> None:
     for _ in range(2):
         with contextlib.suppress(KeyboardInterrupt), make(tmp_path).writing():
