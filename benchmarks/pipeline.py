@@ -83,10 +83,11 @@ class Pipeline:
             address_inputs=address_inputs,
         )  # fmt: skip
         self.display.stage(row, next(self._numbers), self.steps)
+        self.store.between()
         reused = stage.complete
         if not reused:
             context = replace(self.context, seed=seed or 0)
-            with stage.writing(on_wait=self.display.line):
+            with stage.writing(on_wait=self.display.waiting):
                 reused = stage.complete  # another process may have finished it meanwhile
                 if not reused:
                     module.run(config, *inputs, stage, context)
@@ -153,10 +154,12 @@ def open_pipeline(
     steps: int,
     on_stage: OnStage = lambda stage, reused: None,
     make_engine: EngineFactory | None = None,
+    between: Callable[[], None] = lambda: None,
 ) -> Pipeline:
     """Load the suite and find the model, so that every bad input is refused before any work.
 
-    Engines are transformers' with the run's attention, where `make_engine` gives no others.
+    Engines are transformers' with the run's attention, where `make_engine` gives no others;
+    `between` is called where stopping loses nothing.
 
     Raises:
         ConfigError: the model is none, or the suite has too few references.
@@ -184,7 +187,7 @@ def open_pipeline(
         model_digest=model_digest(model, config.output),
         context=context,
         references_digest=digest(references),
-        store=Store(config.output),
+        store=Store(config.output, between=between),
         display=display,
         on_stage=on_stage,
         steps=steps,

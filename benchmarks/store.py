@@ -64,9 +64,15 @@ def _plain(value: Any) -> Any:
 class Store:
     """All stages under one root directory; several processes may use one root at a time."""
 
-    def __init__(self, root: Path) -> None:
-        """Use `root`, which is made when the first stage is written."""
+    def __init__(self, root: Path, *, between: Callable[[], None] = lambda: None) -> None:
+        """Use `root`, which is made when the first stage is written.
+
+        Args:
+            root: the directory.
+            between: called where stopping loses nothing: after each record, and while waiting.
+        """
         self.root = root
+        self.between = between
 
     def stage(
         self, name: str, *, config: Mapping[str, Any], inputs: Sequence[Stage], code: str
@@ -78,18 +84,27 @@ class Store:
         address = hashlib.sha256(canonical_json(identity).encode()).hexdigest()
         origin = {"config": plain_config, "inputs": addresses, "code": code}
         path = self.root / "stages" / f"{name}-{address[:16]}"
-        return Stage(name=name, address=address, path=path, origin=origin)
+        return Stage(name=name, address=address, path=path, origin=origin, between=self.between)
 
 
 class Stage:
     """One directory of the store. Records go in by `append`; `finish` makes it whole."""
 
-    def __init__(self, *, name: str, address: str, path: Path, origin: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        address: str,
+        path: Path,
+        origin: Mapping[str, Any],
+        between: Callable[[], None] = lambda: None,
+    ) -> None:
         """Describe a stage; nothing is read or written before it is used."""
         self.name = name
         self.address = address
         self.path = path
         self._origin = origin
+        self._between = between
         self._lock = WriteLock(path)
         self._handles: dict[str, int] = {}
 
@@ -162,6 +177,7 @@ class Stage:
         except OSError as error:
             raise write_error(self.path / file, error) from error
         self._lock.tick()
+        self._between()
 
     @contextlib.contextmanager
     def writing(self, on_wait: Callable[[str], None] = lambda text: None) -> Iterator[None]:
@@ -171,7 +187,7 @@ class Stage:
         """
         if not self._lock.acquire(wait=False):
             on_wait(f"{self.name}: another process ({self._lock.holder}) is writing it; waiting")
-            self._lock.acquire(wait=True)
+            self._lock.acquire(wait=True, while_waiting=self._between)
         try:
             yield
         finally:

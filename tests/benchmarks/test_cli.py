@@ -15,7 +15,7 @@ from benchmarks.presets import DEFAULT, load_preset
 ROOT = Path(__file__).resolve().parents[2]
 
 OPTIONS = """
---help --preset --config --json --plain
+--help --preset --config --json --plain --quiet
 --suite --suite_options.domain --suite_options.track --suite_options.dataset
 --suite_options.references_path --model --attention --methods --method_options --seeds --references
 --description --pairs --oversample --responder --shots
