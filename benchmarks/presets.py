@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 from benchmarks.config import RunConfig
 from benchmarks.fields import ConfigError, closest
@@ -17,6 +18,14 @@ from benchmarks.stages.finetune import FinetuneConfig
 from domino.records import Sampling
 
 DEFAULT = "housestyle"
+OFFICIAL_FIT: Mapping[str, Any] = MappingProxyType(
+    {
+        "domain_tokens": 256, "sample_tokens": 256, "epochs": 10, "batch_size": 3,
+        "learning_rate": 1e-3, "clip_norm": 1.0, "dense_updates": True, "form": "official",
+        "padding": "labels", "initialisation": "normal", "held_out": 0.0, "guard_samples": 0,
+    }
+)  # fmt: skip
+"""`DominoConfig.official()` as options: its module imports torch, which --help must not."""
 
 
 def housestyle() -> RunConfig:
@@ -82,6 +91,24 @@ def mbpp() -> RunConfig:
     )
 
 
+def paper_official() -> RunConfig:
+    """The paper's run as its public code does it, over MBPP+: give --model and --suite_options.*.
+
+    80,000 draws at temperature 0.8, greedy responses, 10 programs a problem at temperature 0.2.
+    The options of `domino` are `DominoConfig.official()`; other suites by --suite.
+    """
+    return replace(
+        mbpp(),
+        methods=("no-data", "references-only", "domino"),
+        method_options={"domino": OFFICIAL_FIT},
+        references=None,
+        pairs=40_000,
+        oversample=2.0,
+        sampling=Sampling(temperature=0.8, top_p=1.0, max_new_tokens=2048),
+        response_sampling=Sampling(temperature=0.0, top_p=1.0, max_new_tokens=4096),
+    )
+
+
 def smoke() -> RunConfig:
     """Every stage once, in seconds; its scores mean nothing."""
     return replace(
@@ -103,6 +130,7 @@ PRESETS: Mapping[str, Callable[[], RunConfig]] = MappingProxyType(
         "housestyle-all": housestyle_all,
         "housestyle-conventions": housestyle_conventions,
         "mbpp+": mbpp,
+        "paper-official": paper_official,
         "smoke": smoke,
     }
 )

@@ -176,6 +176,7 @@ class Zygote:
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
             pass_fds=[theirs.fileno()],
+            process_group=0,  # a terminal's Ctrl-C is for us, who may finish a record first
         )
         theirs.close()
         self._control = ours

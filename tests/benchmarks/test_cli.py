@@ -15,12 +15,12 @@ from benchmarks.presets import DEFAULT, load_preset
 ROOT = Path(__file__).resolve().parents[2]
 
 OPTIONS = """
---help --preset --config --json --plain
+--help --preset --config --json --plain --quiet
 --suite --suite_options.domain --suite_options.track --suite_options.dataset
 --suite_options.references_path --suite_options.cutoff --suite_options.split_seed
 --suite_options.folds --suite_options.fold
 --suite_options.prompt --suite_options.task_ids --suite_options.environment
---model --methods --method_options --seeds --references
+--model --attention --methods --method_options --seeds --references
 --description --pairs --oversample --responder --shots
 --sampling.temperature --sampling.top_p --sampling.max_new_tokens --sampling.stop --sampling.seed
 --response_sampling.temperature --response_sampling.top_p --response_sampling.max_new_tokens
