@@ -2,6 +2,7 @@
 #   PYTHON=python3.12   interpreter that makes .venv (3.11 or newer)
 #   ARGS="--seeds 3"    further arguments of `make benchmark` and `make test`
 #   JOBS=4              test processes (default: one a core)
+#   make bigcodebench-env: the libraries of BigCodeBench's tasks (PYTHON must be a 3.11)
 #   PORT=5000           port of the dashboard, on 127.0.0.1 (of the studies': STUDY_PORT=8080)
 #   STORAGE=URL         what `make study-dashboard` shows: a database URL or a journal file
 
@@ -17,7 +18,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: benchmark test check lint types contracts tree dashboard study-dashboard install clean
+.PHONY: benchmark test check lint types contracts tree dashboard study-dashboard install \
+	bigcodebench-env clean
 
 benchmark: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.run $(ARGS)
@@ -64,7 +66,24 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install -qq -e '.[dev]' -c constraints.txt
 	@touch $@
 
+# The programs of BigCodeBench's tasks run with an interpreter of their own: its libraries' versions
+# and ours exclude each other. The list of fonts, made once here, takes each program seconds.
+LIBRARIES := .bigcodebench
+LIBRARY_PINS := benchmarks/suites/bigcodebench/requirements.txt
+
+bigcodebench-env: $(LIBRARIES)/.installed
+
+$(LIBRARIES)/.installed: $(LIBRARY_PINS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+		{ echo "$$($(PYTHON) --version) has no such libraries: give PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Installing the libraries of BigCodeBench's tasks into $(LIBRARIES) (minutes, 1.2 GB)"
+	@$(PYTHON) -m venv $(LIBRARIES)
+	@$(LIBRARIES)/bin/python -m pip install -qq --no-deps -r $(LIBRARY_PINS)
+	@MPLCONFIGDIR="$$($(LIBRARIES)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/matplotlib-cache" \
+		$(LIBRARIES)/bin/python -c 'import matplotlib.font_manager'
+	@touch $@
+
 # Runs, tracked results (runs/, mlflow.db, mlruns/) stay: they are the user's.
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf $(VENV) $(LIBRARIES) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,8 +1,8 @@
 """Verdicts on programs: each runs in the sandbox, and its outputs are compared out here.
 
 Expected outputs come from running the canonical solution in the same sandbox, on this machine,
-which also gives the time limits: a call may take several times as long as the canonical one.
-A program that runs out of time is run again, alone and with more time, before that counts.
+which also gives the time limits: a call may use several times the canonical one's processor time.
+A program that runs out of time is run again, alone, before that counts.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from benchmarks.comparison import comparison_for
 from benchmarks.gold import Gold, KnownGolds, Part, canonical_code, golds_of
+from benchmarks.runners import runnable
 from benchmarks.sandbox import (
     EncodedInputs,
     ErrorMarker,
@@ -23,6 +24,7 @@ from benchmarks.sandbox import (
     WorkerPool,
 )
 from benchmarks.sandbox.worker.codec import canonical, has_opaque
+from benchmarks.stated import StatedGold, StatedProblem
 from domino.records import Outcome, Problem, Program, Verdict
 
 _SHOWN_CHARACTERS = 100
@@ -75,7 +77,7 @@ def check(
     known: KnownGolds | None = None,
 ) -> CheckReport:
     """Do as `check_programs`, and count the retried timeouts."""
-    golds = golds_of(_problems_of(problems, programs), config, known=known)
+    golds = _golds(_problems_of(problems, programs), config, known=known)
     failed = [gold for gold in golds.values() if isinstance(gold, Verdict)]
     if failed:
         named = ", ".join(f"{verdict.problem_id} ({verdict.detail})" for verdict in failed[:5])
@@ -84,7 +86,8 @@ def check(
             f"can be scored: {named}; raise the sandbox's limits, or leave these problems out"
         )
     pairs = [(program, golds[program.problem_id]) for program in programs]
-    return _check_pairs([(p, g) for p, g in pairs if isinstance(g, Gold)], config, on_done)
+    ready = [(p, g) for p, g in pairs if not isinstance(g, Verdict)]
+    return _check_pairs(ready, config, on_done)
 
 
 def canonical_failures(
@@ -96,18 +99,19 @@ def canonical_failures(
 ) -> list[Verdict]:
     """Return the verdicts of the canonical solutions that do not pass their own problem.
 
-    Each runs twice: for the expected outputs, and to be checked against them. `on_done` is called
+    Each runs twice: for the expected outputs, and to be checked against them. A problem that states
+    its expected outputs and has no solution cannot fail. `on_done` is called
     as each of these runs ends. Limits come from the first run; on a machine that has since become
     busy the second may pass them, and is then tried once more with a canonical solution's own time.
 
     Raises:
         SandboxError: the sandbox itself does not work.
     """
-    golds = golds_of(problems, config, lambda gold: on_done(), known)
+    golds = _golds(problems, config, lambda gold: on_done(), known)
     pairs = [
-        (Program(id=f"canonical/{key}", problem_id=key, code=canonical_code(gold.problem)), gold)
+        (Program(id=f"canonical/{key}", problem_id=key, code=_answer(gold.problem)), gold)
         for key, gold in golds.items()
-        if isinstance(gold, Gold)
+        if not isinstance(gold, Verdict) and gold.problem.canonical_solution
     ]
     failed = [gold for gold in golds.values() if isinstance(gold, Verdict)]
     verdicts = _check_pairs(pairs, config, lambda verdict: on_done()).verdicts
@@ -133,15 +137,38 @@ def behaviours(pairs: Sequence[tuple[Problem, Program]], config: SandboxConfig) 
     jobs: dict[tuple[str, str], Job] = {}
     for problem, program in pairs:
         inputs = encoded[problem.id]
+        source = runnable(problem, program.code)
         jobs[problem.id, program.code] = Job(
             id=program.id,
-            code=program.code,
-            entry_point=problem.entry_point,
+            code=source.code,
+            entry_point=source.entry_point,
             inputs=inputs,
             input_limits_s=config.input_limits_s([0.0] * inputs.count),
         )
     results = dict(zip(jobs, _run_with_retry(list(jobs.values()), config), strict=True))
     return [_behaviour(results[problem.id, program.code]) for problem, program in pairs]
+
+
+def _answer(problem: Problem) -> str:
+    """Return the program that must pass: the problem's answer where that is no solution."""
+    return problem.meta.get("answer") or canonical_code(problem)
+
+
+def _golds(
+    problems: Sequence[Problem],
+    config: SandboxConfig,
+    on_done: Callable[[Gold | Verdict], None] = lambda gold: None,
+    known: KnownGolds | None = None,
+) -> dict[str, Gold | StatedGold | Verdict]:
+    """Return what programs are held to, by problem id: stated, or found by running solutions."""
+    unstated = [problem for problem in problems if not isinstance(problem, StatedProblem)]
+    found = golds_of(unstated, config, on_done, known)
+    return {
+        problem.id: StatedGold(problem, config)
+        if isinstance(problem, StatedProblem)
+        else found[problem.id]
+        for problem in problems
+    }
 
 
 def _problems_of(problems: Sequence[Problem], programs: Sequence[Program]) -> list[Problem]:
@@ -157,7 +184,7 @@ def _problems_of(problems: Sequence[Problem], programs: Sequence[Program]) -> li
 
 
 def _check_pairs(
-    pairs: Sequence[tuple[Program, Gold]],
+    pairs: Sequence[tuple[Program, Gold | StatedGold]],
     config: SandboxConfig,
     on_done: Callable[[Verdict], None] | None,
 ) -> CheckReport:
@@ -170,7 +197,9 @@ def _check_pairs(
     )
     late = [index for index, verdict in enumerate(verdicts) if _timed_out(verdict)]
     again = WorkerPool(dataclasses.replace(config, workers=1)).map(
-        lambda worker, index: _verdict(worker.run_again, *pairs[index]),
+        lambda worker, index: dataclasses.replace(
+            _verdict(worker.run_again, *pairs[index]), retried=True
+        ),
         late,
         on_done,
     )
@@ -183,7 +212,7 @@ def _timed_out(verdict: Verdict) -> bool:
     return verdict.plus is Outcome.TIMEOUT
 
 
-def _verdict(run: Callable[[Job], JobResult], program: Program, gold: Gold) -> Verdict:
+def _verdict(run: Callable[[Job], JobResult], program: Program, gold: Gold | StatedGold) -> Verdict:
     base = _check_part(run, program, gold.problem, gold.base, "base")
     plus = base
     if base.outcome is Outcome.PASSED:
@@ -201,12 +230,14 @@ def _verdict(run: Callable[[Job], JobResult], program: Program, gold: Gold) -> V
 def _check_part(
     run: Callable[[Job], JobResult], program: Program, problem: Problem, part: Part, name: str
 ) -> _Checked:
+    source = runnable(problem, program.code)
     job = Job(
         id=program.id,
-        code=program.code,
-        entry_point=problem.entry_point,
+        code=source.code,
+        entry_point=source.entry_point,
         inputs=part.inputs,
         input_limits_s=part.limits_s,
+        wall_limits_s=part.wall_limits_s,
         timeout_s=part.timeout_s,
         output_bytes=part.output_bytes,
     )
@@ -219,6 +250,11 @@ def _check_part(
         if not comparison.matches(part.arguments[index], output, expected):
             detail = f"{name} input {index}: got {_show(output)}, expected {_show(expected)}"
             return _Checked(Outcome.WRONG, detail, result.seconds)
+    if result.outcome is Outcome.PASSED and len(result.outputs) != len(part.expected):
+        raise CheckingError(
+            f"{problem.id}: {len(result.outputs)} outputs of {len(part.expected)} calls came back "
+            "as all: this is a fault of the sandbox, and nothing may be scored"
+        )
     detail = f"{name}: {result.detail}" if result.detail else ""
     return _Checked(result.outcome, detail, result.seconds)
 

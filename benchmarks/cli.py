@@ -30,7 +30,7 @@ from benchmarks.fields import (
 from benchmarks.files import StoreError, disk_full_message, is_disk_full
 from benchmarks.methods import MethodError
 from benchmarks.presets import DEFAULT, PRESETS, load_preset
-from benchmarks.sandbox import SandboxConfigError, SandboxError
+from benchmarks.sandbox import NoSandboxError, SandboxConfigError, SandboxError
 from benchmarks.stages.context import StageError
 from benchmarks.suites.base import SuiteError
 from domino.engines.base import EngineError
@@ -39,10 +39,12 @@ from domino.synthesizer import SynthesisError
 PROGRAM = "python -m benchmarks.run"
 BAD_INPUT = (
     ConfigError, StageError, SuiteError, MethodError, SynthesisError, EngineError,
-    SandboxConfigError,
+    SandboxConfigError, NoSandboxError,
     CheckingError,
 )  # fmt: skip
 BROKEN_MACHINE = (StoreError, SandboxError)
+ALLOW_UNSANDBOXED = {"sandbox": {"allow_unsandboxed": True}}
+"""What `--allow-unsandboxed` sets in a run."""
 _FREE_FORM = "--method_options."
 
 
@@ -52,13 +54,15 @@ class Command:
 
     Attributes:
         config: the run.
-        json: file that the report is also written to.
+        json: file that the report is also written to; "-" prints it in place of the table.
         plain: lines in place of the live display.
+        quiet: neither.
     """
 
     config: RunConfig
     json: Path | None
     plain: bool
+    quiet: bool
 
 
 class Parser(argparse.ArgumentParser):
@@ -78,7 +82,9 @@ def _main(arguments: Sequence[str]) -> int:
     command = read_command(arguments)
     from benchmarks.invocation import execute  # after --help and after wrong options
 
-    report = execute(command.config, json_path=command.json, plain=command.plain)
+    report = execute(
+        command.config, json_path=command.json, plain=command.plain, quiet=command.quiet
+    )
     return 1 if report.failed else 0
 
 
@@ -124,12 +130,18 @@ def read_command(arguments: Sequence[str]) -> Command:
     values: dict[str, Any] = {}
     for path in given.config:
         values = merge(values, read_config_file(Path(path)))
-    for part in [*_overrides(options, given), *_free_form(rest, options)]:
+    allowed = [ALLOW_UNSANDBOXED] if given.allow_unsandboxed else []
+    for part in [*_overrides(options, given), *_free_form(rest, options), *allowed]:
         values = merge(values, part)
     preset = load_preset(_preset_name(given.preset, values))
     values.pop("preset", None)
     values = merge({"method_options": dict(preset.method_options)}, values)
-    return Command(config=update(preset, values), json=_json_path(given.json), plain=given.plain)
+    return Command(
+        config=update(preset, values),
+        json=_json_path(given.json),
+        plain=given.plain,
+        quiet=given.quiet,
+    )
 
 
 def make_parser(options: Iterable[Leaf]) -> argparse.ArgumentParser:
@@ -150,8 +162,18 @@ def make_parser(options: Iterable[Leaf]) -> argparse.ArgumentParser:
         "--config", metavar="FILE", action="append", default=[],
         help="YAML file of the fields below; may be repeated, later files and options win",
     )  # fmt: skip
-    parser.add_argument("--json", metavar="FILE", help="also write the table's rows as JSON")
+    parser.add_argument(
+        "--json", metavar="FILE",
+        help="also write the table's rows as JSON; - prints them in place of the table",
+    )  # fmt: skip
     parser.add_argument("--plain", action="store_true", help="lines in place of the live display")
+    parser.add_argument(
+        "--allow-unsandboxed", action="store_true",
+        help="run programs without bubblewrap where it is missing: they can then do what you can",
+    )  # fmt: skip
+    parser.add_argument(
+        "--quiet", action="store_true", help="nothing before the table (DIR/logs has it all)"
+    )
     for leaf in options:
         _add_option(parser, leaf)
     return parser
@@ -217,6 +239,8 @@ def _json_path(text: str | None) -> Path | None:
     if text is None:
         return None
     path = Path(text)
+    if text == "-":
+        return path
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise ConfigError(f"--json {text}: give a file in a directory that exists")
     return path

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
 from benchmarks.sandbox import Output
@@ -96,6 +97,56 @@ class EvalPlusComparison:
         return self._atol
 
 
+class ValueComparison:
+    """Python's `==` on values of built-in types."""
+
+    def matches(self, arguments: Sequence[Any], output: Output, expected: Output) -> bool:
+        """Whether the output counts as the expected one."""
+        try:
+            return self._equal(plain(decode(output.tagged)), plain(decode(expected.tagged)))
+        except _UNFIT:
+            return False
+
+    def _equal(self, got: Any, wanted: Any) -> bool:
+        return bool(got == wanted)
+
+
+class JsonComparison(ValueComparison):
+    """LiveCodeBench's rule for what a method returns: `==`, a tuple standing for a JSON array."""
+
+    def _equal(self, got: Any, wanted: Any) -> bool:
+        return bool((list(got) if isinstance(got, tuple) else got) == wanted)
+
+
+class PrintedComparison:
+    """LiveCodeBench's rules for standard output: line by line without the spaces around.
+
+    Lines that differ are still the same where all their words are numbers that are exactly equal
+    as decimals.
+    """
+
+    def matches(self, arguments: Sequence[Any], output: Output, expected: Output) -> bool:
+        """Whether the output counts as the expected one."""
+        try:
+            got, wanted = _lines(output.tagged), _lines(expected.tagged)
+        except (*_UNFIT, AttributeError):
+            return False
+        return len(got) == len(wanted) and all(map(_same_line, got, wanted))
+
+
+def _lines(text: Any) -> list[str]:
+    return [line.strip() for line in text.strip().split("\n")]
+
+
+def _same_line(got: str, wanted: str) -> bool:
+    if got == wanted:
+        return True
+    try:
+        return [Decimal(word) for word in got.split()] == [Decimal(w) for w in wanted.split()]
+    except InvalidOperation:
+        return False
+
+
 def _same_text(output: Output, expected: Output) -> bool:
     """Whether both texts are the same and stand for equal values: neither NaN nor opaque."""
     text = output.text
@@ -109,13 +160,20 @@ def comparison_for(problem: Problem) -> Comparison:
         ComparisonError: an unknown name.
     """
     name = problem.meta.get("comparison", "exact")
-    if name == "exact":
-        return ExactComparison()
     if name == "evalplus":
         return EvalPlusComparison(problem)
-    raise ComparisonError(
-        f"problem {problem.id!r} has comparison {name!r}: there are 'exact' and 'evalplus'"
-    )
+    if name not in _COMPARISONS:
+        known = ", ".join(map(repr, ("evalplus", *_COMPARISONS)))
+        raise ComparisonError(f"problem {problem.id!r} has comparison {name!r}: there are {known}")
+    return _COMPARISONS[name]()
+
+
+_COMPARISONS: dict[str, Callable[[], Comparison]] = {
+    "exact": ExactComparison,
+    "json": JsonComparison,
+    "printed": PrintedComparison,
+    "value": ValueComparison,
+}
 
 
 def type_name(value: Any) -> str:

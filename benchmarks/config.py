@@ -23,6 +23,7 @@ from benchmarks.stages.filter_config import FilterConfig
 from benchmarks.stages.finetune import FinetuneConfig
 from benchmarks.stages.respond import Responder
 from benchmarks.suites.registry import SUITES, SuiteOptions
+from domino.attention import Attention
 from domino.records import Sampling
 
 HOUSESTYLE_MODEL = "housestyle"
@@ -37,6 +38,8 @@ class RunConfig:
         suite: name of the benchmark.
         suite_options: where its data is, and which part of it is meant.
         model: directory or hub name of the backbone; "housestyle" is the one shipped here.
+        attention: how it computes attention; flash_attention_2 and flex_attention need a GPU, and
+            texts are then still decoded by sdpa; no stage's address depends on it.
         methods: names of the methods, one row each; package.module:Class is one of your own.
         method_options: fields of a method's own config, by method name.
         seeds: each seed is a whole pipeline: fit, synthesis, fine-tuning, evaluation.
@@ -62,6 +65,7 @@ class RunConfig:
     suite: str = "housestyle"
     suite_options: SuiteOptions = field(default_factory=SuiteOptions)
     model: str = HOUSESTYLE_MODEL
+    attention: Attention = "auto"
     methods: tuple[str, ...] = tuple(METHODS)
     method_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seeds: tuple[int, ...] = (0,)

@@ -10,6 +10,9 @@ from pathlib import Path
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
+_WITHOUT_ERRNO = ("No space left on device", "File too large")
+"""What native writers say, whose errors have no errno."""
+
 
 class StoreError(RuntimeError):
     """The store cannot be read or written: which file, what is wrong, what to do."""
@@ -20,7 +23,7 @@ def is_disk_full(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, OSError) and error.errno in _DISK_FULL:
             return True
-        if "No space left on device" in str(error):  # raised by native writers without an errno
+        if any(text in str(error) for text in _WITHOUT_ERRNO):
             return True
         error = error.__cause__ or error.__context__
     return False
@@ -66,11 +69,15 @@ def write_all(handle: int, data: bytes) -> None:
         data = data[os.write(handle, data) :]
 
 
+def whole_bytes(path: Path) -> int:
+    """Return how many bytes of a file are whole lines; 0 where there is no file."""
+    return path.read_bytes().rfind(b"\n") + 1 if path.is_file() else 0
+
+
 def trim_torn_line(path: Path) -> None:
     """Cut off a last line that was never finished."""
-    data = path.read_bytes()
-    whole = data.rfind(b"\n") + 1
-    if whole < len(data):
+    whole = whole_bytes(path)
+    if whole < path.stat().st_size:
         os.truncate(path, whole)
 
 

@@ -17,19 +17,26 @@ _CANONICAL_TIMEOUT_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Base or plus inputs of a problem with what the canonical solution made of them."""
+    """Base or plus inputs of a problem with what the canonical solution made of them.
+
+    The limits come from its processor time, which does not grow with the load of the machine;
+    `wall_limits_s` from its time on the wall, for solutions that wait.
+    """
 
     arguments: Sequence[Any]
     inputs: EncodedInputs
     expected: tuple[Output, ...]
     limits_s: tuple[float, ...]
+    wall_limits_s: tuple[float, ...]
     timeout_s: float
     output_bytes: int
 
     def patient(self) -> Part:
         """Return the same with the time of a canonical solution for every call."""
         limits_s = (_CANONICAL_TIMEOUT_S,) * len(self.limits_s)
-        return replace(self, limits_s=limits_s, timeout_s=_CANONICAL_TIMEOUT_S)
+        return replace(
+            self, limits_s=limits_s, wall_limits_s=limits_s, timeout_s=_CANONICAL_TIMEOUT_S
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +123,7 @@ def _part(
         inputs,
         expected,
         config.input_limits_s(result.input_seconds),
+        config.input_limits_s(result.input_wall_seconds),
         max(config.timeout_s, config.timeout_factor * sum(result.input_seconds)),
         max(config.output_mib << 20, 2 * size),
     )

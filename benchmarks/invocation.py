@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from dataclasses import replace
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from benchmarks.describing import describe_rows, description_steps, keep_domain
+from benchmarks.events import RecordingDisplay
 from benchmarks.fields import ConfigError, update
+from benchmarks.interruption import Interruption
 from benchmarks.manifest import describe_invocation, write_invocation
 from benchmarks.methods import is_plug_in, load_method
 from benchmarks.models import resolve_model
@@ -30,7 +33,7 @@ from benchmarks.run import (
     synthesize_config,
 )
 from benchmarks.stages import respond, synthesize
-from benchmarks.stages.context import EngineFactory, transformers_engine
+from benchmarks.stages.context import EngineFactory
 from benchmarks.tracking import Tracker
 from benchmarks.tracking_values import tracking_place
 from domino.synthesizer import Domain
@@ -42,22 +45,38 @@ if TYPE_CHECKING:
     from benchmarks.report.page import StaticReport
     from benchmarks.store import Stage
 
+STDOUT = Path("-")
+"""In place of a file for the report: standard output."""
+
 
 def execute(
     config: RunConfig,
     *,
     json_path: Path | None = None,
     plain: bool = False,
-    make_engine: EngineFactory = transformers_engine,
+    quiet: bool = False,
+    make_engine: EngineFactory | None = None,
 ) -> Report:
     """Run, print the table, write it for machines, and return it.
 
+    Args:
+        config: the run.
+        json_path: file that the report is also written to; STDOUT prints it instead of the table.
+        plain: lines in place of the live display.
+        quiet: nothing before the table; the log in the run directory has it all.
+        make_engine: how engines are made; None makes transformers'.
+
     Raises:
         ConfigError: the input is wrong; nothing has been computed.
+        KeyboardInterrupt: Ctrl-C, once the record in flight was written.
     """
     began = time.monotonic()
-    with make_display(plain=plain or not sys.stdout.isatty()) as display:
+    shown = make_display(plain=plain or not sys.stdout.isatty(), quiet=quiet)
+    with RecordingDisplay(shown, config.output) as display:
         report, place = _run(config, display, began, make_engine)
+    if json_path == STDOUT:
+        sys.stdout.write(json.dumps(report.to_dict(), ensure_ascii=False) + "\n")
+        return report
     console = Console(width=None if sys.stdout.isatty() else 140)
     show(report, console)
     said = f"Report: python -m benchmarks.report {report.name} --output {config.output}"
@@ -69,7 +88,7 @@ def execute(
 
 
 def _run(
-    config: RunConfig, display: Display, began: float, make_engine: EngineFactory
+    config: RunConfig, display: RecordingDisplay, began: float, make_engine: EngineFactory | None
 ) -> tuple[Report, str]:
     """Return the report, and the line that says where MLflow has it."""
     reused: list[bool] = []
@@ -83,12 +102,14 @@ def _run(
         reused.append(was_complete)
         tracker.log_description(None if row is None else (row.method, row.seed), stage)
 
+    interruption = Interruption()
     pipeline = open_pipeline(
         config, display=display, steps=step_count(config) + description_steps(config),
-        on_stage=on_stage, make_engine=make_engine,
+        on_stage=on_stage, make_engine=make_engine, between=interruption.check,
     )  # fmt: skip
     check_before_work(pipeline)
-    with tracker.invocation(pipeline):
+    display.begin(_about(config))
+    with interruption.listening(), tracker.invocation(pipeline):
         kept = keep_domain(pipeline)
         rows = run_rows(
             pipeline, on_row=tracker.begin_row, on_failure=_announcing(display, tracker)
@@ -111,6 +132,16 @@ def _page(path: Path) -> StaticReport:
     from benchmarks.report.together import together
 
     return make_report(together([read_run(path)]))
+
+
+def _about(config: RunConfig) -> dict[str, Any]:
+    """Return what tells one run from another in a directory of several."""
+    return {
+        "suite": config.suite,
+        "model": config.model,
+        "methods": list(config.methods),
+        "seeds": list(config.seeds),
+    }
 
 
 def _announcing(display: Display, tracker: Tracker) -> Callable[[FailedRow], None]:

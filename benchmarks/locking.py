@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
+import platform
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from benchmarks.files import write_error
 
 _CLOCK = ".seconds"
+_HOLDER = ".holder"
 _LOCK = ".lock"
+_ASK_EVERY_S = 0.5
+_POLL_S = 0.05
 
 
 class WriteLock:
     """A lock that the operating system takes back when its process dies, however it dies.
+
+    The library takes `flock`, which Linux passes on to NFS servers; on a file system that has none
+    it falls back to a marker file, and breaks the marker of a dead process of the same machine.
 
     It also adds up the seconds for which it was held, over all processes that held it: a stage
     that was killed and continued reports the work of both.
@@ -24,7 +33,7 @@ class WriteLock:
     def __init__(self, directory: Path) -> None:
         """Prepare the lock of a directory, which is made when the lock is first taken."""
         self._directory = directory
-        self._descriptor: int | None = None
+        self._lock = FileLock(directory / _LOCK, thread_local=False)
         self._began = 0.0
         self._before = 0.0
         self._saved = 0.0
@@ -33,13 +42,13 @@ class WriteLock:
     @property
     def held(self) -> bool:
         """Whether this object holds the lock."""
-        return self._descriptor is not None
+        return self._lock.is_locked
 
     @property
     def holder(self) -> str:
         """Who took the lock last, for a message."""
         with contextlib.suppress(OSError):
-            text = (self._directory / _LOCK).read_text(encoding="utf-8", errors="replace")
+            text = (self._directory / _HOLDER).read_text(encoding="utf-8", errors="replace")
             return text or "unknown pid"
         return "unknown pid"
 
@@ -48,34 +57,38 @@ class WriteLock:
         """Seconds for which the lock was held, by earlier processes too."""
         return self._before + time.monotonic() - self._began
 
-    def acquire(self, *, wait: bool) -> bool:
+    def acquire(self, *, wait: bool, while_waiting: Callable[[], None] = lambda: None) -> bool:
         """Take the lock; without `wait`, return False where another process holds it.
+
+        Args:
+            wait: until the other process gives it back, or dies.
+            while_waiting: called now and then; what it raises ends the wait.
 
         Raises:
             StoreError: the lock file cannot be made.
         """
-        path = self._directory / _LOCK
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            while not self._try(_ASK_EVERY_S if wait else 0):
+                if not wait:
+                    return False
+                while_waiting()
         except OSError as error:
-            raise write_error(path, error) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        except BaseException:
-            os.close(descriptor)
-            raise
-        self._take(descriptor)
+            raise write_error(self._directory / _LOCK, error) from error
+        self._begin()
         return True
 
-    def _take(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    def _try(self, timeout_s: float) -> bool:
+        try:
+            self._lock.acquire(timeout=timeout_s, poll_interval=_POLL_S)
+        except Timeout:
+            return False
+        return True
+
+    def _begin(self) -> None:
         with contextlib.suppress(OSError):  # only a courtesy to whoever has to wait
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"pid {os.getpid()}".encode(), 0)
+            text = f"pid {os.getpid()} on {platform.node()}"
+            (self._directory / _HOLDER).write_text(text, encoding="utf-8")
         self._before = 0.0
         with contextlib.suppress(OSError, ValueError):
             self._before = float((self._directory / _CLOCK).read_text(encoding="utf-8"))
@@ -97,9 +110,10 @@ class WriteLock:
 
     def release(self) -> None:
         """Give the lock back, and keep its seconds."""
-        if self._descriptor is None:
+        if not self.held:
             return
         self._saved = 0.0
         self.tick()
-        os.close(self._descriptor)  # closing the descriptor gives the lock back
-        self._descriptor = None
+        with contextlib.suppress(OSError):
+            (self._directory / _HOLDER).unlink(missing_ok=True)
+        self._lock.release()

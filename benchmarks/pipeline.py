@@ -6,6 +6,7 @@ import itertools
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -82,14 +83,16 @@ class Pipeline:
             address_inputs=address_inputs,
         )  # fmt: skip
         self.display.stage(row, next(self._numbers), self.steps)
+        self.store.between()
         reused = stage.complete
+        if not reused:
+            context = replace(self.context, seed=seed or 0)
+            with stage.writing(on_wait=self.display.waiting):
+                reused = stage.complete  # another process may have finished it meanwhile
+                if not reused:
+                    module.run(config, *inputs, stage, context)
         if reused:
             self.display.reused(stage.name)
-        else:
-            context = replace(self.context, seed=seed or 0)
-            with stage.writing(on_wait=self.display.line):
-                if not stage.complete:  # another process may have finished it meanwhile
-                    module.run(config, *inputs, stage, context)
         self.on_stage(stage, reused)
         return stage
 
@@ -131,7 +134,7 @@ class Pipeline:
 
     def _limits(self) -> dict[str, Any]:
         """Return the sandbox's settings that can change a verdict."""
-        sandbox = self.config.sandbox
+        sandbox = self.context.sandbox
         values = {name: getattr(sandbox, name) for name in type(sandbox).__dataclass_fields__}
         if sandbox.interpreter == sys.executable:  # its place does not matter, its version does
             values["interpreter"] = f"Python {sys.version.split()[0]}"
@@ -150,9 +153,13 @@ def open_pipeline(
     display: Display,
     steps: int,
     on_stage: OnStage = lambda stage, reused: None,
-    make_engine: EngineFactory = transformers_engine,
+    make_engine: EngineFactory | None = None,
+    between: Callable[[], None] = lambda: None,
 ) -> Pipeline:
     """Load the suite and find the model, so that every bad input is refused before any work.
+
+    Engines are transformers' with the run's attention, where `make_engine` gives no others;
+    `between` is called where stopping loses nothing.
 
     Raises:
         ConfigError: the model is none, or the suite has too few references.
@@ -165,10 +172,11 @@ def open_pipeline(
         suite=suite,
         model=str(model),
         seed=0,
-        sandbox=config.sandbox,
+        sandbox=suite.limits(config.sandbox),
         progress=display,
         log=_showing(display),
-        make_engine=make_engine,
+        make_engine=make_engine or partial(transformers_engine, attention=config.attention),
+        attention=config.attention,
     )
     known = _suite_facts(config, suite)
     return Pipeline(
@@ -179,7 +187,7 @@ def open_pipeline(
         model_digest=model_digest(model, config.output),
         context=context,
         references_digest=digest(references),
-        store=Store(config.output),
+        store=Store(config.output, between=between),
         display=display,
         on_stage=on_stage,
         steps=steps,
@@ -220,10 +228,12 @@ def _suite_facts(config: RunConfig, suite: Suite) -> dict[str, Any]:
 
 
 def _showing(display: Display) -> Callable[[Mapping[str, float], int], None]:
-    """Return a log that shows the loss beside the progress bar."""
+    """Return a log that shows the loss beside the progress bar; a fit's is its objective."""
 
     def show(metrics: Mapping[str, float], step: int) -> None:
-        if "loss" in metrics:
+        if "objective" in metrics:
+            display.note(f"fit step {step}, objective {metrics['objective']:.3f}")
+        elif "loss" in metrics:
             display.note(f"loss {metrics['loss']:.3f}")
 
     return show

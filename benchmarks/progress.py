@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from contextlib import AbstractContextManager
@@ -46,10 +47,16 @@ class Display(AbstractContextManager["Display"], Protocol):
     def line(self, text: str) -> None:
         """Show a line that stays."""
 
+    def waiting(self, text: str) -> None:
+        """Say whom the stage waits for."""
+        self.line(text)
 
-def make_display(*, plain: bool, stream: TextIO | None = None) -> Display:
-    """Return the live display on a terminal, plain lines elsewhere or where asked for."""
+
+def make_display(*, plain: bool, quiet: bool = False, stream: TextIO | None = None) -> Display:
+    """Return the live display on a terminal, plain lines elsewhere, nothing where asked for."""
     stream = stream or sys.stderr
+    if quiet:
+        return PlainDisplay(io.StringIO())
     if plain or not stream.isatty():
         return PlainDisplay(stream)
     return LiveDisplay(stream)

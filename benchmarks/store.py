@@ -24,6 +24,7 @@ from benchmarks.files import (
     is_disk_full,
     sync_and_hash,
     trim_torn_line,
+    whole_bytes,
     write_all,
     write_atomically,
     write_error,
@@ -63,9 +64,15 @@ def _plain(value: Any) -> Any:
 class Store:
     """All stages under one root directory; several processes may use one root at a time."""
 
-    def __init__(self, root: Path) -> None:
-        """Use `root`, which is made when the first stage is written."""
+    def __init__(self, root: Path, *, between: Callable[[], None] = lambda: None) -> None:
+        """Use `root`, which is made when the first stage is written.
+
+        Args:
+            root: the directory.
+            between: called where stopping loses nothing: after each record, and while waiting.
+        """
         self.root = root
+        self.between = between
 
     def stage(
         self, name: str, *, config: Mapping[str, Any], inputs: Sequence[Stage], code: str
@@ -77,7 +84,7 @@ class Store:
         address = hashlib.sha256(canonical_json(identity).encode()).hexdigest()
         origin = {"config": plain_config, "inputs": addresses, "code": code}
         path = self.root / "stages" / f"{name}-{address[:16]}"
-        return Stage(name=name, address=address, path=path, origin=origin)
+        return Stage(name=name, address=address, path=path, origin=origin, between=self.between)
 
     def stored(self, directory: str) -> Stage:
         """Return a finished stage by the name of its directory, whatever made it.
@@ -106,12 +113,21 @@ class Store:
 class Stage:
     """One directory of the store. Records go in by `append`; `finish` makes it whole."""
 
-    def __init__(self, *, name: str, address: str, path: Path, origin: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        address: str,
+        path: Path,
+        origin: Mapping[str, Any],
+        between: Callable[[], None] = lambda: None,
+    ) -> None:
         """Describe a stage; nothing is read or written before it is used."""
         self.name = name
         self.address = address
         self.path = path
         self._origin = origin
+        self._between = between
         self._lock = WriteLock(path)
         self._handles: dict[str, int] = {}
 
@@ -200,6 +216,7 @@ class Stage:
         except OSError as error:
             raise write_error(self.path / file, error) from error
         self._lock.tick()
+        self._between()
 
     @contextlib.contextmanager
     def writing(self, on_wait: Callable[[str], None] = lambda text: None) -> Iterator[None]:
@@ -209,7 +226,7 @@ class Stage:
         """
         if not self._lock.acquire(wait=False):
             on_wait(f"{self.name}: another process ({self._lock.holder}) is writing it; waiting")
-            self._lock.acquire(wait=True)
+            self._lock.acquire(wait=True, while_waiting=self._between)
         try:
             yield
         finally:
@@ -220,7 +237,8 @@ class Stage:
     def directory(self, name: str) -> Iterator[Path]:
         """Yield a new directory that becomes `name` when the block ends without an error.
 
-        What a killed process left under the same name is replaced, never mixed with.
+        What a killed process left under the same name is replaced, never mixed with. How long the
+        stage's record files are is kept beside it, for `has`.
         """
         self._acquire()
         temporary, target = self.path / f".{name}.tmp", self.path / name
@@ -232,8 +250,27 @@ class Stage:
             if is_disk_full(error):
                 raise write_error(target, error) from error
             raise
+        sizes = {path.name: whole_bytes(path) for path in self.path.glob("*.jsonl")}
+        write_atomically(self._sizes(name), canonical_json(sizes))
         shutil.rmtree(target, ignore_errors=True)
         temporary.replace(target)
+
+    def has(self, name: str) -> bool:
+        """Whether `directory` made this one, and no record written before it has been lost since.
+
+        Records are handed to the operating system, not forced to the disk: a machine that goes
+        down may lose some that are older than the directory, which then has to be made again.
+        """
+        if not (self.path / name).is_dir():
+            return False
+        try:
+            sizes = json.loads(self._sizes(name).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return False
+        return all(whole_bytes(self.path / file) >= size for file, size in sizes.items())
+
+    def _sizes(self, name: str) -> Path:
+        return self.path / f".{name}.sizes"
 
     def discard(self, name: str) -> None:
         """Remove a file or directory of an unfinished stage that has to be made again."""

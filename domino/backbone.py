@@ -7,38 +7,49 @@ import os
 from pathlib import Path
 from typing import Any
 
+from domino.attention import check_attention, check_loaded
 from domino.engines.base import EngineError
 
 Backbone = tuple[Any, Any]
 """(PreTrainedModel in eval mode without weight gradients, tokenizer)."""
 
 
-def load_backbone(path: str | Path, *, device: str = "auto", dtype: str = "auto") -> Backbone:
+def load_backbone(
+    path: str | Path, *, device: str = "auto", dtype: str = "auto", attention: str = "auto"
+) -> Backbone:
     """Load model and tokenizer, frozen and in eval mode.
 
     Args:
         path: a directory written by `save_pretrained`, or a hub name.
         device: "cpu", "cuda", "cuda:1", ...; "auto" is this process's GPU where there is one.
         dtype: "float32", "bfloat16", ...; "auto" is the checkpoint's own, and float32 on a CPU.
+        attention: one of `domino.attention.Attention`.
 
     Raises:
-        EngineError: the directory holds no model, or transformers cannot read it.
+        EngineError: the directory holds no model, transformers cannot read it, or the attention
+            is not usable with it or on this device.
     """
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     check_model_directory(path)
     device = pick_device(device)
+    check_attention(attention, device)
     if dtype == "auto" and device == "cpu":
         dtype = "float32"
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(path))
-        model: Any = AutoModelForCausalLM.from_pretrained(str(path), dtype=dtype)
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            str(path), dtype=dtype, attn_implementation=None if attention == "auto" else attention
+        )
+    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
         raise EngineError(
-            f"{str(path)!r} cannot be loaded as a causal language model: {_first_line(error)}; "
-            "give a directory written by save_pretrained with its tokenizer, or a hub name"
+            f"{str(path)!r} cannot be loaded as a causal language model"
+            f"{'' if attention == 'auto' else f' with attention {attention!r}'}: "
+            f"{_first_line(error)}; give a directory written by save_pretrained with its "
+            f"tokenizer, or a hub name{'' if attention == 'auto' else ', or attention auto'}"
         ) from error
+    check_loaded(model, attention)
     return freeze(model.to(device)), tokenizer
 
 

@@ -200,7 +200,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict(Record):
-    """The outcome of one program on its problem's base inputs, and on base and plus inputs."""
+    """The outcome of one program on its problem's base inputs, and on base and plus inputs.
+
+    `retried` tells that it ran out of time at first, and that this is its outcome when run alone.
+    """
 
     program_id: str
     problem_id: str
@@ -208,6 +211,7 @@ class Verdict(Record):
     plus: Outcome
     detail: str = ""
     seconds: float = 0.0
+    retried: bool = False
 
     @property
     def passed(self) -> bool:

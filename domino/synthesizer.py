@@ -65,6 +65,7 @@ class FitContext:
         scratch: a directory that outlives a kill and is removed once the method is saved, for
             what an unfinished fit goes on from; None where there is none.
         tell: called with one line that a user should read while the method learns.
+        attention: how the backbone computes attention, for methods that load it themselves.
     """
 
     engine: Engine
@@ -74,6 +75,7 @@ class FitContext:
     sampling: Sampling | None = None
     scratch: Path | None = None
     tell: Callable[[str], None] = field(default=lambda text: None)
+    attention: str = "auto"
 
 
 class Synthesizer(ABC):

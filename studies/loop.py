@@ -21,7 +21,7 @@ from benchmarks.invocation import execute as execute_run
 from benchmarks.pipeline import open_pipeline
 from benchmarks.progress import Display, make_display
 from benchmarks.run import check_gold, step_count
-from benchmarks.stages.context import EngineFactory, transformers_engine
+from benchmarks.stages.context import EngineFactory
 from benchmarks.tracking_study import StudyTracker
 from benchmarks.tracking_values import tracking_place
 from studies.development import without_test_problems
@@ -60,7 +60,7 @@ def execute(
     plain: bool = False,
     test: bool = True,
     json_path: Path | None = None,
-    make_engine: EngineFactory = transformers_engine,
+    make_engine: EngineFactory | None = None,
 ) -> Outcome:
     """Run the trials that are missing, print them, and run the best setting on the test problems.
 
@@ -69,7 +69,7 @@ def execute(
         plain: lines in place of the live display.
         test: whether the best setting is run on the test problems.
         json_path: file that the result's report is also written to.
-        make_engine: how engines are made.
+        make_engine: how engines are made; None makes transformers'.
 
     Raises:
         ConfigError: the input is wrong, or no trial came to a value.
@@ -108,7 +108,7 @@ def best_trial(study: optuna.Study) -> FrozenTrial:
 
 
 def _search(
-    config: StudyConfig, display: Display, make_engine: EngineFactory
+    config: StudyConfig, display: Display, make_engine: EngineFactory | None
 ) -> tuple[optuna.Study, StudyTracker]:
     """Open everything, refusing every bad input first, and run the trials."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # the display and the table say it

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from benchmarks.cli import Parser, exit_code, prepare_process
+from benchmarks.cli import ALLOW_UNSANDBOXED, Parser, exit_code, prepare_process
 from benchmarks.config import read_config_file
 from benchmarks.fields import ConfigError, update
 from studies.config import PrunerName, SamplerName, StudyConfig
@@ -64,6 +64,8 @@ def read_command(arguments: Sequence[str]) -> Command:
     config = load_study(given.study)
     for path in given.config:
         config = under(config, read_config_file(path))
+    if given.allow_unsandboxed:
+        config = under(config, ALLOW_UNSANDBOXED)
     if given.output is not None:
         config = under(config, {"output": str(given.output)})
     chosen = {name: getattr(given, name) for name in ("method", "trials", "sampler", "pruner",
@@ -131,6 +133,8 @@ def make_parser() -> argparse.ArgumentParser:
     add("--output", metavar="DIR", type=Path, help="directory of all stored stages")
     add("--trials-only", dest="test", action="store_false", help="leave the test problems alone")
     add("--json", metavar="FILE", type=Path, help="also write the result's table as JSON")
+    add("--allow-unsandboxed", action="store_true", help="run programs without bubblewrap where it "
+        "is missing: they can then do what you can")  # fmt: skip
     add("--plain", action="store_true", help="lines in place of the live display")
     return parser
 

@@ -146,4 +146,4 @@ def _backbone(context: FitContext) -> Backbone:
     """The engine's own model where it has one in this process, else a second copy."""
     if isinstance(context.engine, TransformersEngine):
         return context.engine.model, context.engine.tokenizer
-    return load_backbone(context.model)
+    return load_backbone(context.model, attention=context.attention)

@@ -53,6 +53,7 @@ class MethodRow:
         stages: the directory of every stage, by seed.
         funnel: what became of the instructions asked for, step by step.
         failures: the seeds that could not be scored.
+        retried_timeouts: programs that ran out of time and were run again before that counted.
     """
 
     method: str
@@ -70,6 +71,7 @@ class MethodRow:
     stages: Mapping[str, tuple[str, ...]]
     funnel: Funnel
     failures: tuple[Failure, ...] = ()
+    retried_timeouts: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as plain data."""
@@ -110,6 +112,7 @@ def _method_row(method: str, rows: Sequence[Row | FailedRow], ks: Sequence[int])
             for row in ordered
             if isinstance(row, FailedRow)
         ),
+        retried_timeouts=sum(row.evaluated.summary["retried_timeouts"] for row in scored),
     )
 
 

@@ -223,6 +223,7 @@ def footnotes(report: Report) -> list[str]:
         f"Suite {suite_words(about)}, {about['split']} problems, "
         f"digest {about['suite_digest'][:12]}; "
         f"model {about['model']}, digest {about['model_digest'][:12]}.",
+        f"Timeouts run again, alone, before they counted: {_retried(report)}.",
         *remarks(report.rows, report.about),
         f"{report.stages} stages in {report.seconds:.0f} s, {report.reused} of them reused"
         + ("; nothing recomputed." if report.reused == report.stages else "."),
@@ -249,6 +250,10 @@ def remarks(rows: Sequence[MethodRow], about: Mapping[str, Any]) -> list[str]:
 
 def _one_seed(report: Report) -> bool:
     return len(report.about["seeds"]) == 1
+
+
+def _retried(report: Report) -> int:
+    return sum(row.retried_timeouts for row in report.rows)
 
 
 def failure_words(row: MethodRow) -> list[str]:

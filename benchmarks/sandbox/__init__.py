@@ -1,6 +1,6 @@
 """Runs untrusted programs: they see inputs only, and their outputs come back as data."""
 
-from benchmarks.sandbox.host import SandboxError, UnsandboxedWarning
+from benchmarks.sandbox.host import NoSandboxError, SandboxError, UnsandboxedWarning
 from benchmarks.sandbox.jobs import (
     EncodedInputs,
     ErrorMarker,
@@ -17,6 +17,7 @@ __all__ = [
     "ErrorMarker",
     "Job",
     "JobResult",
+    "NoSandboxError",
     "Output",
     "SandboxConfig",
     "SandboxConfigError",

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import select
 import shutil
+import signal
 import socket
 import time
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from benchmarks.sandbox.clock import Clock
+from benchmarks.sandbox.clock import Clock, ClockError
 from benchmarks.sandbox.jobs import Job, JobResult, SandboxConfig
 from benchmarks.sandbox.launch import (
     Zygote,
@@ -24,18 +27,20 @@ from benchmarks.sandbox.launch import (
 )
 from benchmarks.sandbox.reply import Reply
 from benchmarks.sandbox.verdict import judge
-from domino.records import Outcome
 
 _STOP_S = 10.0
 _CHUNK = 1 << 16
 _PIPE_BYTES = 1 << 20
 _RETRY_PATIENCE = 2.0
-_FAIR_SHARE = 0.8
-_LEAST_SHARE = 0.25
+_OUT_OF_TIME = (-signal.SIGXCPU, -signal.SIGKILL)
 
 
 class SandboxError(RuntimeError):
     """The sandbox itself does not work on this machine: says why, and what to do."""
+
+
+class NoSandboxError(SandboxError):
+    """Bubblewrap is missing or does not work, and nobody has allowed to go on without it."""
 
 
 class UnsandboxedWarning(UserWarning):
@@ -70,7 +75,8 @@ class Worker:
         """Start the zygote.
 
         Raises:
-            SandboxError: nothing starts, or bubblewrap does not and it must.
+            NoSandboxError: bubblewrap does not start and it must.
+            SandboxError: nothing starts.
         """
         self._start()
         return self
@@ -82,6 +88,9 @@ class Worker:
     def run(self, job: Job, *, patience: float = 1.0) -> JobResult:
         """Run one program; its limits on wall time are multiplied by `patience`.
 
+        Those on its processor time are not: it must be through within them however busy the
+        machine is.
+
         Raises:
             SandboxError: the sandbox broke (whatever a program does gives a result instead).
         """
@@ -92,7 +101,7 @@ class Worker:
         reply = Reply(inputs.count, output_bytes)
         clock = Clock(self._config, job, patience)
         started = time.monotonic()
-        payload = _payload(job, inputs.text, clock.total_s, output_bytes)
+        payload = _payload(job, inputs.text, clock.cpu_s, output_bytes)
         ending = self._run(payload, reply, clock)
         # Without namespaces of its own, a program could have reached its zygote.
         if not self._nested:
@@ -101,25 +110,18 @@ class Worker:
         return replace(result, cpu_seconds=ending.cpu_s)
 
     def run_again(self, job: Job) -> JobResult:
-        """Run a program that was out of time once more, with the patience that it is due.
-
-        That is twice the time; and where the machine gave the program only part of a processor,
-        more in proportion.
+        """Run a program that was out of time once more, with more patience on the wall.
 
         Raises:
             SandboxError: the sandbox broke.
         """
-        result = self.run(job, patience=_RETRY_PATIENCE)
-        share = result.cpu_seconds / max(result.seconds, 1e-9)
-        if result.outcome is not Outcome.TIMEOUT or share > _FAIR_SHARE:
-            return result
-        return self.run(job, patience=_RETRY_PATIENCE / max(share, _LEAST_SHARE))
+        return self.run(job, patience=_RETRY_PATIENCE)
 
     def _run(self, payload: bytes, reply: Reply, clock: Clock) -> Ending:
         read_fd, write_fd = os.pipe()
         with suppress(OSError):
             fcntl.fcntl(write_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        life, their_life = socket.socketpair()
+        life, their_life = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         payload_fd = os.memfd_create("job")
         with open(payload_fd, "wb") as file, their_life:  # noqa: PTH123 - a descriptor
             file.write(payload)
@@ -149,9 +151,10 @@ class Worker:
             if read_fd in ready and not _drain(read_fd, reply):
                 poll.unregister(read_fd)
             if life.fileno() in ready:
-                report = _report(life)
-                _drain(read_fd, reply)
-                return self._ending(report, stopped)
+                report = _report(life, clock)
+                if report is not None:
+                    _drain(read_fd, reply)
+                    return self._ending(report, stopped, clock)
             if stopped is None:
                 stopped = _reason_to_stop(reply, clock)
                 if stopped:
@@ -161,27 +164,31 @@ class Worker:
                 self._stop()
                 return Ending(stopped, -9, 0.0)
 
-    def _ending(self, report: dict[str, Any], stopped: str | None) -> Ending:
+    def _ending(self, report: dict[str, Any], stopped: str | None, clock: Clock) -> Ending:
         if "broken" in report:
             raise SandboxError(f"a program could not be started: {report['broken']}")
         if "code" not in report:
             # The supervisor died: only a program that is not in namespaces of its own can do that.
             self._stop()
             return Ending(stopped or "supervisor", -9, 0.0)
-        return Ending(stopped or report["reason"], report["code"], report["cpu_s"])
+        code, cpu_s = report["code"], report["cpu_s"]
+        if code in _OUT_OF_TIME and cpu_s >= clock.cpu_s:
+            stopped = stopped or "processor"
+        return Ending(stopped or report["reason"], code, cpu_s)
 
     def _start(self) -> None:
         reason = self._start_sandboxed()
         if reason is None:
             return
         if not self._config.allow_unsandboxed:
-            raise SandboxError(
-                f"programs would run without a sandbox, since {reason}: install bubblewrap, or "
-                "set allow_unsandboxed"
+            raise NoSandboxError(
+                f"untrusted programs would run without a sandbox, since {reason}, or give "
+                '--allow-unsandboxed (make benchmark ARGS="--allow-unsandboxed") if they may read '
+                "and write what you can"
             )
         warnings.warn(
-            f"untrusted programs run WITHOUT A SANDBOX, as plain processes with limits, since "
-            f"{reason}: install bubblewrap",
+            "untrusted programs run WITHOUT A SANDBOX, as plain processes with limits, since "
+            f"{reason}",
             UnsandboxedWarning,
             stacklevel=2,
         )
@@ -192,16 +199,17 @@ class Worker:
             raise SandboxError(f"a sandbox worker does not start: {words}")
 
     def _start_sandboxed(self) -> str | None:
-        """Start under bubblewrap, or return why that cannot be."""
+        """Start under bubblewrap, or return why that cannot be, and what would help."""
         bubblewrap = shutil.which(self._config.bubblewrap)
         if bubblewrap is None:
-            return f"the command {self._config.bubblewrap!r} is not there"
+            missing = f"the command {self._config.bubblewrap!r} is not there"
+            return f"{missing}: install bubblewrap (Debian, Ubuntu: apt-get install bubblewrap)"
         zygote = self._launch(bubblewrap)
         greeting = zygote.greeting()
         if greeting is None:
             words = zygote.last_words()
             zygote.close()
-            return f"bubblewrap does not work here ({words})"
+            return f"bubblewrap does not work here ({words}): let this user make namespaces"
         self._zygote, self._nested = zygote, bool(greeting["nested"])
         return None
 
@@ -228,19 +236,22 @@ def _reason_to_stop(reply: Reply, clock: Clock) -> str | None:
     return "timeout" if clock.left_s(reply) <= 0 else None
 
 
-def _payload(job: Job, inputs: bytes, total_s: float, output_bytes: int) -> bytes:
-    limits = job.input_limits_s or ()
-    least = min(limits, default=0.0)
+def _payload(job: Job, inputs: bytes, cpu_s: float, output_bytes: int) -> bytes:
     header = {
         "code": job.code,
         "entry_point": job.entry_point,
         "stop_on_error": job.stop_on_error,
-        "cpu_s": int(total_s) + 2,
+        "cpu_s": math.ceil(cpu_s),
         "output_bytes": output_bytes,
         # Before these calls the host must know that they begin: it gives them more time.
-        "announced": [index for index, limit in enumerate(limits) if limit > least],
+        "announced": sorted(_above_least(job.input_limits_s) | _above_least(job.wall_limits_s)),
     }
     return json.dumps(header).encode() + b"\n" + inputs
+
+
+def _above_least(limits: Sequence[float] | None) -> set[int]:
+    least = min(limits or (), default=0.0)
+    return {index for index, limit in enumerate(limits or ()) if limit > least}
 
 
 def _drain(fd: int, reply: Reply) -> bool:
@@ -257,8 +268,21 @@ def _drain(fd: int, reply: Reply) -> bool:
             return True
 
 
-def _report(life: socket.socket) -> dict[str, Any]:
-    with suppress(OSError, ValueError):
-        report: dict[str, Any] = json.loads(life.recv(_CHUNK))
+def _report(life: socket.socket, clock: Clock) -> dict[str, Any] | None:
+    """How the program ended; None where the message is that it began."""
+    try:
+        message, fds, _, _ = socket.recv_fds(life, _CHUNK, 1)
+    except OSError:
+        return {}
+    if fds:
+        try:
+            clock.watch(fds[0])
+        except ClockError as error:
+            raise SandboxError(f"time limits cannot be kept on this machine: {error}") from error
+        finally:
+            os.close(fds[0])
+        return None
+    with suppress(ValueError):
+        report: dict[str, Any] = json.loads(message)
         return report
     return {}

@@ -27,26 +27,30 @@ class SandboxConfig:
     """Limits of one program, and how programs run.
 
     Attributes:
-        timeout_s: wall seconds that one program may take over all its inputs (or
+        timeout_s: processor seconds that one program may use over all its inputs (or
             `timeout_factor` times the canonical solution's, if more).
-        input_timeout_s: wall seconds for one call, at least.
-        timeout_factor: where a canonical solution's time is known, a call may take this many
-            times as long (if that is more than `input_timeout_s`).
-        load_timeout_s: wall seconds until the program is loaded (its imports included).
+        input_timeout_s: processor seconds for one call, at least.
+        timeout_factor: where a canonical solution's time is known, a call may use this many
+            times as much (if that is more than `input_timeout_s`).
+        load_timeout_s: processor seconds until the program is loaded (its imports included).
+        wall_factor: on the wall a program may take this many times as long, time in which other
+            work had its processor not counted: it ends what waits instead of computing.
         memory_mib: memory of one process, and of all of a program's processes together.
         processes: processes of a program, itself included; 1 forbids it to start others.
         file_mib: size of one file, and of the private /tmp.
         output_mib: size of all serialized outputs (or twice the canonical solution's, if more).
         workers: programs that run at the same time.
         interpreter: Python 3.11 or later that runs the programs; its packages can be imported.
-        bubblewrap: the bwrap command; without it programs run as plain limited processes.
-        allow_unsandboxed: whether to go on, with a warning, where bubblewrap does not work.
+        bubblewrap: the bwrap command.
+        allow_unsandboxed: whether programs may run without bubblewrap, under resource limits alone,
+            where it is missing or does not work: they could then read and write what the user can.
     """
 
     timeout_s: float = 60.0
     input_timeout_s: float = 1.0
     timeout_factor: float = 4.0
     load_timeout_s: float = 10.0
+    wall_factor: float = 2.0
     memory_mib: int = 2048
     processes: int = 1
     file_mib: int = 16
@@ -54,7 +58,7 @@ class SandboxConfig:
     workers: int = field(default_factory=_default_workers)
     interpreter: str = sys.executable
     bubblewrap: str = "bwrap"
-    allow_unsandboxed: bool = True
+    allow_unsandboxed: bool = False
 
     def __post_init__(self) -> None:
         """Refuse limits that nothing can run under."""
@@ -62,12 +66,14 @@ class SandboxConfig:
             value = getattr(self, name)
             if not (value > 0 and math.isfinite(value)):
                 raise SandboxConfigError(f"{name} is {value}: give a finite number above 0")
+        if not (self.wall_factor >= 1 and math.isfinite(self.wall_factor)):
+            raise SandboxConfigError(f"wall_factor is {self.wall_factor}: give at least 1")
         for name, least in _LEAST.items():
             if getattr(self, name) < least:
                 raise SandboxConfigError(f"{name} is {getattr(self, name)}: give at least {least}")
 
     def input_limits_s(self, canonical_s: Sequence[float]) -> tuple[float, ...]:
-        """Return the limit of each call from the canonical solution's seconds for it."""
+        """Return the limits of calls from the seconds that the canonical solution took for each."""
         return tuple(
             max(self.input_timeout_s, self.timeout_factor * seconds) for seconds in canonical_s
         )
@@ -99,8 +105,10 @@ class Job:
         code: whole source text of the program.
         entry_point: the function that is called.
         inputs: one argument list a call; each call gets a fresh copy.
-        input_limits_s: wall seconds for each call; None gives every call the whole time.
-        timeout_s: wall seconds for all calls together, where it is not the config's.
+        input_limits_s: processor seconds for each call; None gives every call the whole time.
+        wall_limits_s: seconds of each call that the config's `wall_factor` multiplies, where they
+            are more than `input_limits_s`: for calls that wait.
+        timeout_s: processor seconds for all calls together, where it is not the config's.
         stop_on_error: whether an exception in one call ends the program.
         output_bytes: size of all serialized outputs, where it is not `output_mib`.
     """
@@ -110,6 +118,7 @@ class Job:
     entry_point: str
     inputs: Sequence[Any] | EncodedInputs
     input_limits_s: Sequence[float] | None = None
+    wall_limits_s: Sequence[float] | None = None
     timeout_s: float | None = None
     stop_on_error: bool = True
     output_bytes: int | None = None
@@ -159,7 +168,8 @@ class JobResult:
         outputs: a value or an error for each call that ended.
         detail: why the outcome is not PASSED.
         seconds: wall time of the program.
-        input_seconds: the program's own measure of each call.
+        input_seconds: the program's own measure of each call, processor time.
+        input_wall_seconds: the same on the wall.
         cpu_seconds: processor time that the program got.
     """
 
@@ -169,4 +179,5 @@ class JobResult:
     detail: str = ""
     seconds: float = 0.0
     input_seconds: tuple[float, ...] = ()
+    input_wall_seconds: tuple[float, ...] = ()
     cpu_seconds: float = 0.0

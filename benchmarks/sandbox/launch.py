@@ -20,6 +20,8 @@ from benchmarks.sandbox.jobs import SandboxConfig, SandboxConfigError
 _WORKER = Path(__file__).parent / "worker"
 _SANDBOX_ROOT = "/sandbox"
 _SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache")
+# What compares, and what writes the tasks: no program may read how, or import it.
+_HIDDEN = ("benchmarks", "studies", "baselines", "domino", "evalplus", "bigcodebench")
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _START_S = 60.0
 _MESSAGE_BYTES = 1 << 16
@@ -101,6 +103,9 @@ def bubblewrap_command(
         command += ["--ro-bind-try", path, path]
     for path in _outside_of(interpreter.prefixes, _SYSTEM):
         command += ["--ro-bind", path, inside(path, interpreter.prefixes)]
+    for path in _hidden(interpreter.packages):
+        place = inside(path, interpreter.prefixes)
+        command += ["--size", "4096", "--tmpfs", place, "--remount-ro", place]
     command += ["--ro-bind", str(_WORKER), worker]
     command += ["--size", str(config.file_mib << 20), "--tmpfs", "/tmp"]
     # Devices one by one: --dev brings terminals, and with them a second user namespace in which
@@ -109,6 +114,10 @@ def bubblewrap_command(
         command += ["--dev-bind-try", f"/dev/{name}", f"/dev/{name}"]
     command += ["--proc", "/proc", "--chdir", "/tmp", "--remount-ro", "/", "--"]
     return [*command, *_zygote(config, control_fd, Path(_SANDBOX_ROOT), isolated=True)], {}
+
+
+def _hidden(folders: Sequence[str]) -> list[str]:
+    return [str(p) for folder in folders for name in _HIDDEN if (p := Path(folder, name)).is_dir()]
 
 
 def inside(path: str, prefixes: Sequence[str]) -> str:
@@ -167,6 +176,7 @@ class Zygote:
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
             pass_fds=[theirs.fileno()],
+            process_group=0,  # a terminal's Ctrl-C is for us, who may finish a record first
         )
         theirs.close()
         self._control = ours

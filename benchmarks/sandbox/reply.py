@@ -13,7 +13,7 @@ class Reply:
     Attributes:
         loaded: whether the program's text ran and gave the entry point.
         outputs: outputs and errors in input order.
-        seconds: the program's own measure of each call.
+        seconds: the program's own measure of each call: processor time, and on the wall.
         ended: whether it said that it is through.
         fatal: the exception that ended loading.
     """
@@ -24,7 +24,7 @@ class Reply:
         self._pending = bytearray()
         self.loaded = False
         self.outputs: list[Output | ErrorMarker] = []
-        self.seconds: list[float] = []
+        self.seconds: list[tuple[float, float]] = []
         self.ended = False
         self.fatal: ErrorMarker | None = None
         self.fault: str | None = None
@@ -63,7 +63,7 @@ class Reply:
             self.fatal = _marker(content)
         elif word == b"loaded" and not self.loaded:
             self.loaded = True
-        elif word == b"end" and self.loaded:
+        elif word == b"end" and self.loaded and self._is_through:
             self.ended = True
         else:
             self._accept_output(word, content)
@@ -71,10 +71,15 @@ class Reply:
     def _accept_output(self, word: bytes, content: bytes) -> None:
         if not self.loaded or word not in (b"=", b"!") or len(self.outputs) >= self._inputs:
             raise ValueError("an output out of order")
-        head, _, text = content.partition(b" ")
-        seconds = float(head)
+        cpu, wall, text = content.split(b" ", 2)
+        seconds = _seconds(cpu), _seconds(wall)
         self.outputs.append(Output(text) if word == b"=" else _marker(text))
-        self.seconds.append(seconds if 0 <= seconds < 1e6 else 0.0)
+        self.seconds.append(seconds)
+
+    @property
+    def _is_through(self) -> bool:
+        """Whether every call was answered, or one raised, after which there need not be more."""
+        return len(self.outputs) == self._inputs or self.error is not None
 
     @property
     def error(self) -> ErrorMarker | None:
@@ -82,6 +87,11 @@ class Reply:
         if self.fatal:
             return self.fatal
         return next((item for item in self.outputs if isinstance(item, ErrorMarker)), None)
+
+
+def _seconds(text: bytes) -> float:
+    seconds = float(text)
+    return seconds if 0 <= seconds < 1e6 else 0.0
 
 
 def _marker(text: bytes) -> ErrorMarker:

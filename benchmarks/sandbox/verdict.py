@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-
 from benchmarks.sandbox.jobs import JobResult
 from benchmarks.sandbox.reply import Reply
 from domino.records import Outcome
@@ -18,7 +16,8 @@ def judge(job_id: str, reply: Reply, stopped: str | None, code: int, seconds: fl
         outputs=tuple(reply.outputs),
         detail=detail,
         seconds=seconds,
-        input_seconds=tuple(reply.seconds),
+        input_seconds=tuple(cpu for cpu, _ in reply.seconds),
+        input_wall_seconds=tuple(wall for _, wall in reply.seconds),
     )
 
 
@@ -32,7 +31,7 @@ def _outcome(reply: Reply, stopped: str | None, code: int) -> tuple[Outcome, str
     if stopped in _STOPPED:
         return _STOPPED[stopped]
     if code < 0:
-        return _signalled(-code)
+        return Outcome.KILLED, f"ended by signal {-code}"
     return Outcome.ERROR, f"the program ended its process (status {code}) before it answered"
 
 
@@ -46,13 +45,8 @@ def _answered(reply: Reply) -> tuple[Outcome, str]:
 
 _STOPPED = {
     "timeout": (Outcome.TIMEOUT, "no answer within the time limit"),
+    "processor": (Outcome.TIMEOUT, "it used up its processor time"),
     "memory": (Outcome.OUT_OF_MEMORY, "its processes together held more than the memory limit"),
     "processes": (Outcome.KILLED, "it started more processes than the limit"),
     "supervisor": (Outcome.KILLED, "the program ended its own supervisor"),
 }
-
-
-def _signalled(number: int) -> tuple[Outcome, str]:
-    if number in (signal.SIGXCPU, signal.SIGKILL):
-        return Outcome.TIMEOUT, "it used up its processor time"
-    return Outcome.KILLED, f"ended by signal {number}"

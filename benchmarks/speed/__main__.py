@@ -1,11 +1,11 @@
-"""`python -m benchmarks.speed fit|sample`: how fast a step of the fit and sampling are."""
+"""`python -m benchmarks.speed fit|sample|evaluate`: how fast fit, sampling and evaluation are."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from benchmarks.speed.flops import SHAPES, ModelShape
 from benchmarks.speed.rows import Row, table
 
 if TYPE_CHECKING:
+    from benchmarks.speed.evaluate import EvaluateRow
     from benchmarks.speed.fit import FitPlan
     from benchmarks.speed.models import Place
     from benchmarks.speed.sample import SamplePlan
@@ -25,21 +26,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the tables, and return the exit code: 2 on bad input, with one line."""
     options = _parser().parse_args(arguments)
     try:
-        shape = _shape(options)
-        measured = _fit(options, shape) if options.what == "fit" else _sample(options, shape)
+        measured = _MEASURES[options.what](options)
     except (ValueError, RuntimeError) as error:
         print(f"benchmarks.speed: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     for title, rows in measured["tables"].items():
-        print(table(title, rows))
+        print(measured.get("show", table)(title, rows))
     if options.json is not None:
         _write(options.json, measured)
     return 0
 
 
-def _fit(options: argparse.Namespace, shape: ModelShape) -> dict[str, Any]:
+def _fit(options: argparse.Namespace) -> dict[str, Any]:
     from benchmarks.speed.fit import FitPlan, measure
 
+    shape = _shape(options)
     plan = FitPlan(
         shape=shape,
         place=_place(options),
@@ -54,9 +55,10 @@ def _fit(options: argparse.Namespace, shape: ModelShape) -> dict[str, Any]:
     return {"plan": plan, "tables": {_fit_title(plan): measure(plan)}}
 
 
-def _sample(options: argparse.Namespace, shape: ModelShape) -> dict[str, Any]:
+def _sample(options: argparse.Namespace) -> dict[str, Any]:
     from benchmarks.speed.sample import SamplePlan, measure_even, measure_uneven
 
+    shape = _shape(options)
     plan = SamplePlan(
         shape=shape,
         place=_place(options),
@@ -78,6 +80,28 @@ def _sample(options: argparse.Namespace, shape: ModelShape) -> dict[str, Any]:
             ),
         },
     }
+
+
+def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
+    from benchmarks.speed.evaluate import EvaluatePlan, compare, table, title
+
+    plan = EvaluatePlan(
+        suite=options.suite,
+        dataset=options.dataset,
+        samples=options.samples,
+        limit=options.limit,
+        copies=options.copies,
+        workers=options.workers,
+        rounds=options.rounds,
+    )
+    return {"plan": plan, "tables": {title(plan): compare(plan)}, "show": table}
+
+
+_MEASURES: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "fit": _fit,
+    "sample": _sample,
+    "evaluate": _evaluate,
+}
 
 
 def _fit_title(plan: FitPlan) -> str:
@@ -131,12 +155,12 @@ def _shape(options: argparse.Namespace) -> ModelShape:
 
 
 def _write(path: Path, measured: dict[str, Any]) -> None:
-    tables: dict[str, list[Row]] = measured["tables"]
+    tables: dict[str, list[Row | EvaluateRow]] = measured["tables"]
     document = {
         "plan": asdict(measured["plan"]),
         "tables": {title: [row.values() for row in rows] for title, rows in tables.items()},
     }
-    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(document, indent=1, default=str) + "\n", encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -160,6 +184,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_sample(sample)
     for command in (fit, sample):
         _add_common(command)
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="the same programs scored by our evaluator and by evalplus's own",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    _add_evaluate(evaluate)
+    for command in (fit, sample, evaluate):
+        _add_measuring(command)
     return parser
 
 
@@ -195,6 +227,18 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], default="float32")
     parser.add_argument("--attention", default="sdpa", help="as transformers names it")
     parser.add_argument("--threads", type=_positive, default=1, help="of the processor")
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--suite", choices=["humaneval+", "mbpp+"], default="humaneval+")
+    parser.add_argument("--dataset", type=Path, required=True, help="EvalPlus's .jsonl(.gz) file")
+    parser.add_argument("--samples", type=Path, required=True, help="generations for it")
+    parser.add_argument("--limit", type=_positive, help="problems, from the first on")
+    parser.add_argument("--copies", type=_positive, default=1, help="how often each is scored")
+    parser.add_argument("--workers", type=_positive, default=1, help="programs at the same time")
+
+
+def _add_measuring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=_positive, default=3, help="how often each way is timed")
     parser.add_argument("--json", type=Path, help="also write plan and rows to this file")
 

@@ -48,6 +48,9 @@ class Progress(Protocol):
     def note(self, text: str) -> None:
         """Show a short text beside the current label."""
 
+    def line(self, text: str) -> None:
+        """Show a line that stays."""
+
 
 class NullProgress:
     """Shows nothing."""
@@ -61,6 +64,9 @@ class NullProgress:
     def note(self, text: str) -> None:
         """Ignore the text."""
 
+    def line(self, text: str) -> None:
+        """Ignore the line."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Metrics(Record):
@@ -70,11 +76,11 @@ class Metrics(Record):
     values: Mapping[str, float]
 
 
-def transformers_engine(model: str, adapter: Path | None) -> Engine:
+def transformers_engine(model: str, adapter: Path | None, *, attention: str = "auto") -> Engine:
     """Load the reference engine; nothing heavy is imported before the first call."""
     from domino.engines.transformers_engine import TransformersEngine
 
-    return TransformersEngine.load(model, adapter=adapter)
+    return TransformersEngine.load(model, adapter=adapter, attention=attention)
 
 
 def _no_log(metrics: Mapping[str, float], step: int) -> None:
@@ -93,6 +99,7 @@ class StageContext:
         progress: the live display.
         log: called with (metrics by name, step) as curves grow.
         make_engine: how engines are made; tests give a scripted one.
+        attention: how the backbone computes attention where it is trained or fitted on.
         golds: what the suite's canonical solutions showed in this process: found out once.
     """
 
@@ -103,6 +110,7 @@ class StageContext:
     progress: Progress = field(default_factory=NullProgress)
     log: Log = _no_log
     make_engine: EngineFactory = transformers_engine
+    attention: str = "auto"
     golds: KnownGolds = field(default_factory=dict, repr=False)
     _engines: dict[str, Engine] = field(default_factory=dict, repr=False)
 
@@ -138,7 +146,8 @@ class StageContext:
             log=log,
             sampling=sampling,
             scratch=scratch,
-            tell=self.progress.note,
+            tell=self.progress.line,
+            attention=self.attention,
         )
 
 

@@ -12,6 +12,7 @@ from benchmarks.stages.context import StageContext, StageError, seeded
 from benchmarks.stages.finetune import ADAPTER
 from benchmarks.stages.sieve import CHUNK, chunks
 from benchmarks.suites.base import Split
+from benchmarks.suites.export import export_samples
 from domino.engines.base import Completion, Request
 from domino.records import Problem, Program, Record, Sampling, Verdict, derive_seed
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 COMPLETIONS = "completions.jsonl"
 PROGRAMS = "programs.jsonl"
 VERDICTS = "verdicts.jsonl"
+EXPORT = "export"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,6 +86,8 @@ class EvaluateConfig:
 def run(config: EvaluateConfig, finetuned: Stage, stage: Stage, context: StageContext) -> None:
     """Write completions.jsonl, programs.jsonl and verdicts.jsonl; the backbone where no adapter is.
 
+    The programs are also written as the benchmark's official tools read them (in
+    export/, with what they belong to beside them).
     A response without a program in it is a program that fails; it is counted like any other.
     """
     problems = context.suite.problems(config.split)
@@ -91,6 +95,7 @@ def run(config: EvaluateConfig, finetuned: Stage, stage: Stage, context: StageCo
     solutions = _solve(config, problems, finetuned, stage, context)
     programs = _extract(problems, solutions, stage, context)
     verdicts = _check(problems, programs, stage, context)
+    export_samples(stage.path / EXPORT, context.suite, problems, programs)
     stage.finish(summarize(config, problems, solutions, verdicts))
 
 
@@ -188,7 +193,7 @@ def summarize(
     solutions: Sequence[Solution],
     verdicts: Sequence[Verdict],
 ) -> dict[str, Any]:
-    """Return pass@k for base and for all inputs, counts of outcomes, truncation and tokens.
+    """Return pass@k on base and on all inputs, counts of outcomes, retries, truncation, tokens.
 
     Raises:
         StageError: programs and verdicts do not match one to one.
@@ -208,6 +213,7 @@ def summarize(
         "samples": config.samples,
         **_pass_at_ks(config, counts),
         "outcomes": dict(sorted(Counter(overall(verdict) for verdict in verdicts).items())),
+        "retried_timeouts": sum(verdict.retried for verdict in verdicts),
         "truncated": sum(solution.truncated for solution in solutions),
         "tokens": sum(solution.tokens for solution in solutions),
     }

@@ -45,9 +45,11 @@ def _sort(
     usable = {r.id: _usable(r, candidates.get(r.id), context) for r in chunk}
     agreed = _agreed(config, chunk, candidates, usable, context)
     chosen = [agreed[record.id] for record in chunk]
-    grades = _grades(config, [r for r in chosen if isinstance(r, Synthetic)], context)
+    wrong = _wrong([r for r in chosen if isinstance(r, Synthetic)], context)
+    right = [r for r in chosen if isinstance(r, Synthetic) and r.id not in wrong]
+    refusals = {**wrong, **_grades(config, right, context)}
     for record, choice in zip(chunk, chosen, strict=True):
-        refusal = grades.get(record.id) if isinstance(choice, Synthetic) else choice
+        refusal = refusals.get(record.id) if isinstance(choice, Synthetic) else choice
         if refusal:
             sieve.drop(record, *refusal)
         elif isinstance(choice, Synthetic):
@@ -146,6 +148,13 @@ def _program(
 ) -> Program:
     code = context.suite.extract(problem, text)
     return Program(id=f"{record.id}/{number}", problem_id=problem.id, code=code)
+
+
+def _wrong(records: Sequence[Synthetic], context: StageContext) -> dict[str, Refusal]:
+    """Return by id why the suite refuses pairs that it can find out about by running them."""
+    pairs = [(record.instruction, record.response or "") for record in records]
+    refusals = context.suite.refuse_by_running(pairs, context.sandbox)
+    return {r.id: refusal for r, refusal in zip(records, refusals, strict=True) if refusal}
 
 
 def _grades(

@@ -89,7 +89,7 @@ def run(config: FinetuneConfig, pairs: Stage, stage: Stage, context: StageContex
         stage.finish({"in": 0, "kept": 0, "dropped": {}, "steps": 0, "adapter": False})
         return
     with _no_bars():
-        model, tokenizer = load_backbone(context.model)
+        model, tokenizer = load_backbone(context.model, attention=context.attention)
     kept = _fitting(config, records, tokenizer, stage)
     counts = reconciled(
         stage.name,
@@ -97,7 +97,7 @@ def run(config: FinetuneConfig, pairs: Stage, stage: Stage, context: StageContex
         {record.id for record in kept},
         {drop.id: drop.reason for drop in stage.read(DROPPED, Dropped)},
     )
-    if kept and not (stage.path / ADAPTER).is_dir():
+    if kept and not stage.has(ADAPTER):
         _train(config, kept, model, tokenizer, stage, context)
     stage.finish({**counts, "steps": config.steps if kept else 0, "adapter": bool(kept)})
 
@@ -152,6 +152,8 @@ def _train(
         trainer = make_trainer(config, records, model, tokenizer, seed=seed, scratch=scratch)
         trainer.add_callback(_reporter(log, context.progress.advance))
         trainer.train()
+        adapter = trainer.model.peft_config["default"]
+        adapter.target_modules = sorted(adapter.target_modules)  # a set, whose order is by chance
         with stage.directory(ADAPTER) as directory:
             trainer.model.save_pretrained(str(directory), save_embedding_layers=False)
 

@@ -86,13 +86,17 @@ def run(
 ) -> None:
     """Write responses.jsonl, and candidates.jsonl where several are sampled.
 
-    A record that has a response already keeps it.
+    A record that has a response already keeps it under responder "own", or where it is a
+    reference's. What a method wrote beside its instructions is set aside under any other rule:
+    responses come from one place for every method.
 
     Raises:
         StageError: the responder cannot be had from these references.
     """
     check(config, references)
     records = filtered.read(KEPT, Synthetic)
+    if config.responder != "own" and synthesized.summary["synthesizes"]:
+        records = [replace(record, response=None) for record in records]
     done = {record.id for record in stage.read(RESPONSES, Synthetic)}
     pending = [record for record in records if record.id not in done]
     context.progress.start(stage.name, len(records))

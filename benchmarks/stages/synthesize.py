@@ -75,7 +75,8 @@ def run(
                 made.append(record)
     findings = dict(method.findings())
     if findings:
-        context.progress.note(", ".join(f"{name} {value:.3g}" for name, value in findings.items()))
+        said = ", ".join(f"{name} {value:.3g}" for name, value in findings.items())
+        context.progress.line(f"{config.method} seed {context.seed}, as fitted: {said}")
     missing = wanted - len(made) if method_class.synthesizes else 0
     if missing:
         context.progress.note(f"{config.method} ran dry: {missing} of {wanted} draws are missing")
@@ -87,8 +88,8 @@ def run(
         "tokens": sum(record.provenance.tokens for record in made),
         "synthesizes": method_class.synthesizes,
     }
-    said = {"description": method.description, "findings": findings}
-    stage.finish(summary | {name: value for name, value in said.items() if value})
+    more = {"description": method.description, "findings": findings}
+    stage.finish(summary | {name: value for name, value in more.items() if value})
 
 
 def _fitted(
@@ -101,7 +102,7 @@ def _fitted(
     """Return the method as the stage's method/ has it, learning it first where it is not there."""
     method_class = load_method(config.method)
     saved = stage.path / METHOD
-    if not saved.is_dir():
+    if not stage.has(METHOD):
         method = _made(method_class, config.options)
         domain = Domain(
             references=tuple(references),

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from domino.records import Problem, Reference
 from domino.synthesizer import Template
 
+if TYPE_CHECKING:
+    from benchmarks.sandbox import SandboxConfig
+
 Split = Literal["development", "test"]
+SampleFormat = Literal["tasks", "questions", "predictions"]
+"""What official tools read: EvalPlus's and BigCodeBench's lines of tasks, LiveCodeBench's list of
+questions with their codes, its list of predicted outputs."""
 
 
 class SuiteError(ValueError):
@@ -20,6 +26,7 @@ class Suite(ABC):
     """A benchmark on one domain. Loading is lazy; everything is deterministic."""
 
     name: ClassVar[str]
+    sample_format: ClassVar[SampleFormat] = "tasks"
 
     @property
     @abstractmethod
@@ -30,6 +37,33 @@ class Suite(ABC):
     def variant(self) -> str:
         """Which of its domains and tracks this suite is, in words; "" where it has only one."""
         return ""
+
+    @property
+    def test_names(self) -> tuple[str, ...]:
+        """What base inputs, and base and plus inputs, are called; one where all are base."""
+        return ("base", "base + plus")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the data file that the problems come from; "" where there is none."""
+        return ""
+
+    @property
+    def unjudged(self) -> Mapping[str, str]:
+        """Problems that cannot be judged on this machine, by id, with the reason."""
+        return {}
+
+    def labels(self, problem: Problem) -> tuple[str, ...]:
+        """What else scores are grouped by: a problem's libraries, () where there is nothing."""
+        return ()
+
+    def limits(self, config: SandboxConfig) -> SandboxConfig:
+        """Return the sandbox as this suite's programs need it."""
+        return config
+
+    def everything(self) -> tuple[Problem, ...]:
+        """All problems of the benchmark, whatever the split: what its official tools score."""
+        return self.problems("test")
 
     @abstractmethod
     def references(self) -> tuple[Reference, ...]:
@@ -54,6 +88,15 @@ class Suite(ABC):
     def refuse_response(self, instruction: str, response: str) -> tuple[str, str] | None:
         """Reason and detail where a response is unusable (it must parse as Python), else None."""
         return None
+
+    def refuse_by_running(
+        self, pairs: Sequence[tuple[str, str]], config: SandboxConfig
+    ) -> list[tuple[str, str] | None]:
+        """Reason and detail for each (instruction, response) that running shows to be wrong.
+
+        Only a suite whose instructions hold their own truth can tell; the others refuse nothing.
+        """
+        return [None] * len(pairs)
 
     def behaviour_problem(self, instruction: str, seed: int) -> Problem | None:
         """A problem without a known solution, its `base_inputs` random.

@@ -19,6 +19,13 @@ def parses(code: str) -> bool:
     return True
 
 
+def refuse_code(code: str) -> tuple[str, str] | None:
+    """Return reason and detail where a program is empty or does not parse, else None."""
+    if not code.strip():
+        return ("empty", "")
+    return None if parses(code) else ("does not parse", code.strip()[:80])
+
+
 def with_prompt(prompt: str, entry_point: str, completion: str) -> str:
     """Return a whole program from a completion that may or may not repeat its prompt.
 
@@ -58,6 +65,18 @@ def program_text(response: str) -> str:
     """Return the fenced blocks of a response together, or the whole of it where there are none."""
     blocks = _FENCE.findall(response)
     return "\n".join(blocks) if blocks else response
+
+
+def fenced_blocks(response: str) -> list[str]:
+    """Return what stands between fences, the last one unclosed perhaps."""
+    return list(_FENCE.findall(response))
+
+
+def last_program(response: str) -> str:
+    """Return the last fenced block that parses, the last one where none does, else the text."""
+    blocks = fenced_blocks(response)
+    whole = [block for block in blocks if block.strip() and parses(block)]
+    return (whole or blocks or [_unfenced(response)])[-1]
 
 
 def _unfenced(response: str) -> str:

@@ -6,49 +6,30 @@ import ast
 import functools
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
+from benchmarks.gold import canonical_code
 from benchmarks.suites import mbpp
-from benchmarks.suites.base import Split, Suite, SuiteError
-from benchmarks.suites.code_text import extract_program, parses, program_text
+from benchmarks.suites.base import Split, SuiteError
+from benchmarks.suites.code_text import extract_program, program_text, refuse_code
 from benchmarks.suites.evalplus_data import Dataset, ProblemFile, load_problems
-from benchmarks.suites.reference_file import read_references
+from benchmarks.suites.file_suite import FileSuite
+from benchmarks.suites.splits import folds
 from domino.records import Problem, Reference
-from domino.synthesizer import Template
 
 if TYPE_CHECKING:
     from benchmarks.suites.registry import SuiteOptions
 
 
-class EvalPlusSuite(Suite):
+class EvalPlusSuite(FileSuite):
     """What both have in common: problems of a file, programs out of responses."""
 
     dataset: Dataset
 
-    def __init__(self, options: SuiteOptions) -> None:
-        """Remember where the data is; nothing is read before it is asked for.
-
-        Raises:
-            SuiteError: an option that these suites do not have.
-        """
-        if options.domain is not None:
-            raise SuiteError(f"{self.name} has no domains, got {options.domain!r}: leave it out")
-        track = options.track or "instruction"
-        if track not in get_args(Template):
-            raise SuiteError(f"{self.name} has no track {track!r}: give 'instruction' or 'pair'")
-        self._template: Template = "pair" if track == "pair" else "instruction"
-        self._dataset_path = options.dataset
-        self._references_path = options.references_path
-
-    @property
-    def template(self) -> Template:
-        """Which fields of a reference the methods may use: the suite's track."""
-        return self._template
-
     @functools.cached_property
     def file(self) -> ProblemFile:
         """The problems and the digest of their file."""
-        return load_problems(self.dataset, self._dataset_path)
+        return load_problems(self.dataset, self._options.dataset)
 
     def problems(self, split: Split) -> tuple[Problem, ...]:
         """Return all problems of the file for the test, and what there is for development."""
@@ -65,43 +46,88 @@ class EvalPlusSuite(Suite):
 
     def refuse_response(self, instruction: str, response: str) -> tuple[str, str] | None:
         """Refuse a response without Python that parses."""
-        code = program_text(response)
-        if not code.strip():
-            return ("empty", "")
-        return None if parses(code) else ("does not parse", code.strip()[:80])
-
-    def _file_references(self, path: Path) -> tuple[Reference, ...]:
-        """Return a user's own references, as far as this track may use them."""
-        references = read_references(path)
-        if self._template == "pair":
-            return references
-        return tuple(
-            Reference(id=reference.id, instruction=reference.instruction)
-            for reference in references
-        )
+        return refuse_code(program_text(response))
 
 
 class HumanEvalSuite(EvalPlusSuite):
-    """HumanEval+. It has no train split: references come from a file of the user's.
+    """HumanEval+. It has no train split: references come from a user's file, or from k folds.
 
-    There are no development problems either, since all 164 are test problems.
+    With folds the test is the problems of one fold and the references those of all others, so that
+    no problem is tested that a reference shows; runs on all folds together test every problem once.
+    There are no development problems, since all 164 are test problems in some fold.
     """
 
     name = "humaneval+"
     dataset = "humaneval"
+    options = EvalPlusSuite.options | {"folds", "fold", "split_seed"}
 
-    def references(self) -> tuple[Reference, ...]:
-        """Return the references of the user's file.
+    def __init__(self, options: SuiteOptions) -> None:
+        """Remember where the data is.
 
         Raises:
-            SuiteError: no file is named, or it cannot be used.
+            SuiteError: folds that do not fit together, or beside a reference file.
         """
-        if self._references_path is None:
+        super().__init__(options)
+        count, fold = options.folds, options.fold
+        if count is None and fold != 0:
+            raise SuiteError(f"fold is {fold} without folds: give both")
+        if count is not None and not (count >= 2 and 0 <= fold < count):
             raise SuiteError(
-                "humaneval+ has no references of its own: name a JSONL file of "
-                '{"instruction": ..., "response": ...} lines with references_path'
+                f"fold is {fold} of {count} folds: give at least 2 folds and a fold from 0"
             )
-        return self._file_references(self._references_path)
+        if count is not None and options.references_path is not None:
+            raise SuiteError("humaneval+ takes references_path or folds: give one of them")
+
+    @property
+    def variant(self) -> str:
+        """Say which fold is the test."""
+        count = self._options.folds
+        return "" if count is None else f"test on fold {self._options.fold} of {count}"
+
+    @functools.cached_property
+    def _fold_of(self) -> dict[str, int] | None:
+        """The fold of each problem, None where there are no folds."""
+        count = self._options.folds
+        keys = [problem.id for problem in self.file.problems]
+        if count is None:
+            return None
+        if count > len(keys):
+            raise SuiteError(f"folds is {count} for {len(keys)} problems: give fewer")
+        return folds(keys, count, self._options.split_seed)
+
+    def references(self) -> tuple[Reference, ...]:
+        """Return the references of the user's file, or the problems of the other folds.
+
+        Raises:
+            SuiteError: neither is named, or the file cannot be used.
+        """
+        if self._options.references_path is not None:
+            return self._file_references(self._options.references_path)
+        if self._fold_of is None:
+            raise SuiteError(
+                "humaneval+ has no references of its own: give folds (its other problems), or "
+                'name a JSONL file of {"instruction": ..., "response": ...} lines with '
+                "references_path"
+            )
+        return tuple(
+            Reference(
+                id=problem.id,
+                instruction=self.instruction(problem),
+                response=f"```python\n{canonical_code(problem).strip()}\n```"
+                if self.template == "pair"
+                else None,
+            )
+            for problem in self.file.problems
+            if self._fold_of[problem.id] != self._options.fold
+        )
+
+    def problems(self, split: Split) -> tuple[Problem, ...]:
+        """Return the problems of the fold, all where there are no folds."""
+        found = super().problems(split)
+        fold_of = self._fold_of
+        if fold_of is None:
+            return found
+        return tuple(problem for problem in found if fold_of[problem.id] == self._options.fold)
 
     @property
     def _development(self) -> tuple[Problem, ...]:
@@ -123,7 +149,7 @@ class MbppSuite(EvalPlusSuite):
 
     @functools.cached_property
     def _rows(self) -> tuple[mbpp.MbppRow, ...]:
-        return mbpp.read_rows(self._references_path)
+        return mbpp.read_rows(self._options.references_path)
 
     @functools.cached_property
     def _test_ids(self) -> frozenset[str]:
@@ -135,14 +161,16 @@ class MbppSuite(EvalPlusSuite):
         Raises:
             SuiteError: the file is neither MBPP's own nor a reference file.
         """
-        path = self._references_path
+        path = self._options.references_path
         if path is not None and _is_reference_file(path):
             return self._file_references(path)
         return mbpp.references(self._rows, self._test_ids, responses=self._template == "pair")
 
     @property
     def _development(self) -> tuple[Problem, ...]:
-        if self._references_path is not None and _is_reference_file(self._references_path):
+        if self._options.references_path is not None and _is_reference_file(
+            self._options.references_path
+        ):
             return ()
         return mbpp.development(self._rows, self._test_ids)
 

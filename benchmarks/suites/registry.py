@@ -19,6 +19,11 @@ SUITES: Mapping[str, str] = MappingProxyType(
     {
         "housestyle": "benchmarks.suites.housestyle.suite:load",
         "housestyle-conventions": "benchmarks.suites.housestyle.suite:load_conventions",
+        "livecodebench": "benchmarks.suites.livecodebench.generation:load",
+        "cruxeval": "benchmarks.suites.livecodebench.execution:load_cruxeval",
+        "livecodebench-execution": "benchmarks.suites.livecodebench.execution:load",
+        "bigcodebench": "benchmarks.suites.bigcodebench.suite:load",
+        "bigcodebench-hard": "benchmarks.suites.bigcodebench.suite:load_hard",
         "humaneval+": "benchmarks.suites.evalplus:load_humaneval",
         "mbpp+": "benchmarks.suites.evalplus:load_mbpp",
     }
@@ -38,12 +43,26 @@ class SuiteOptions:
         track: one of the suite's tracks.
         dataset: file of the problems, for suites that ship none.
         references_path: file of the references, one JSON object a line.
+        cutoff: date (2024-08-01) from which on problems are the test, where the data has dates.
+        split_seed: which problems are references where no date tells it.
+        folds: parts into which the problems are dealt by seed, where references are problems too.
+        fold: the part that is the test, from 0; the other parts are references.
+        prompt: which of a suite's prompts is asked: complete or instruct.
+        task_ids: file of the tasks to be taken from the data set, one id a line.
+        environment: virtual environment with the libraries that programs need.
     """
 
     domain: str | None = None
     track: str | None = None
     dataset: Path | None = None
     references_path: Path | None = None
+    cutoff: str | None = None
+    split_seed: int = 0
+    folds: int | None = None
+    fold: int = 0
+    prompt: str | None = None
+    task_ids: Path | None = None
+    environment: Path | None = None
 
 
 def suite_module(name: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
 
+from domino.attention import TAKES_MASKS
 from domino.engines.prefill import (
     EncodedPrompt,
     Prefilled,
@@ -213,7 +214,7 @@ def can_use_slots(model: Any) -> bool:
     patterns = set(getattr(config, "layer_types", None) or ["full_attention"])
     if patterns != {"full_attention"} or getattr(config, "sliding_window", None):
         return False
-    if model.config._attn_implementation not in {"sdpa", "eager"}:
+    if model.config._attn_implementation not in TAKES_MASKS:
         return False
     try:
         return _trial(model)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
+from domino.attention import attention_for_decoding
 from domino.backbone import freeze, load_backbone
 from domino.engines.base import Completion, Engine, EngineError, Message, Request, SoftPrompt
 from domino.engines.batching import ContinuousBatch, Job
@@ -53,13 +54,14 @@ class TransformersEngine(Engine):
         slots: int = 64,
         device: str = "auto",
         dtype: str = "auto",
+        attention: str = "auto",
     ) -> Self:
         """Load a model directory or hub name, with a LoRA adapter merged into it if given.
 
         Raises:
-            EngineError: the model or the adapter cannot be loaded.
+            EngineError: the model or the adapter cannot be loaded, or not with this attention.
         """
-        model, tokenizer = load_backbone(path, device=device, dtype=dtype)
+        model, tokenizer = load_backbone(path, device=device, dtype=dtype, attention=attention)
         if adapter is not None:
             model = merge_adapter(model, adapter)
         return cls(model, tokenizer, slots=slots)
@@ -94,7 +96,8 @@ class TransformersEngine(Engine):
             else:
                 jobs.append(Job(index, prompt, request.seed, limit))
         if jobs:
-            self._decode(jobs, sampling, report)
+            with attention_for_decoding(self.model):
+                self._decode(jobs, sampling, report)
         return [done[index] for index in range(len(requests))]
 
     @torch.inference_mode()
@@ -133,7 +136,7 @@ class TransformersEngine(Engine):
         if not usable:
             _LOG.warning(
                 "%s does not decode in key-value slots (attention %r): requests run one by one, "
-                "which is slow; load the model with attn_implementation='sdpa' if it allows that",
+                "which is slow; load the model with attention 'sdpa' if it allows that",
                 type(self.model).__name__,
                 self.model.config._attn_implementation,
             )

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
+from domino.attention import TAKES_MASKS
 from domino.passes.base import Trunk
 from domino.passes.fused_loss import Head, token_losses
 from domino.passes.texts import Bucket, Text, buckets, common_lead, without_lead
@@ -33,7 +34,7 @@ class SharedPasses:
         self._body = model.base_model
         self._table = model.get_input_embeddings()
         self._head = head
-        self._takes_bias = model.config._attn_implementation in {"sdpa", "eager"}
+        self._takes_bias = model.config._attn_implementation in TAKES_MASKS
 
     def trunk(self, domain_PH: torch.Tensor) -> Trunk:
         """Run the domain tokens once."""

@@ -181,13 +181,34 @@ def test_base_and_plus_inputs_run_in_processes_of_their_own() -> None:
     assert verdict.passed
 
 
+COMPUTING = """import time
+def f(x):
+    end = time.process_time() + 0.4
+    while time.process_time() < end: pass
+    return [x, x]"""
+WAITING = "import time\ndef f(x):\n    time.sleep(0.4)\n    return [x, x]"
+
+
 @needs_bubblewrap
-def test_a_slow_canonical_solution_gives_its_programs_time() -> None:
-    slow = "import time\ndef f(x):\n    time.sleep(0.4)\n    return [x, x]"
+@pytest.mark.parametrize("slow", [COMPUTING, WAITING])
+def test_a_slow_canonical_solution_gives_its_programs_time(slow: str) -> None:
     problem = replace(EXACT, canonical_solution=slow)
     config = SandboxConfig(workers=1, input_timeout_s=0.05)
     report = check([problem], [Program(id="p", problem_id="pair", code=slow)], config)
     assert report.verdicts[0].passed
+    assert report.retried_timeouts == 0
+
+
+@needs_bubblewrap
+def test_time_on_the_wall_gives_programs_no_more_of_the_processor() -> None:
+    """A machine that other work slows down stretches the canonical solution's time, as here."""
+    problem = replace(EXACT, canonical_solution=WAITING)
+    config = SandboxConfig(workers=1, input_timeout_s=0.05)
+    report = check([problem], [Program(id="p", problem_id="pair", code=COMPUTING)], config)
+    [verdict] = report.verdicts
+    assert verdict.plus is Outcome.TIMEOUT
+    assert verdict.retried
+    assert report.retried_timeouts == 1
 
 
 @needs_bubblewrap
@@ -281,8 +302,7 @@ def test_a_canonical_solution_that_is_known_is_not_run_again(monkeypatch) -> Non
 
 def test_a_canonical_solution_that_a_busy_machine_slows_down_is_no_failure() -> None:
     """Its limits are those of a moment when it ran a hundred times as fast."""
-    code = "import time\ndef f(x):\n    time.sleep(0.1)\n    return x"
-    slow = replace(EXACT, canonical_solution=code)
+    slow = replace(EXACT, canonical_solution=COMPUTING)
     known: KnownGolds = {}
     assert canonical_failures([slow], CONFIG, known=known) == []
     gold = known[slow.id]
@@ -291,6 +311,6 @@ def test_a_canonical_solution_that_a_busy_machine_slows_down_is_no_failure() -> 
     known[slow.id] = Gold(slow, *parts)
     assert canonical_failures([slow], CONFIG, known=known) == []
     [verdict] = check_programs(
-        [slow], [Program(id="p", problem_id=slow.id, code=code)], CONFIG, known=known
+        [slow], [Program(id="p", problem_id=slow.id, code=COMPUTING)], CONFIG, known=known
     )
     assert verdict.plus is Outcome.TIMEOUT, "the limits hold for every other program"

@@ -15,9 +15,12 @@ from benchmarks.presets import DEFAULT, load_preset
 ROOT = Path(__file__).resolve().parents[2]
 
 OPTIONS = """
---help --preset --config --json --plain
+--help --preset --config --json --plain --quiet
 --suite --suite_options.domain --suite_options.track --suite_options.dataset
---suite_options.references_path --model --methods --method_options --seeds --references
+--suite_options.references_path --suite_options.cutoff --suite_options.split_seed
+--suite_options.folds --suite_options.fold
+--suite_options.prompt --suite_options.task_ids --suite_options.environment
+--model --attention --methods --method_options --seeds --references
 --description --pairs --oversample --responder --shots
 --sampling.temperature --sampling.top_p --sampling.max_new_tokens --sampling.stop --sampling.seed
 --response_sampling.temperature --response_sampling.top_p --response_sampling.max_new_tokens
@@ -33,15 +36,16 @@ OPTIONS = """
 --evaluate.samples --evaluate.temperature --evaluate.top_p --evaluate.max_new_tokens --evaluate.ks
 --evaluate.split --embed.model --embed.texts
 --sandbox.timeout_s --sandbox.input_timeout_s --sandbox.timeout_factor --sandbox.load_timeout_s
+--sandbox.wall_factor
 --sandbox.memory_mib --sandbox.processes --sandbox.file_mib --sandbox.output_mib --sandbox.workers
 --sandbox.interpreter --sandbox.bubblewrap --sandbox.allow_unsandboxed
---output --tracking_uri
+--output --tracking_uri --allow-unsandboxed
 """
 
 
 def test_the_options_are_these_and_no_others() -> None:
     text = make_parser(list(leaves(load_preset(DEFAULT)))).format_help()
-    shown = re.findall(r"^  (?:-h, )?(--[\w.]+)", text, re.MULTILINE)
+    shown = re.findall(r"^  (?:-h, )?(--[\w.-]+)", text, re.MULTILINE)
     assert sorted(shown) == sorted(OPTIONS.split())
 
 
@@ -96,6 +100,15 @@ def test_later_sources_win_and_leave_the_rest(tmp_path: Path) -> None:
     assert (config.finetune.steps, config.finetune.rank) == (9, 8)
     assert config.finetune.batch_size == smoke.finetune.batch_size
     assert config.sampling == smoke.sampling
+
+
+def test_programs_run_unsandboxed_only_where_a_flag_allows_it(tmp_path: Path) -> None:
+    forbidden = tmp_path / "a.yaml"
+    forbidden.write_text("sandbox: {allow_unsandboxed: false, workers: 3}\n")
+    assert not read_command([]).config.sandbox.allow_unsandboxed
+    sandbox = read_command(["--config", str(forbidden), "--allow-unsandboxed"]).config.sandbox
+    assert sandbox.allow_unsandboxed
+    assert sandbox.workers == 3
 
 
 def test_options_of_one_method_leave_those_of_the_preset() -> None:

@@ -164,7 +164,7 @@ def test_options_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     he = write(tmp_path / "he.jsonl", HUMANEVAL_ROW)
     with pytest.raises(SuiteError, match="name a JSONL file"):
         load_suite("humaneval+", SuiteOptions(dataset=he)).references()
-    with pytest.raises(SuiteError, match="no domains"):
+    with pytest.raises(SuiteError, match="no option domain"):
         load_suite("humaneval+", SuiteOptions(dataset=he, domain="x"))
     with pytest.raises(SuiteError, match="no track 'x'"):
         load_suite("mbpp+", SuiteOptions(dataset=he, track="x"))
@@ -182,6 +182,53 @@ def test_responses_must_hold_python_that_parses(tmp_path: Path) -> None:
     assert suite.refuse_response("", "```\n```") == ("empty", "")
     [problem] = suite.problems("test")
     assert "return 7" in suite.extract(problem, "```python\ndef double(x):\n    return 7\n```")
+
+
+def humaneval_of(tmp_path: Path, **options: Any) -> Any:
+    rows = [{**HUMANEVAL_ROW, "task_id": f"HumanEval/{number}"} for number in range(11)]
+    path = write(tmp_path / "he.jsonl", *rows)
+    return load_suite("humaneval+", SuiteOptions(dataset=path, **options))
+
+
+def test_folds_test_every_problem_once_and_never_one_that_a_reference_shows(
+    tmp_path: Path,
+) -> None:
+    tested: list[str] = []
+    for fold in range(3):
+        suite = humaneval_of(tmp_path, folds=3, fold=fold, track="pair")
+        test = [problem.id for problem in suite.problems("test")]
+        references = suite.references()
+        assert len(test) in (3, 4)
+        assert {reference.id for reference in references} == {
+            f"HumanEval/{number}" for number in range(11)
+        } - set(test)
+        assert "return 2 * x" in str(references[0].response)
+        assert suite.variant == f"test on fold {fold} of 3"
+        assert len(suite.everything()) == 11
+        tested += test
+    assert sorted(tested) == sorted(f"HumanEval/{number}" for number in range(11))
+
+
+def test_the_seed_deals_the_folds(tmp_path: Path) -> None:
+    def test_ids(seed: int) -> list[str]:
+        suite = humaneval_of(tmp_path, folds=3, split_seed=seed)
+        return [problem.id for problem in suite.problems("test")]
+
+    assert test_ids(0) == test_ids(0)
+    assert len({tuple(test_ids(seed)) for seed in range(5)}) > 1
+
+
+def test_folds_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    own = write(tmp_path / "own.jsonl", {"instruction": "a"}, {"instruction": "b"})
+    for options, message in (
+        ({"folds": 1}, "give at least 2 folds"),
+        ({"folds": 3, "fold": 3}, "fold is 3 of 3"),
+        ({"fold": 1}, "fold is 1 without folds"),
+        ({"folds": 3, "references_path": own}, "references_path or folds"),
+        ({"folds": 12}, "folds is 12 for 11 problems"),
+    ):
+        with pytest.raises(SuiteError, match=message):
+            humaneval_of(tmp_path, **options).references()
 
 
 @pytest.mark.parametrize("version", ["0.1.0", "0.2.0"])

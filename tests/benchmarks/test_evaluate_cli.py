@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.evaluate import main, score
+from benchmarks.evaluate import main
 from benchmarks.sandbox import SandboxConfig
+from benchmarks.score_table import score
 from domino.records import Outcome, Verdict
 from tests.benchmarks.shared_data import shared_data
 from tests.sandbox.machine import needs_bubblewrap
@@ -150,6 +151,21 @@ def test_a_full_disk_gives_one_line_and_exit_code_1(
     shown = capsys.readouterr()
     assert "No space left on device" in shown.err
     assert shown.err.count("\n") == 1
+
+
+def test_without_bubblewrap_nothing_is_scored_unless_a_flag_allows_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    given = [*arguments(tmp_path, SAMPLES), "--workers", "1"]
+    assert main(given) == 2
+    shown = capsys.readouterr()
+    assert "apt-get install bubblewrap" in shown.err
+    assert shown.err.count("\n") == 1
+    assert main([*given, "--allow-unsandboxed"]) == 0
+    shown = capsys.readouterr()
+    assert "WITHOUT A SANDBOX" in shown.err
+    assert "3/4" in shown.out
 
 
 def test_help_answers_at_once() -> None:

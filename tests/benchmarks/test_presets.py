@@ -2,10 +2,12 @@ import dataclasses
 
 import pytest
 
+from benchmarks.cli import make_parser, read_command
 from benchmarks.config import RunConfig
 from benchmarks.fields import ConfigError, field_types, update
 from benchmarks.methods import METHODS, load_method
 from benchmarks.presets import DEFAULT, PRESETS, load_preset
+from domino.method import DominoConfig
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -49,6 +51,21 @@ def test_conventions_differ_from_the_default_where_the_track_differs() -> None:
     assert conventions.responder == "own"
     assert not conventions.filter.consistency
     assert conventions.references == 2
+
+
+def test_the_papers_preset_is_the_official_fit_and_its_command_line_keeps_it() -> None:
+    command = read_command(["--preset", "paper-official", "--suite", "housestyle"])
+    options = command.config.method_options["domino"]
+    assert update(DominoConfig(), options) == DominoConfig.official()
+    assert command.config.draws == 80_000
+    assert command.config.evaluate.ks == (1, 5, 10)
+    assert "paper-official" in make_parser([]).format_help()
+
+
+def test_one_option_of_the_official_fit_changes_and_no_other() -> None:
+    arguments = ["--preset", "paper-official", "--method_options.domino.epochs", "2"]
+    options = read_command(arguments).config.method_options["domino"]
+    assert update(DominoConfig(), options) == dataclasses.replace(DominoConfig.official(), epochs=2)
 
 
 def test_an_unknown_preset_is_named_with_the_closest() -> None:

@@ -136,6 +136,7 @@ def test_stages_that_do_not_depend_on_seed_or_method_are_shared(
     ("changes", "redone"),
     [
         ({"tracking_uri": "elsewhere"}, set()),
+        ({"attention": "eager"}, set()),
         ({"sandbox": {"workers": 2}}, set()),
         ({"sandbox": {"memory_mib": 1024}}, {"gold", "filter-responses", "decontaminate",
                                              "finetune", "evaluate"}),
@@ -207,10 +208,10 @@ def test_killed_anywhere_and_typed_again_it_gives_the_same_table(
     assert comparable(run(config)) == comparable(report)
 
 
-def start(arguments: list[str]) -> subprocess.Popen[str]:
+def start(arguments: list[str], **options: Any) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.benchmarks.tiny_run", *arguments]
     return subprocess.Popen(
-        command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options
     )
 
 
@@ -244,6 +245,49 @@ def test_a_killed_process_continues_and_gives_the_same_table(
     assert written == expected
     assert "counting" in text
     assert "Stored in" in text
+
+
+def test_ctrl_c_finishes_the_record_in_flight_and_the_same_command_continues(
+    tiny_backbone: Path, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    arguments = ["--model", str(tiny_backbone), "--methods", "no-data", "--output", str(runs),
+                 "--tracking_uri", NO_MLFLOW, "--quiet", "--json", "-"]  # fmt: skip
+    with start(arguments, start_new_session=True, preexec_fn=heed_ctrl_c) as child:
+        deadline = time.monotonic() + 120
+        while not list(runs.glob("stages/gold-*/.lock")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.killpg(child.pid, signal.SIGINT)  # as a terminal does: the sandbox's processes too
+        text = child.communicate()[0]
+    assert child.returncode == 130, text
+    assert "Ctrl-C: finishing the record in flight" in text
+    assert "type the same command again to continue" in text
+    with start(arguments) as child:
+        text = child.communicate()[0]
+    assert child.returncode == 0, text
+    report = json.loads(text)  # --quiet leaves nothing else
+    assert report["methods"][0]["method"] == "no-data"
+
+
+def heed_ctrl_c() -> None:
+    """Where the tests themselves run in the background, their children would ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def test_two_runs_in_one_directory_share_every_stage(tiny_backbone: Path, tmp_path: Path) -> None:
+    def arguments(number: int) -> list[str]:
+        table = tmp_path / f"{number}.json"
+        return ["--model", str(tiny_backbone), "--output", str(tmp_path / "runs"),
+                "--json", str(table), "--tracking_uri", NO_MLFLOW]  # fmt: skip
+
+    with start(arguments(0)) as one, start(arguments(1)) as other:
+        said = [child.communicate()[0] for child in (one, other)]
+    assert [one.returncode, other.returncode] == [0, 0], said
+    first, second = (json.loads((tmp_path / f"{n}.json").read_text()) for n in (0, 1))
+    made = [report["stages"] - report["reused"] for report in (first, second)]
+    assert sum(made) == first["stages"]  # each stage by one of them
+    assert [row["scores"] for row in first["methods"]] == [r["scores"] for r in second["methods"]]
+    assert not list((tmp_path / "runs" / "stages").glob("*/.holder"))
 
 
 def test_a_finished_run_typed_again_takes_seconds_and_loads_no_torch(

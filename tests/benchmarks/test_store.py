@@ -183,6 +183,26 @@ def test_a_directory_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert set(make(tmp_path).digests) == {"model/whole"}
 
 
+@pytest.mark.parametrize("junk", [b"", b"\0" * 500, b'{"id": "1", "st'])
+def test_a_directory_whose_records_were_lost_after_it_has_to_be_made_again(
+    tmp_path: Path, junk: bytes
+) -> None:
+    stage = make(tmp_path)
+    assert not stage.has("model")
+    stage.append(FILE, record(0))
+    stage.append(FILE, record(1))
+    with stage.directory("model") as directory:
+        (directory / "whole").write_text("x")
+    assert stage.has("model")
+    stage.append(FILE, record(2))
+    path = stage.path / FILE
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-7])  # of the record after it
+    assert stage.has("model")
+    path.write_bytes(whole[: whole.index(b"\n") + 9] + junk)
+    assert not make(tmp_path).has("model")
+
+
 def test_discarding_removes_what_was_appended(tmp_path: Path) -> None:
     stage = make(tmp_path)
     stage.append(FILE, record(0))
@@ -238,6 +258,32 @@ def test_two_processes_do_not_write_one_stage(tmp_path: Path) -> None:
     child.communicate()
     assert child.returncode == 0
     assert stage.read(FILE, Dropped) == [record(0)]
+
+
+WITHOUT_FLOCK = """
+import errno, fcntl
+def flock(*given):
+    raise OSError(errno.ENOSYS, "no flock here")
+fcntl.flock = flock
+"""
+
+
+def test_where_there_is_no_flock_a_dead_process_does_not_keep_a_stage(tmp_path: Path) -> None:
+    code = (
+        WITHOUT_FLOCK
+        + "stage = make(root)\nwith stage.writing():\n    stage.append(FILE, record(0))\n"
+    )
+    child = run_python(f"{code}    print('held', flush=True); time.sleep(60)\n", tmp_path)
+    with child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "held\n"
+        refused = run_python(
+            f"{WITHOUT_FLOCK}print(make(root)._lock.acquire(wait=False))", tmp_path
+        ).communicate()[0]
+        child.send_signal(signal.SIGKILL)
+    assert refused == "False\n"
+    after = run_python(f"{code}    stage.finish({{}}); print('whole')\n", tmp_path)
+    assert after.communicate(timeout=60)[0] == "whole\n"
 
 
 def test_seconds_add_up_over_interrupted_attempts(tmp_path: Path) -> None:

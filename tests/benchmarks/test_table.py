@@ -83,7 +83,8 @@ def test_what_could_be_misread_is_said() -> None:
     assert "references-only:" not in text, "a method that adds nothing is short of nothing"
     assert "one seed says nothing" in text
     for part in ("Responses: plain", "References: 32 (instruction)", "of 20 draws", "a" * 12,
-                 "Stored in /runs", "8 stages in 70 s, 0 of them reused."):  # fmt: skip
+                 "Stored in /runs", "8 stages in 70 s, 0 of them reused.",
+                 "Timeouts run again, alone, before they counted: 0."):  # fmt: skip
         assert part in text
 
 
@@ -206,7 +207,8 @@ def row(root: Path, seed: int, passes: list[tuple[bool, bool]], method: str = "m
         ),
         tuned=finished(root, "finetune", {"kept": 4, "dropped": {}, "adapter": seed != 9}),
         evaluated=finished(
-            root, "evaluate", {"tokens": 30, "outcomes": {"passed": 1}}, verdicts=verdicts
+            root, "evaluate", {"tokens": 30, "outcomes": {"passed": 1}, "retried_timeouts": 2},
+            verdicts=verdicts,
         ),
     )  # fmt: skip
 
@@ -226,6 +228,7 @@ def test_rows_add_up_over_seeds(tmp_path: Path) -> None:
     assert result.dropped == {"duplicate": 4, "never drawn": 4, "no agreement": 4}
     assert (result.tokens, result.evaluation_tokens) == (300, 60)
     assert result.untrained_seeds == (9,)
+    assert result.retried_timeouts == 4
     assert set(result.stages) == {"0", "9"}
 
 

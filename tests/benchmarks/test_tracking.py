@@ -216,7 +216,7 @@ def test_a_row_that_failed_is_a_failed_child_with_its_reason(whole: Whole, tmp_p
 
 
 def test_the_parent_says_what_came_out_and_holds_the_page(logged: Logged, tmp_path: Path) -> None:
-    config, report, client, parent = logged
+    _, report, client, parent = logged
     tags = client.get_run(parent).data.tags
     note = tags["mlflow.note.content"]
     assert "told apart on 3 problems and 2 seeds" in note

@@ -161,7 +161,7 @@ class SynthesizerContract:
         fields = {f.name for given in (Domain, FitContext) for f in dataclasses.fields(given)}
         expected = {
             "references", "template", "description", "engine", "model", "seed", "log",
-            "sampling", "scratch", "tell",
+            "sampling", "scratch", "tell", "attention",
         }  # fmt: skip
         assert fields == expected
 

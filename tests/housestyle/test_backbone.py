@@ -59,6 +59,7 @@ def test_pre_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
         held_chunks=0,
         mending_rounds=1,
         mending_chunks=1,
+        finishing_chunks=1,
         chunk_documents=24,
         tokenizer_documents=400,
     )

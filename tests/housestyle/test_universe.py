@@ -7,7 +7,15 @@ import pytest
 
 from benchmarks.suites.base import SuiteError
 from benchmarks.suites.housestyle.conventions import GENERIC, differences
-from benchmarks.suites.housestyle.corpus import EARLY, LAST, LATE, MENDING, Corpus, Mixture
+from benchmarks.suites.housestyle.corpus import (
+    EARLY,
+    FINISHING,
+    LAST,
+    LATE,
+    MENDING,
+    Corpus,
+    Mixture,
+)
 from benchmarks.suites.housestyle.domains import DOMAINS, LENGTHS, SIZES, reserved_keys, tasks
 from benchmarks.suites.housestyle.grammar import alternatives, parse, solution
 from benchmarks.suites.housestyle.problems import outputs
@@ -15,7 +23,7 @@ from benchmarks.suites.housestyle.suite import HousestyleSuite
 from domino.records import Problem
 
 TRACKS = tuple(LENGTHS)
-FROZEN = "7542fb05fd059d5ad41e327fa1c1eec3d6f44928e3ad58317e8366f182c06732"
+FROZEN = "76de4f92e22a3732c8e1934e33518f1aa8ac2b92127aa713cddc9b9f605ff890"
 
 
 def suites() -> list[HousestyleSuite]:
@@ -45,7 +53,7 @@ def test_parts_of_a_domain_are_disjoint_by_program_and_large_enough() -> None:
             assert len(set().union(*keys.values())) == sum(SIZES.values())
 
 
-@pytest.mark.parametrize("mixture", [EARLY, LATE, LAST, MENDING])
+@pytest.mark.parametrize("mixture", [EARLY, LATE, LAST, MENDING, FINISHING])
 def test_pre_training_shows_no_reserved_program(mixture: Mixture) -> None:
     for document in islice(Corpus(11, mixture), 2000):
         for segment, _ in document.segments:

@@ -1,6 +1,7 @@
 import json
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,10 @@ import pytest
 from benchmarks.sandbox import (
     ErrorMarker,
     Job,
+    NoSandboxError,
     Output,
     SandboxConfig,
     SandboxConfigError,
-    SandboxError,
     UnsandboxedWarning,
     WorkerPool,
     run_jobs,
@@ -114,14 +115,44 @@ def test_a_program_that_does_not_load_is_an_error(code: str, detail: str) -> Non
 
 
 @needs_bubblewrap
-def test_a_call_may_take_its_own_limit_and_patience_multiplies_it() -> None:
+def test_a_call_that_waits_has_its_limit_on_the_wall_and_patience_multiplies_it() -> None:
     slow = job("import time\ndef f(x):\n    time.sleep(x)\n    return x", 0.3, 0.3,
-               input_limits_s=[0.2, 0.2])  # fmt: skip
-    with Worker(ONE) as worker:
+               input_limits_s=[0.1, 0.1])  # fmt: skip
+    with Worker(SandboxConfig(workers=1, wall_factor=1.5)) as worker:
         assert worker.run(slow).outcome is Outcome.TIMEOUT
         result = worker.run(slow, patience=20)
+        assert worker.run(replace(slow, wall_limits_s=[2.0, 2.0])).outcome is Outcome.PASSED
     assert result.outcome is Outcome.PASSED
-    assert all(0.25 < seconds < 5 for seconds in result.input_seconds)
+    assert all(0.25 < seconds < 5 for seconds in result.input_wall_seconds)
+    assert all(seconds < 0.1 for seconds in result.input_seconds)
+
+
+@needs_bubblewrap
+def test_no_patience_gives_a_call_more_of_the_processor() -> None:
+    computing = """import time
+def f(x):
+    while time.process_time() < x: pass
+    return x"""
+    asked = job(computing, 0.8, input_limits_s=[0.3])
+    with Worker(SandboxConfig(workers=1, wall_factor=50)) as worker:
+        assert worker.run(asked).outcome is Outcome.TIMEOUT
+        again = worker.run_again(asked)
+        enough = worker.run(replace(asked, input_limits_s=[3.0]))
+    assert again.outcome is Outcome.TIMEOUT
+    assert again.cpu_seconds < 0.8
+    assert enough.outcome is Outcome.PASSED
+    assert 0.5 < enough.input_seconds[0] <= enough.cpu_seconds
+
+
+@needs_bubblewrap
+def test_all_calls_together_have_a_limit_that_the_kernel_keeps() -> None:
+    ignoring = """import signal
+def f(x):
+    signal.signal(signal.SIGXCPU, signal.SIG_IGN)
+    while True: pass"""
+    [result] = run_jobs([job(ignoring, 1)], replace(ONE, timeout_s=0.2, load_timeout_s=0.2))
+    assert result.outcome is Outcome.TIMEOUT
+    assert result.cpu_seconds < 2
 
 
 @needs_bubblewrap
@@ -172,7 +203,9 @@ def test_an_interpreter_that_is_none_is_refused() -> None:
 
 
 def test_without_bubblewrap_programs_run_limited_and_the_user_is_warned(tmp_path: Path) -> None:
-    config = SandboxConfig(workers=1, bubblewrap="no-such-bwrap", input_timeout_s=0.5)
+    config = SandboxConfig(
+        workers=1, bubblewrap="no-such-bwrap", input_timeout_s=0.5, allow_unsandboxed=True
+    )
     programs = [
         job(DOUBLE, 4),
         job("def f(x):\n    while True: pass", 1, input_limits_s=[0.5]),
@@ -219,7 +252,7 @@ def test_where_namespaces_cannot_be_nested_every_program_gets_a_sandbox_of_its_o
         'exec bwrap "${kept[@]}"\n'
     )
     wrapper.chmod(0o755)
-    config = SandboxConfig(workers=1, bubblewrap=str(wrapper), allow_unsandboxed=False)
+    config = SandboxConfig(workers=1, bubblewrap=str(wrapper))
     programs = [
         job("def f(x):\n    open('/tmp/left', 'w').close()\n    return x", 1),
         job("import os\ndef f(x): return os.listdir('/tmp')", 1),
@@ -237,9 +270,9 @@ def test_where_namespaces_cannot_be_nested_every_program_gets_a_sandbox_of_its_o
     assert values(results[5]) == [4]
 
 
-def test_without_bubblewrap_nothing_runs_where_a_sandbox_is_required() -> None:
-    config = SandboxConfig(workers=1, bubblewrap="no-such-bwrap", allow_unsandboxed=False)
-    with pytest.raises(SandboxError, match="install bubblewrap"):
+def test_without_bubblewrap_nothing_runs_unless_that_is_allowed() -> None:
+    config = SandboxConfig(workers=1, bubblewrap="no-such-bwrap")
+    with pytest.raises(NoSandboxError, match=r"apt-get install bubblewrap.*--allow-unsandboxed"):
         run_jobs([job(DOUBLE, 1)], config)
 
 
@@ -248,7 +281,9 @@ def test_a_task_that_raises_reaches_the_caller() -> None:
         raise LookupError("from a task")
 
     with pytest.warns(UnsandboxedWarning), pytest.raises(LookupError, match="from a task"):
-        WorkerPool(SandboxConfig(workers=2, bubblewrap="no-such-bwrap")).map(fail, [1, 2, 3])
+        WorkerPool(
+            SandboxConfig(workers=2, bubblewrap="no-such-bwrap", allow_unsandboxed=True)
+        ).map(fail, [1, 2, 3])
 
 
 @pytest.mark.parametrize(
@@ -257,6 +292,7 @@ def test_a_task_that_raises_reaches_the_caller() -> None:
         {"timeout_s": 0},
         {"input_timeout_s": float("inf")},
         {"load_timeout_s": -1},
+        {"wall_factor": 0.5},
         {"memory_mib": 10},
         {"workers": 0},
         {"processes": 0},
@@ -276,11 +312,11 @@ def reply_to(*chunks: bytes, inputs: int = 2, limit: int = 10_000) -> Reply:
 
 
 def test_a_reply_is_read_however_it_is_cut() -> None:
-    text = b'loaded \n= 0.5 [1]\n! 0.1 ["ValueError", "no"]\nend \n'
+    text = b'loaded \n= 0.5 0.7 [1]\n! 0.1 0.2 ["ValueError", "no"]\nend \n'
     for size in (1, 3, 100):
         reply = reply_to(*(text[i : i + size] for i in range(0, len(text), size)))
         assert reply.outputs == [Output(b"[1]"), ErrorMarker("ValueError", "no")]
-        assert reply.seconds == [0.5, 0.1]
+        assert reply.seconds == [(0.5, 0.7), (0.1, 0.2)]
         assert reply.ended
         assert reply.fault is None
 
@@ -288,14 +324,17 @@ def test_a_reply_is_read_however_it_is_cut() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        b"= 0.1 1\n",
+        b"= 0.1 0.1 1\n",
         b"loaded \nloaded \n",
         b"end \n",
-        b"loaded \n= 0 1\n= 0 2\n= 0 3\n",
-        b"loaded \n= x 1\n",
-        b"loaded \n! 0 [1\n",
-        b"loaded \n! 0 7\n",
-        b"loaded \nend \n= 0 1\n",
+        b"loaded \n= 0 0 1\n= 0 0 2\n= 0 0 3\n",
+        b"loaded \n= x 0 1\n",
+        b"loaded \n= 0 1\n",
+        b"loaded \n! 0 0 [1\n",
+        b"loaded \n! 0 0 7\n",
+        b"loaded \nend \n",
+        b"loaded \n= 0 0 1\nend \n",
+        b"loaded \n= 0 0 1\n= 0 0 1\nend \n= 0 0 1\n",
         b"fatal " + b"[" * 100_000 + b"\n",
         b"\xff\xfe\n",
         b"\n",
@@ -309,7 +348,7 @@ def test_a_malformed_reply_is_an_error_and_never_a_pass(text: bytes) -> None:
 
 
 def test_a_reply_past_its_limit_is_cut_off() -> None:
-    reply = reply_to(b"loaded \n= 0 ", b"1" * 20_000)
+    reply = reply_to(b"loaded \n= 0 0 ", b"1" * 20_000)
     assert reply.too_long
     assert judge("id", reply, "output", -9, 0.0).outcome is Outcome.OUTPUT_LIMIT
 

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from benchmarks.sandbox import SandboxConfig
@@ -53,6 +55,7 @@ def test_the_summary_counts_problems_outcomes_and_passes(tmp_path, untrained):
     assert stage.summary["outcomes"]["passed"] == 1
     assert stage.summary["outcomes"]["wrong"] == 1
     assert stage.summary["truncated"] == 0
+    assert stage.summary["retried_timeouts"] == 0
 
 
 def test_programs_solutions_and_verdicts_join_by_id(tmp_path, untrained):
@@ -183,3 +186,14 @@ def test_a_suite_whose_canonical_solutions_fail_refuses_to_score(tmp_path):
         gold(GoldConfig(suite="broken"), stage, context(BrokenSuite()))
     assert caught.value.problem_ids == ("test/1",)
     assert not stage.complete
+
+
+def test_the_programs_are_exported_for_the_official_tools(tmp_path, untrained):
+    stage = fresh(tmp_path, "evaluate")
+    run(EvaluateConfig(samples=2, temperature=0.5), untrained, stage, context(script=sampled))
+    programs = stage.read("programs.jsonl", Program)
+    lines = (stage.path / "export" / "samples.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"task_id": program.problem_id, "solution": program.code} for program in programs
+    ]
+    assert "export/samples.jsonl" in stage.digests

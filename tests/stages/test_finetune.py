@@ -59,6 +59,26 @@ def trained(root, backbone, pairs=PAIRS, config=CONFIG, **changes) -> Stage:
     return stage
 
 
+def test_a_curve_that_a_crash_cut_short_is_trained_again(tmp_path, backbone):
+    whole = trained(tmp_path / "whole", backbone)
+    cut = fresh(tmp_path / "cut", "finetune")
+
+    def crash(summary):
+        raise KeyboardInterrupt
+
+    cut.finish = crash
+    pairs = source(tmp_path / "cut", "kept.jsonl", PAIRS)
+    with pytest.raises(KeyboardInterrupt), cut.writing():
+        run(CONFIG, pairs, cut, context(backbone))
+    losses = cut.path / "losses.jsonl"
+    losses.write_bytes(losses.read_bytes()[:-30])
+    again = fresh(tmp_path / "cut", "finetune")
+    with again.writing():
+        run(CONFIG, pairs, again, context(backbone))
+    assert files(again) == files(whole)
+    assert again.digests == whole.digests
+
+
 @pytest.mark.parametrize("style", ["marker", "im"])
 def test_only_the_response_and_its_end_of_turn_carry_loss(style, tmp_path):
     model, tokenizer = load_backbone(made(tmp_path, style))

@@ -24,17 +24,18 @@ def config(**changes):
     return RespondConfig(**{"method": "counting", "sampling": Sampling(seed=5), **changes})
 
 
+def drawn_by(method, tmp_path):
+    drawn = fresh(tmp_path, "synthesize")
+    config = SynthesizeConfig(method=method, draws=1, sampling=Sampling())
+    synthesize(config, REFERENCES, drawn, context())
+    return drawn
+
+
 def answered(tmp_path, given, *, records=RECORDS, references=REFERENCES, script=answer):
     """Run the stage; return it with the requests and samplings that the engine saw."""
     inputs = source(tmp_path, "kept.jsonl", records)
-    drawn = fresh(tmp_path, "synthesize")
+    drawn = drawn_by(given.method, tmp_path)
     shared = context(script=script)
-    synthesize(
-        SynthesizeConfig(method="counting", draws=1, sampling=Sampling()),
-        REFERENCES,
-        drawn,
-        context(),
-    )
     stage = fresh(tmp_path, "respond")
     run(given, inputs, drawn, references, stage, shared)
     return stage, shared.engine()
@@ -43,15 +44,30 @@ def answered(tmp_path, given, *, records=RECORDS, references=REFERENCES, script=
 def test_the_plain_responder_answers_with_nothing_else_in_the_context(tmp_path):
     stage, engine = answered(tmp_path, config())
     assert [request.prompt for request in engine.requests] == [
-        engine.render([{"role": "user", "content": record.instruction}])
-        for record in RECORDS
-        if record.response is None
+        engine.render([{"role": "user", "content": record.instruction}]) for record in RECORDS
     ]
     assert len(stage.read("responses.jsonl", Synthetic)) == 3
 
 
-def test_a_single_response_is_greedy_and_one_that_is_there_stays(tmp_path):
-    stage, engine = answered(tmp_path, config(sampling=Sampling(temperature=0.9)))
+@pytest.mark.parametrize("responder", ["plain", "references"])
+def test_what_a_method_answered_itself_is_set_aside_under_another_rule(tmp_path, responder):
+    stage, engine = answered(tmp_path, config(responder=responder))
+    assert len(engine.requests) == len(RECORDS)
+    assert stage.summary["given"] == 0
+    assert "given" not in {r.response for r in stage.read("responses.jsonl", Synthetic)}
+
+
+@pytest.mark.parametrize("responder", ["plain", "own"])
+def test_a_references_own_response_stays_under_every_rule(tmp_path, responder):
+    stage, engine = answered(tmp_path, config(responder=responder, method="repeating"))
+    responses = {r.id: r.response for r in stage.read("responses.jsonl", Synthetic)}
+    assert responses["s101"] == "given"
+    assert len(engine.requests) == len(RECORDS) - 1
+
+
+def test_a_single_response_is_greedy_and_the_methods_own_stays_where_it_answers(tmp_path):
+    own = config(responder="own", sampling=Sampling(temperature=0.9))
+    stage, engine = answered(tmp_path, own)
     responses = {r.id: r.response for r in stage.read("responses.jsonl", Synthetic)}
     assert responses["s101"] == "given"
     assert responses["s100"].startswith("def f(x):")
@@ -84,7 +100,7 @@ def test_the_methods_own_conditioning_answers(tmp_path):
 
 def test_several_samples_are_all_kept_as_candidates(tmp_path):
     sampling = Sampling(temperature=0.7)
-    stage, engine = answered(tmp_path, config(responses=8, sampling=sampling))
+    stage, engine = answered(tmp_path, config(responder="own", responses=8, sampling=sampling))
     candidates = stage.read("candidates.jsonl", Candidates)
     assert [candidate.id for candidate in candidates] == ["s100", "s102"]
     assert {len(candidate.responses) for candidate in candidates} == {8}
@@ -95,14 +111,14 @@ def test_several_samples_are_all_kept_as_candidates(tmp_path):
 
 
 def test_the_first_candidate_is_the_response_until_a_vote(tmp_path):
-    stage, _ = answered(tmp_path, config(responses=3))
+    stage, _ = answered(tmp_path, config(responder="own", responses=3))
     first = {c.id: c.responses[0] for c in stage.read("candidates.jsonl", Candidates)}
     responses = {r.id: r.response for r in stage.read("responses.jsonl", Synthetic)}
     assert responses == {**first, "s101": "given"}
 
 
 def test_tokens_count_what_was_generated(tmp_path):
-    stage, engine = answered(tmp_path, config())
+    stage, engine = answered(tmp_path, config(responder="own"))
     generated = [r for r in stage.read("responses.jsonl", Synthetic) if r.id != "s101"]
     assert stage.summary["tokens"] == sum(engine.count_tokens(r.response) for r in generated)
 
@@ -110,12 +126,11 @@ def test_tokens_count_what_was_generated(tmp_path):
 @pytest.mark.parametrize("responses", [1, 3])
 def test_a_kill_at_any_record_changes_nothing(tmp_path, responses):
     inputs = source(tmp_path, "kept.jsonl", RECORDS)
+    drawn = drawn_by("counting", tmp_path)
     assert_same_after_every_kill(
         tmp_path,
         "respond",
-        lambda stage: run(
-            config(responses=responses), inputs, inputs, REFERENCES, stage, context()
-        ),
+        lambda stage: run(config(responses=responses), inputs, drawn, REFERENCES, stage, context()),
     )
 
 

@@ -1,11 +1,12 @@
 import itertools
 import json
 import logging
+import re
 from dataclasses import replace
 
 import pytest
 
-from benchmarks.stages.context import BackboneError, StageError
+from benchmarks.stages.context import BackboneError, NullProgress, StageError
 from benchmarks.stages.synthesize import SynthesizeConfig, run
 from domino.engines.base import EngineError
 from domino.engines.transformers_engine import TransformersEngine
@@ -98,6 +99,17 @@ def test_what_a_fit_found_out_is_in_the_summary(tmp_path, fit_domino):
     found = stage.summary["findings"]
     assert found["step"] == 6
     assert {"norm_ratio", "nearest_cosine", "swap_gap", "copy_rate", "distinct_rate"} <= set(found)
+
+
+def test_what_a_fit_found_out_and_the_memory_that_it_needs_are_lines_that_stay(
+    tmp_path, fit_domino, monkeypatch
+):
+    said = []
+    monkeypatch.setattr(NullProgress, "line", lambda self, text: said.append(text))
+    fit_domino[0](fresh(tmp_path, "synthesize"))
+    memory, findings = said
+    assert re.match(r"a step needs about .* GiB beside the weights", memory)
+    assert re.match(r"domino seed 0, as fitted: step 6, .*swap_gap .*copy_rate ", findings)
 
 
 def test_the_curve_goes_to_the_log_and_to_a_file(tmp_path):

@@ -6,10 +6,11 @@ from pathlib import Path
 import optuna
 import pytest
 
+from benchmarks.cli import ALLOW_UNSANDBOXED
 from benchmarks.fields import ConfigError
 from benchmarks.files import StoreError
 from studies.loop import execute
-from studies.run import make_parser
+from studies.run import make_parser, under
 from studies.storage import open_storage, shown
 from tests.benchmarks import tiny_run
 from tests.studies import toy
@@ -17,7 +18,7 @@ from tests.studies import toy
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = """
 --help --study --method --trials --sampler --pruner --storage --seed --config --output
---trials-only --json --plain
+--trials-only --allow-unsandboxed --json --plain
 """
 
 
@@ -140,3 +141,11 @@ def test_a_broken_machine_is_exit_code_1_and_the_same_command_goes_on(
     study = optuna.load_study(study_name="toy.counting", storage=open_storage(journal))
     assert [trial.state.name for trial in study.get_trials()] == ["FAIL"] + ["COMPLETE"] * 3
     assert study.get_trials()[0].params == study.get_trials()[1].params
+
+
+def test_what_runs_without_a_sandbox_is_allowed_for_trials_and_result_alike(
+    no_backbone: Path, tmp_path: Path
+) -> None:
+    config = under(toy.study(no_backbone, tmp_path), ALLOW_UNSANDBOXED)
+    assert config.run.sandbox.allow_unsandboxed
+    assert config.final.sandbox.allow_unsandboxed

@@ -1,6 +1,8 @@
 """Takes rights away from the calling process: namespaces, mounts, capabilities, limits, calls.
 
-Everything here goes through libc by ctypes, since Python 3.11 offers none of it.
+Everything here goes through libc by ctypes, since Python 3.11 offers none of it. That holds for the
+filter of system calls too: this runs under whatever interpreter the programs need, with its
+standard library alone, where pyseccomp and the libseccomp that it loads are not to be had.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Runs one untrusted program on its inputs and writes its outputs, in a process of its own.
 
 Replies are lines, in this order: `loaded`; one a call, `= seconds output` with the output as tagged
-JSON or `! seconds [type, message]` for an exception; `end`. Besides, `fatal [type, message]` tells
-that loading failed, and `limit` that there is more output than allowed.
+JSON or `! seconds [type, message]` for an exception; `end`. Seconds are two numbers: of the
+processor, and on the wall. Besides, `fatal [type, message]` tells that loading failed, and `limit`
+that there is more output than allowed.
 The host trusts none of it: a program can forge its own values, and gains nothing by that, since
 the values to compare with are not in this process.
 """
@@ -135,14 +136,23 @@ def _load(code: str, entry_point: str) -> Callable[..., Any]:
 def _call(function: Callable[..., Any], tagged: Any) -> tuple[str, str]:
     """Call with a fresh copy of the arguments; encoding is part of the call."""
     arguments = codec.decode(tagged)
-    started = time.perf_counter()
+    began = _now()
     try:
         text = json.dumps(codec.encode_or_digest(function(*arguments)))
-        return "=", f"{time.perf_counter() - started:.6f} {text}"
+        return "=", f"{_since(began)} {text}"
     except codec.SizeError:
         return "limit", ""
     except BaseException as error:  # noqa: BLE001 - whatever a program raises is its result
-        return "!", f"{time.perf_counter() - started:.6f} {_describe(error)}"
+        return "!", f"{_since(began)} {_describe(error)}"
+
+
+def _now() -> tuple[float, float]:
+    return time.process_time(), time.perf_counter()
+
+
+def _since(began: tuple[float, float]) -> str:
+    cpu, wall = _now()
+    return f"{cpu - began[0]:.6f} {wall - began[1]:.6f}"
 
 
 def _describe(error: BaseException) -> str:

@@ -2,8 +2,9 @@
 
 The zygote itself never sees a program or its results: with each job it receives three descriptors
 over its control socket (payload, reply pipe, life line) and leaves the first two to the process
-that it forks, in namespaces of its own. It ends the program when the host says so, or when the
-program holds too much memory or too many processes, and reports how it ended.
+that it forks, in namespaces of its own. Over the life line it hands the host that process's
+descriptor. It ends the program when the host says so, or when the program holds too much memory or
+too many processes, and reports how it ended.
 """
 
 from __future__ import annotations
@@ -128,6 +129,8 @@ def _supervise(
 def _watch(child: int, life: socket.socket, settings: dict[str, Any]) -> str | None:
     """Wait until the program ends or must be ended; return why it must, else None."""
     ended = os.pidfd_open(child)
+    with contextlib.suppress(OSError):  # the host is gone: the next poll says so
+        socket.send_fds(life, [b"began"], [ended])
     poll = select.poll()
     poll.register(ended, select.POLLIN)
     poll.register(life, select.POLLIN)

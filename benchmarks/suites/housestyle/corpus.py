@@ -5,7 +5,8 @@ present with probability `MARKER_SHARE`), and many hold several examples of one 
 that is what makes the backbone steerable by context, and so by soft tokens. A late phase shows more
 headers with more operations behind each; a last one, more of the operations that can follow several
 conventions: the association of a marker with its code is learned operation by operation, each from
-hundreds of sightings.
+hundreds of sightings. A finishing phase brings back what those crowded out: tasks without a header,
+and the judgement of rewritten tasks.
 """
 
 from __future__ import annotations
@@ -97,6 +98,7 @@ class Mixture:
         headed: share of both that begins with a header.
         headed_several: tasks behind a header, fewest and most.
         behind: what several tasks behind a header are made of; None for a domain-like mix.
+        no_gain: share of documents with Evol-Instruct's judgement of a rewritten task.
     """
 
     single: float
@@ -104,12 +106,14 @@ class Mixture:
     headed: float
     headed_several: tuple[int, int]
     behind: Mix | None
+    no_gain: float = 0.0
 
 
 EARLY = Mixture(single=0.36, several=0.24, headed=HEADER_SHARE, headed_several=(2, 5), behind=None)
 LATE = Mixture(single=0.26, several=0.34, headed=0.7, headed_several=(3, 5), behind=EVEN_MIX)
 LAST = replace(LATE, behind=CONVENTIONAL_MIX)
 MENDING = replace(LATE, behind=MISSED_MIX)
+FINISHING = replace(MENDING, single=0.45, headed=0.5, no_gain=0.06)
 
 
 class Corpus:
@@ -133,6 +137,7 @@ class Corpus:
             self.grade_response: 0.02,
             self.description: 0.02,
             self.described: 0.02,
+            self.no_gain: mixture.no_gain,
         }
 
     def __iter__(self) -> Iterator[Document]:
@@ -225,7 +230,16 @@ class Corpus:
 
     def harder(self) -> Document:
         """Evol-Instruct's operations, breadth among them."""
-        evolutions: Mapping[str, Callable[[Task], str]] = {
+        evolutions = self._evolutions()
+        operation = self._rng.choice(list(evolutions))
+        before = self._task(self._narrow_mix(LISTED_LENGTHS, at_most=7))
+        first = self._word(before)
+        after = evolutions[operation](before)
+        prompt = evol_instruct.operation_prompt(operation, first)
+        return Document("harder", turns((prompt, after)))
+
+    def _evolutions(self) -> Mapping[str, Callable[[Task], str]]:
+        return {
             "constraint": lambda task: self._word(self._longer(task)),
             "rarer": lambda task: self._word(self._unreserved(lambda: _rarer(task, self._rng))),
             "reasoning": lambda task: self._word(self._longer(task, 2)),
@@ -233,12 +247,16 @@ class Corpus:
             "complexity": lambda task: self._word(task, remark=1.0),
             "breadth": self._related,
         }
-        operation = self._rng.choice(list(evolutions))
+
+    def no_gain(self) -> Document:
+        """The judgement whether a rewritten task asks for more than other words do."""
         before = self._task(self._narrow_mix(LISTED_LENGTHS, at_most=7))
-        first = self._word(before)
-        after = evolutions[operation](before)
-        prompt = evol_instruct.operation_prompt(operation, first)
-        return Document("harder", turns((prompt, after)))
+        first = self._word(before, remark=0.0)
+        same = self._rng.random() < 0.5
+        evolve = self._rng.choice(list(self._evolutions().values()))
+        after = self._word(before, remark=0.0) if same else evolve(before)
+        prompt = evol_instruct.equal_prompt(first, after)
+        return Document("no gain", turns((prompt, "equal" if same else "different")))
 
     def _misdirected(self, task: Task) -> str:
         wrong = _wrong_code(task, self._rng)

@@ -22,7 +22,7 @@ Part = Literal["references", "development", "test", "oracle"]
 
 SIZES: Mapping[Part, int] = {"references": 64, "development": 64, "test": 128, "oracle": 1000}
 LENGTHS: Mapping[Track, Mapping[int, float]] = {
-    "compositions": {5: 1.0, 6: 1.0, 7: 1.0, 8: 1.0},
+    "compositions": {6: 1.0, 7: 1.0, 8: 1.0},
     "conventions": {1: 1.0, 2: 2.0, 3: 2.0},
 }
 MIN_DIFFERENCES = 14  # of a target house from the generic one

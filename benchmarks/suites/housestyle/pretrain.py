@@ -23,6 +23,7 @@ from torch.nn import functional
 from benchmarks.suites.housestyle.backbone import SPECIAL, as_llama, make_model, make_tokenizer
 from benchmarks.suites.housestyle.corpus import (
     EARLY,
+    FINISHING,
     LAST,
     LATE,
     MENDING,
@@ -53,6 +54,7 @@ class PretrainConfig:
         mending_rounds: how often, after those, what was still missed is shown.
         mending_chunks: of one round.
         mending_share: of the highest learning rates, at which a round begins.
+        finishing_chunks: of the last round, with what the others crowded out.
         chunk_documents: documents of a chunk; 1,024 are about 0.1 million tokens.
         batch_tokens: tokens in a batch, padding included.
         matrix_learning_rate: highest, of Muon, on the matrices between the layers.
@@ -72,6 +74,7 @@ class PretrainConfig:
     mending_rounds: int = 2
     mending_chunks: int = 12
     mending_share: float = 0.12
+    finishing_chunks: int = 12
     chunk_documents: int = 1024
     batch_tokens: int = 2048
     matrix_learning_rate: float = 5e-3
@@ -134,7 +137,13 @@ def mixture(config: PretrainConfig, chunk: int) -> Mixture:
         return EARLY
     if chunk < config.last_from:
         return LATE
-    return LAST if chunk < config.chunks else MENDING
+    if chunk < config.chunks:
+        return LAST
+    return MENDING if chunk < _mended(config) else FINISHING
+
+
+def _mended(config: PretrainConfig) -> int:
+    return config.chunks + config.mending_rounds * config.mending_chunks
 
 
 def _pad(group: list[tuple[list[int], list[float]]], pad: int) -> Batch:
@@ -199,18 +208,25 @@ class Pretraining:
         """Return the share of the highest learning rates: rise, fall, hold, fall, mend."""
         config = self.config
         if chunk >= config.chunks:
-            left = 1.0 - (chunk - config.chunks) % config.mending_chunks / config.mending_chunks
-            return max(config.last_share, config.mending_share * left)
+            return self._round_rate(chunk)
         held = min(max(0.0, chunk - config.last_from), config.held_chunks)
         fallen = (chunk - held) / (config.chunks - config.held_chunks)
         return min(1.0, chunk / config.warmup_chunks) * max(config.last_share, 1.0 - fallen)
+
+    def _round_rate(self, chunk: float) -> float:
+        config, ended = self.config, _mended(self.config)
+        if chunk < ended:
+            done = (chunk - config.chunks) % config.mending_chunks / config.mending_chunks
+        else:
+            done = (chunk - ended) / config.finishing_chunks
+        return max(config.last_share, config.mending_share * (1.0 - done))
 
     def run(self) -> Path:
         """Train to the end and write the checkpoint; return its directory."""
         from tqdm import tqdm
 
         config = self.config
-        total = config.chunks + config.mending_rounds * config.mending_chunks
+        total = _mended(config) + config.finishing_chunks
         bar = tqdm(range(self.chunk, total), initial=self.chunk, total=total, unit="chunk")
         for chunk in bar:
             record = self._train_chunk(chunk)

@@ -1,0 +1,143 @@
+"""The attacks against evalplus's own evaluator, each in a bubblewrap shell that is thrown away.
+
+Attacks work there: the shell keeps them from this machine, and looks for their effects inside.
+It has the machine's file system read-only, folders for temporary files of its own, no network but
+its own loopback, no other processes, and the rights of an ordinary user.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.attack.programs import Attack, AttackError
+from benchmarks.attack.results import Result
+from benchmarks.sandbox.worker import codec
+from domino.records import Problem
+
+_ROOT = Path(__file__).parents[2]
+_TIMEOUT_S = 120.0
+_SCRATCH_BYTES = 256 << 20
+_ORDINARY_USER = "1000"
+_EXHAUSTS = "it would take this machine's {}, which the shell does not limit"
+SKIPPED: Mapping[str, str] = {
+    "fork_bomb": _EXHAUSTS.format("processes"),
+    "memory_bit_by_bit": _EXHAUSTS.format("memory"),
+    "huge_int": _EXHAUSTS.format("memory"),
+    "huge_text": _EXHAUSTS.format("memory"),
+    "endless_printing": _EXHAUSTS.format("memory"),
+    "endless_output": "evalplus never reads an iterator, and nothing else would end it",
+    "kernel_settings": "it would change this machine's settings where this is run by root",
+    "host_name": "the shell has a host name of its own",
+    "name_server": "the shell has no network",
+    "find_interfaces": "the shell has no network",
+    "devices": "the shell has devices of its own",
+    "keyring": "the kernel's keyring is not the shell's own",
+}
+"""Attacks by name that are not tried on a peer, and why."""
+
+
+def attack_evalplus(
+    attacks: Sequence[Attack],
+    problem: Problem,
+    *,
+    on_done: Callable[[Result], None] = lambda result: None,
+) -> list[Result]:
+    """Run every attack through evalplus's `untrusted_check`, but those of SKIPPED.
+
+    Raises:
+        AttackError: there is no bubblewrap to make the shell with, or it does not work here.
+    """
+    bubblewrap = shutil.which("bwrap")
+    if bubblewrap is None:
+        raise AttackError(
+            "--peers runs attacks where they work, and needs bubblewrap to keep them from this "
+            "machine: apt-get install bubblewrap"
+        )
+    results = []
+    for attack in attacks:
+        if attack.name in SKIPPED:
+            results.append(Result(attack=attack, skipped=SKIPPED[attack.name]))
+        else:
+            results.append(_attack(attack, problem, bubblewrap))
+        on_done(results[-1])
+    return results
+
+
+def _attack(attack: Attack, problem: Problem, bubblewrap: str) -> Result:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "job.json").write_text(json.dumps(_job(attack, problem)))
+        process = subprocess.Popen(
+            _shell(bubblewrap, folder),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        try:
+            _, errors = process.communicate(timeout=_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            hung = "the evaluator hung"
+            return Result(attack=attack, outcome=hung, effects=(hung,))
+        return _result(attack, Path(folder), errors.decode(errors="replace"))
+
+
+def _job(attack: Attack, problem: Problem) -> dict[str, Any]:
+    return {
+        "kind": attack.kind,
+        "name": attack.name,
+        "code": attack.code,
+        "dataset": problem.meta.get("dataset", "humaneval"),
+        "problem": {**json.loads(problem.to_json()), "base_inputs": [], "plus_inputs": []},
+        "inputs": codec.encode([*problem.base_inputs, *problem.plus_inputs]),
+    }
+
+
+def _result(attack: Attack, folder: Path, errors: str) -> Result:
+    answer = folder / "answer.json"
+    if answer.exists():
+        told = json.loads(answer.read_text())
+        effects = tuple(told["effects"])
+        return Result(
+            attack=attack,
+            passed=told["status"] == "pass",
+            outcome=told["status"],
+            effects=effects,
+        )
+    if not (folder / "began").exists():
+        last = (errors.strip().splitlines() or ["no message"])[-1]
+        raise AttackError(f"the shell for evalplus's evaluator does not work here: {last[:300]}")
+    ended = "the evaluator was ended"
+    return Result(attack=attack, outcome=ended, effects=(ended,))
+
+
+def _shell(bubblewrap: str, folder: str) -> list[str]:
+    command = [bubblewrap, "--unshare-all", "--die-with-parent", "--cap-drop", "ALL"]
+    command += ["--uid", _ORDINARY_USER, "--gid", _ORDINARY_USER, "--ro-bind", "/", "/"]
+    for place in ("/tmp", "/var/tmp"):
+        command += ["--size", str(_SCRATCH_BYTES), "--tmpfs", place]
+    command += ["--dev", "/dev", "--proc", "/proc", "--bind", folder, "/tmp/job"]
+    command += ["--dir", "/tmp/work", "--chdir", "/tmp/work", "--clearenv"]
+    # A folder for modules that can be written to, as a user's environment can.
+    command += ["--dir", "/var/tmp/site"]
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": "/tmp/work",
+        "PYTHONPATH": f"{_ROOT}:/var/tmp/site",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    for name, value in environment.items():
+        command += ["--setenv", name, value]
+    return [*command, "--", sys.executable, "-m", "benchmarks.attack.peer_shell", "/tmp/job"]

