@@ -257,7 +257,8 @@ def test_the_dashboard_shows_run_table_and_figure_in_a_browser(
     table = look("/artifacts/pass_at_1.json", "--dump-dom")
     assert all(row.method in table for row in report.rows)
     figure = look("/artifacts/report/figures/pass_at_1.png", "--dump-dom")
-    assert 'src="blob:' in figure or "pass_at_1.png" in figure
+    assert "<img" in figure
+    assert "pass_at_1.png" in figure
     shot = tmp_path / "dashboard.png"
     look("", f"--screenshot={shot}")
     assert shot.read_bytes().startswith(b"\x89PNG")
