@@ -17,6 +17,7 @@ from benchmarks.fields import ConfigError, closest
 from benchmarks.methods import METHODS, is_plug_in
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.stages.decontaminate import DecontaminateConfig
+from benchmarks.stages.embed import EmbedConfig
 from benchmarks.stages.evaluate import EvaluateConfig
 from benchmarks.stages.filter_config import FilterConfig
 from benchmarks.stages.finetune import FinetuneConfig
@@ -55,6 +56,7 @@ class RunConfig:
         decontaminate: what counts as a repeated task.
         finetune: the recipe, the same for every method.
         evaluate: how the problems are tried.
+        embed: what measures of the data are computed on; no score depends on it.
         sandbox: limits for untrusted programs.
         output: directory of all stored stages.
         tracking_uri: MLflow's address; null takes MLFLOW_TRACKING_URI, or a local database.
@@ -79,6 +81,7 @@ class RunConfig:
     decontaminate: DecontaminateConfig = field(default_factory=DecontaminateConfig)
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    embed: EmbedConfig = field(default_factory=EmbedConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     output: Path = Path("runs")
     tracking_uri: str | None = None

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from benchmarks.describing import describe_rows, description_steps, keep_domain
 from benchmarks.events import RecordingDisplay
 from benchmarks.fields import ConfigError, update
 from benchmarks.interruption import Interruption
+from benchmarks.manifest import describe_invocation, write_invocation
 from benchmarks.methods import is_plug_in, load_method
+from benchmarks.models import resolve_model
 from benchmarks.pipeline import Pipeline, open_pipeline
 from benchmarks.progress import Display, make_display
 from benchmarks.report.comparisons import compare
@@ -91,18 +95,27 @@ def _run(
         reused.append(was_complete)
         tracker.log_stage(stage, reused=was_complete)
 
+    def on_described(row: Row | FailedRow | None, stage: Stage, was_complete: bool) -> None:
+        reused.append(was_complete)
+        tracker.log_description(None if row is None else (row.method, row.seed), stage)
+
     interruption = Interruption()
     pipeline = open_pipeline(
-        config, display=display, steps=step_count(config), on_stage=on_stage,
-        make_engine=make_engine, between=interruption.check,
+        config, display=display, steps=step_count(config) + description_steps(config),
+        on_stage=on_stage, make_engine=make_engine, between=interruption.check,
     )  # fmt: skip
     check_before_work(pipeline)
     display.begin(_about(config))
     with interruption.listening(), tracker.invocation(pipeline):
+        kept = keep_domain(pipeline)
         rows = run_rows(
             pipeline, on_row=tracker.begin_row, on_failure=_announcing(display, tracker)
         )
+        found = describe_rows(pipeline, kept, rows, on_stage=on_described)
         report = _report(pipeline, rows, time.monotonic() - began, reused)
+        invocation = describe_invocation(config, report.about, found, rows, report.facts)
+        write_invocation(invocation, config.output)
+        report = replace(report, name=invocation.name)
         tracker.log_report(report)
     return report, tracker.where()
 
@@ -144,6 +157,8 @@ def check_before_work(pipeline: Pipeline) -> None:
             method_class: Any = load_method(method)
             update(method_class.config_class(), options, prefix=f"method_options.{method}.")
     respond.check(respond_config(config, config.methods[0]), pipeline.references)
+    if config.embed.model is not None:
+        resolve_model(config.embed.model)
     if config.output.exists() and not config.output.is_dir():
         raise ConfigError(f"output {config.output} is a file: give a directory")
 
@@ -172,6 +187,7 @@ def _report(
         "model_digest": pipeline.model_digest,
         "responder": config.responder,
         "references": len(pipeline.references),
+        "references_digest": pipeline.references_digest,
         "seeds": list(config.seeds),
         "pairs": config.pairs,
         "draws": config.draws,

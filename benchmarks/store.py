@@ -86,6 +86,29 @@ class Store:
         path = self.root / "stages" / f"{name}-{address[:16]}"
         return Stage(name=name, address=address, path=path, origin=origin, between=self.between)
 
+    def stored(self, directory: str) -> Stage:
+        """Return a finished stage by the name of its directory, whatever made it.
+
+        Raises:
+            StoreError: there is no such stage, it is not finished, or it is damaged.
+        """
+        path = self.root / "stages" / directory
+        try:
+            manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+            origin = {name: manifest[name] for name in ("config", "inputs", "code")}
+            stage = Stage(
+                name=manifest["name"], address=manifest["address"], path=path, origin=origin
+            )
+        except OSError as error:
+            raise StoreError(
+                f"{path} holds no finished stage ({error.strerror}): type the run's command again"
+            ) from error
+        except (ValueError, TypeError, KeyError) as error:
+            raise StoreError(f"{path / MANIFEST} is no manifest ({error!r}): run again") from error
+        if not stage.complete:
+            raise StoreError(f"{path} is not finished: type the run's command again")
+        return stage
+
 
 class Stage:
     """One directory of the store. Records go in by `append`; `finish` makes it whole."""
@@ -140,6 +163,22 @@ class Stage:
     def seconds(self) -> float:
         """Seconds of work that the finished stage took, interrupted attempts included."""
         return float(self._finished()["seconds"])
+
+    @property
+    def finished(self) -> str:
+        """When the stage was finished: UTC, ISO 8601, to the second."""
+        return str(self._finished()["finished"])
+
+    @property
+    def code(self) -> str:
+        """The version of the code that made the stage."""
+        return str(self._origin["code"])
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """What the stage was made with, as plain data."""
+        config: Mapping[str, Any] = self._origin["config"]
+        return config
 
     @property
     def digests(self) -> Mapping[str, str]:

@@ -66,6 +66,7 @@ class Tracker:
         self._warn = warn
         self._parent: str | None = None
         self._child: str | None = None
+        self._children: dict[tuple[str, int], str] = {}
         self._experiment = ""
         self._inputs: list[Any] = []
         self._params: dict[str, str] = {}
@@ -143,6 +144,7 @@ class Tracker:
         tags = {**process_tags(), "mlflow.parentRunId": str(self._parent)}
         run = self._client.create_run(self._experiment, run_name=f"{method} seed {seed}", tags=tags)
         self._child = run.info.run_id
+        self._children[method, seed] = run.info.run_id
         self._log(self._child, params={**self._params, "method": method, "seed": str(seed)})
 
     @guarded
@@ -167,6 +169,16 @@ class Tracker:
         if not reused:  # what is reused comes in one request with the next stage, or the row's end
             self._flush()
         self._log_files(self._open_run, stage)
+
+    @guarded
+    def log_description(self, row: tuple[str, int] | None, stage: Stage) -> None:
+        """Log what a row's data is like to the row, which has ended; the domain's to the parent."""
+        self._end_child("FINISHED")
+        run = str(self._parent) if row is None else self._children[row]
+        values = {f"{stage.name}/{name}": value for name, value in numbers(stage.summary).items()}
+        values[f"seconds/{stage.name}"] = stage.seconds
+        points = [(name, value, 0) for name, value in values.items()]
+        self._log(run, metrics=points, tags={f"stage.{stage.name}": stage.address})
 
     @guarded
     def log_report(self, report: Report) -> None:

@@ -68,12 +68,18 @@ class Comparisons:
         return [_sentence(m, [pair for pair in self.pairs if pair.first == m]) for m in methods]
 
     def note(self) -> str:
-        """Return how the pairs were compared, in one line."""
+        """Return how the pairs were compared and what that can find, in one line."""
+        return f"{self.how()} {self.power()}"
+
+    def how(self) -> str:
+        """Return how the pairs were compared."""
         tests = " and ".join(sorted({_TESTS[pair.difference.test] for pair in self.pairs}))
-        return (
-            f"Pairs by problem: {tests}, Holm over {len(self.pairs)} pairs at 5 %. A true "
-            f"difference of {100 * self.detectable:.1f} points would be found in 80 % of such runs."
-        )
+        return f"Pairs by problem: {tests}, Holm over {len(self.pairs)} pairs at 5 %."
+
+    def power(self) -> str:
+        """Return the smallest difference that the design is likely to find."""
+        points = 100 * self.detectable
+        return f"A true difference of {points:.1f} points would be found in 80 % of such runs."
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the pairs as plain data."""
@@ -96,13 +102,14 @@ class Comparisons:
 def compare(rows: Iterable[Row]) -> Comparisons | None:
     """Compare every two methods that ran with all seeds; None where there are no two.
 
-    The problems and the order of seeds are the same in every row of a run.
+    All seeds are those of the first method that has the most. The problems are the same in every
+    row.
     """
     by_method: dict[str, list[Row]] = {}
     for row in rows:
         by_method.setdefault(row.method, []).append(row)
-    seeds = max(map(len, by_method.values()), default=0)
-    tables = {m: pass_at_1_table(found) for m, found in by_method.items() if len(found) == seeds}
+    seeds = max((_seeds(found) for found in by_method.values()), key=len, default=[])
+    tables = {m: pass_at_1_table(found) for m, found in by_method.items() if _seeds(found) == seeds}
     if len(tables) < 2:
         return None
     names = list(tables)
@@ -118,6 +125,10 @@ def compare(rows: Iterable[Row]) -> Comparisons | None:
         for (first, second), (verdict, p) in verdicts(differences).items()
     )
     return Comparisons(pairs=pairs, detectable=_detectable(list(tables.values())))
+
+
+def _seeds(rows: Sequence[Row]) -> list[int]:
+    return sorted(row.seed for row in rows)
 
 
 def _detectable(tables: Sequence[NDArray[np.float64]]) -> float:

@@ -35,6 +35,7 @@ class Report:
         rows: one for each method.
         facts: exact counts over synthetic pairs, where the suite's universe is known.
         comparisons: every two methods, paired by problem; None where there are no two.
+        name: of the invocation, under which `benchmarks.report` finds it; "" where it has none.
         stored: where the stages are.
         seconds: wall seconds of this invocation.
         reused: stages that were complete already, of `stages`.
@@ -49,6 +50,7 @@ class Report:
     reused: int
     stages: int
     comparisons: Comparisons | None = None
+    name: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data; this is what `--json` writes.
@@ -56,7 +58,7 @@ class Report:
         `version` (of this form), `about`, `methods` (fields of MethodRow; every score has metric,
         value, low, high, problems, samples, seeds; `funnel` has the fields of Funnel), `facts`
         (fields of FactRow), `comparisons` (first minus second, with interval, p and verdict),
-        `stored`, `seconds`, `stages`, `reused`.
+        `name` (of the invocation), `stored`, `seconds`, `stages`, `reused`.
         """
         return {
             "version": JSON_VERSION,
@@ -64,6 +66,7 @@ class Report:
             "methods": [row.to_dict() for row in self.rows],
             "facts": [dataclasses.asdict(row) for row in self.facts],
             "comparisons": self.comparisons.to_dicts() if self.comparisons else [],
+            "name": self.name,
             "stored": str(self.stored),
             "seconds": round(self.seconds, 1),
             "stages": self.stages,
@@ -221,11 +224,28 @@ def footnotes(report: Report) -> list[str]:
         f"digest {about['suite_digest'][:12]}; "
         f"model {about['model']}, digest {about['model_digest'][:12]}.",
         f"Timeouts run again, alone, before they counted: {_retried(report)}.",
-        *_remarks(report),
+        *remarks(report.rows, report.about),
         f"{report.stages} stages in {report.seconds:.0f} s, {report.reused} of them reused"
         + ("; nothing recomputed." if report.reused == report.stages else "."),
-        f"Stored in {report.stored}",
+        f"Stored in {report.stored}" + (f" as {report.name}" if report.name else ""),
     ]
+
+
+def remarks(rows: Sequence[MethodRow], about: Mapping[str, Any]) -> list[str]:
+    """Return what a reader might otherwise take for something else."""
+    found = [f"FAILED {row.method}, {words}" for row in rows for words in failure_words(row)]
+    if found:
+        found.append("Failed rows are tried again by the same command; all others are finished.")
+    for row in rows:
+        found += _remarks_on(row, int(about["pairs"]))
+    scored = [row for row in rows if row.scores]
+    if scored and all(row.scores[0].value == 0 for row in scored):
+        problems = scored[0].scores[0].problems
+        found.append(
+            f"The backbone solves none of the {problems} problems, with or without fine-tuning: "
+            "this table compares nothing."
+        )
+    return found
 
 
 def _one_seed(report: Report) -> bool:
@@ -239,25 +259,6 @@ def _retried(report: Report) -> int:
 def failure_words(row: MethodRow) -> list[str]:
     """Return why a method could not be scored, one line for each seed."""
     return [f"seed {f.seed} failed in {f.stage}: {f.reason}" for f in row.failures]
-
-
-def _remarks(report: Report) -> list[str]:
-    """Return what a reader might otherwise take for something else."""
-    remarks = [
-        f"FAILED {row.method}, {words}" for row in report.rows for words in failure_words(row)
-    ]
-    if report.failed:
-        remarks.append("Failed rows are tried again by the same command; all others are finished.")
-    for row in report.rows:
-        remarks += _remarks_on(row, int(report.about["pairs"]))
-    scored = [row for row in report.rows if row.scores]
-    if scored and all(row.scores[0].value == 0 for row in scored):
-        problems = scored[0].scores[0].problems
-        remarks.append(
-            f"The backbone solves none of the {problems} problems, with or without fine-tuning: "
-            "this table compares nothing."
-        )
-    return remarks
 
 
 def _remarks_on(row: MethodRow, pairs: int) -> list[str]:

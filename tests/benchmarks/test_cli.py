@@ -34,7 +34,7 @@ OPTIONS = """
 --finetune.warmup_share --finetune.steps --finetune.batch_size --finetune.micro_batch_size
 --finetune.max_tokens --finetune.max_grad_norm --finetune.gradient_checkpointing
 --evaluate.samples --evaluate.temperature --evaluate.top_p --evaluate.max_new_tokens --evaluate.ks
---evaluate.split
+--evaluate.split --embed.model --embed.texts
 --sandbox.timeout_s --sandbox.input_timeout_s --sandbox.timeout_factor --sandbox.load_timeout_s
 --sandbox.wall_factor
 --sandbox.memory_mib --sandbox.processes --sandbox.file_mib --sandbox.output_mib --sandbox.workers

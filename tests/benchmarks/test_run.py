@@ -83,7 +83,7 @@ def test_the_table_says_what_happened(whole: Whole) -> None:
     score = counting.scores[0]
     assert (score.problems, score.samples, score.seeds) == (3, 1, (0, 1))
     assert 0 < score.low < score.value == score.high == 1
-    assert report.stages == 1 + 3 * 2 * 7
+    assert report.stages == 1 + 3 * 2 * 7 + 3 + 3 * 2 * 2, "the suite's, the rows', descriptions"
 
 
 def test_what_comes_in_is_kept_or_dropped_in_every_stage(whole: Whole) -> None:

@@ -154,8 +154,8 @@ def test_the_json_has_every_field_of_every_row(tmp_path: Path) -> None:
     write_json(made, tmp_path / "table.json")
     values = json.loads((tmp_path / "table.json").read_text())
     assert set(values) == {
-        "version", "about", "methods", "facts", "comparisons", "stored", "seconds", "stages",
-        "reused",
+        "version", "about", "methods", "facts", "comparisons", "name", "stored", "seconds",
+        "stages", "reused",
     }  # fmt: skip
     (row,) = values["methods"]
     assert set(row) == {field.name for field in dataclasses.fields(MethodRow)}

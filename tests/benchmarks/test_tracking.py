@@ -144,6 +144,9 @@ def test_counts_scores_and_times_of_every_stage_are_metrics(logged: Logged) -> N
     assert all(metrics[f"seconds/{stage}"] > 0 for stage in stages)
     assert all(len(run.data.tags[f"stage.{stage}"]) == 64 for stage in stages)
     assert run.data.tags["reused.evaluate"] == "true"
+    assert metrics["describe/references.memorisation.exact"] == 0.0
+    assert metrics["describe/n"] == 10
+    assert len(run.data.tags["stage.describe"]) == 64
     whole_run = client.get_run(parent).data.metrics
     assert whole_run["counting/pass_at_1"] == report.rows[2].scores[0].value
     assert whole_run["gold/failures"] == 0

@@ -176,7 +176,7 @@ def context(suite: Suite | None = None, script: Any = answer, **changes: Any) ->
     engine = ScriptedEngine(script)
     return StageContext(
         suite=suite or SmallSuite(),
-        model="scripted",
+        model=changes.pop("model", "scripted"),
         seed=changes.pop("seed", 0),
         sandbox=SandboxConfig(),
         make_engine=lambda model, adapter: engine,

@@ -1,0 +1,55 @@
+"""`python -m benchmarks.report RUN...`: one page, tables and figures out of stored runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.cli import Parser, exit_code, prepare_process
+
+PROGRAM = "python -m benchmarks.report"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code."""
+    return exit_code("benchmarks.report", lambda: _main(arguments))
+
+
+def _main(arguments: Sequence[str]) -> int:
+    given = _parser().parse_args(arguments)
+    from benchmarks.report.page import make_report  # after --help and wrong options
+    from benchmarks.report.stored import read_run
+    from benchmarks.report.together import together
+
+    runs = together([read_run(name, given.output) for name in given.run], force=given.force)
+    folder = given.to or given.output / "reports" / "+".join(run.name for run in runs.runs)
+    print(make_report(runs).write(folder))
+    return 0
+
+
+def _parser() -> Parser:
+    parser = Parser(prog=PROGRAM, description=__doc__, allow_abbrev=False)
+    parser.add_argument(
+        "run", nargs="+", metavar="RUN",
+        help="a name that benchmarks.run printed (or its beginning), the file that holds it, or a "
+        "directory of runs that holds one; several are compared",
+    )  # fmt: skip
+    parser.add_argument(
+        "--output", type=Path, default=Path("runs"), metavar="DIR",
+        help="the directory of runs in which names are looked for (default: runs)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--to", type=Path, metavar="DIR",
+        help="where the report is written (default: reports/NAME in the directory of runs)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--force", action="store_true",
+        help="show runs of different datasets or versions side by side, labelled as such",
+    )  # fmt: skip
+    return parser
+
+
+if __name__ == "__main__":
+    prepare_process()
+    sys.exit(main(sys.argv[1:]))

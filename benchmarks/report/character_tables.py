@@ -1,0 +1,106 @@
+"""The tables that say what each method's data is like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from benchmarks.report.character import COPIES, OWN, SUPPORT, Measure
+from benchmarks.report.display import NONE, DisplayTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from benchmarks.report.frames import Frames
+
+Column = tuple[str, str, Measure]
+"""(heading, group that the measure is taken against, measure)."""
+
+_MEANS = (
+    "n is instructions × seeds; values are means over seeds, each of n instructions that were "
+    "drawn, before any filter. A dash: too few texts for the measure."
+)
+_SUPPORT_NOTE = (
+    "Precision and density: how the instructions lie among the {group}; recall and coverage: how "
+    "much of the {group} they reach. Classifier: accuracy of telling both apart, 0.5 where they "
+    "are alike; MMD²: around 0 where they are alike."
+)
+
+
+def character_tables(frames: Frames) -> list[DisplayTable]:
+    """Return what the data is like: copies, diversity, support, and which estimate to trust."""
+    shown = [measure for measure in SUPPORT if not measure.label.endswith(" p")]
+    copied = [(f"{m.label} ({group})", group, m) for group in ("references", "problems")
+              for m in COPIES[:3]]  # fmt: skip
+    supports = [
+        _table(
+            frames, f"support_{group}", f"Against the {group}, by embeddings",
+            [(m.label, group, m) for m in shown], _SUPPORT_NOTE.format(group=group),
+        )
+        for group in ("references", "problems")
+    ]  # fmt: skip
+    return [
+        _table(
+            frames, "copies", "What the instructions repeat", copied,
+            f"{_MEANS} Near copies share 70 % of their runs of three words; the longest run is of "
+            "words in a row that another text has too.",
+        ),
+        _table(
+            frames, "diversity", "How the instructions differ from one another",
+            [(m.label, "", m) for m in OWN],
+            "Higher is more diverse, but for self-BLEU and compression. All depend on n: compare "
+            "sets of one size. Distinct tasks are of all draws.",
+        ),
+        *supports,
+        _correlations(frames),
+    ]  # fmt: skip
+
+
+def _table(
+    frames: Frames, name: str, title: str, columns: Sequence[Column], note: str
+) -> DisplayTable:
+    character = frames.character
+    means = character.groupby(["method", "against", "measure"])["value"].mean().to_dict()
+    rows = []
+    for method in dict.fromkeys(character["method"]):
+        cells = [_cell(means, method, column) for column in columns]
+        if any(cell != NONE for cell in cells):
+            rows.append((method, _sizes(character[character["method"] == method]), *cells))
+    headings = ("method", "n", *(heading for heading, _, _ in columns))
+    return DisplayTable(name=name, title=title, columns=headings, rows=tuple(rows), note=note)
+
+
+def _cell(means: Mapping[tuple[str, str, str], float], method: str, column: Column) -> str:
+    _, against, measure = column
+    value = means.get((method, against, measure.label))
+    return NONE if value is None else measure.form.format(value)
+
+
+def _sizes(lines: pd.DataFrame) -> str:
+    """Return how many instructions were described, and with how many seeds."""
+    sizes = sorted(set(lines["n"]))
+    n = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
+    return f"{n} × {max(1, lines['seed'].nunique())}"
+
+
+def _correlations(frames: Frames) -> DisplayTable:
+    return DisplayTable(
+        name="correlations",
+        title="Which estimate to trust: rank correlation with the exact oracle",
+        columns=("estimate", "oracle", "rank correlation", "methods"),
+        rows=tuple(
+            (
+                line.estimate,
+                line.oracle.replace("_", " "),
+                NONE if line.rho != line.rho else f"{line.rho:+.2f}",
+                str(line.methods),
+            )
+            for line in frames.correlations.itertuples()
+        ),
+        note=(
+            "Spearman's, over methods, each the mean of its seeds. +1: the estimate ranks the "
+            "methods as the oracle does (measures that fall as the oracle rises are turned round). "
+            "With few methods a large one comes by chance. A dash: fewer than three methods, or "
+            "no differences."
+        ),
+    )

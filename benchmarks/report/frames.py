@@ -1,0 +1,257 @@
+"""The records of a run as tidy pandas frames, a meaning for every column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.report.character import character_lines, correlation_lines
+from benchmarks.report.stored import facts_of, read_run
+from benchmarks.report.together import Together, together
+from benchmarks.run import FailedRow
+from benchmarks.stages.evaluate import VERDICTS
+from benchmarks.stages.sieve import DROPPED, KEPT
+from benchmarks.stages.synthesize import SYNTHETIC
+from domino.records import Dropped, Synthetic, Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from benchmarks.report.rows import MethodRow
+    from benchmarks.run import Row
+
+TRAINED = "fine-tuned on"
+"""The fate of a sample that no stage dropped."""
+
+COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "scores": {
+        "method": "method, with the run's label where there are several runs",
+        "metric": "pass@k on base and plus inputs, or base pass@k on base inputs alone",
+        "value": "estimate in [0, 1]; missing where every seed failed",
+        "low": "lower end of the 95 % interval",
+        "high": "upper end of the 95 % interval",
+        "problems": "problems",
+        "samples": "programs for each problem",
+        "seeds": "seeds that were scored",
+        "missing": "seeds that were not, separated by commas",
+        "failure": "why not",
+    },
+    "verdicts": {
+        "first": "the method that `verdict` is about",
+        "second": "the method that it is compared with",
+        "difference": "Pass@1 of first minus second, in [-1, 1]",
+        "low": "lower end of the 95 % interval",
+        "high": "upper end of the 95 % interval",
+        "test": "mcnemar (exact) or bootstrap",
+        "p": "of no difference",
+        "p_holm": "the same, corrected by Holm over all pairs",
+        "verdict": "better, worse, or not distinguishable, at 5 %",
+    },
+    "programs": {
+        "method": "method, with the run's label where there are several runs",
+        "seed": "seed of the whole pipeline",
+        "problem": "id of the problem",
+        "program": "id of the program",
+        "base": "outcome on base inputs",
+        "plus": "outcome on base and plus inputs",
+        "passed": "whether it passed both",
+    },
+    "funnel": {
+        "method": "method, with the run's label where there are several runs",
+        "step": "step of the pipeline, in order",
+        "incoming": "records that the step took in, all seeds together",
+        "kept": "records that it kept",
+        "dropped": "records that it dropped",
+        "reasons": "count and reason of the drops, the largest first",
+    },
+    "samples": {
+        "method": "method, with the run's label where there are several runs",
+        "seed": "seed of the whole pipeline",
+        "id": "id of the record, unique for a method and seed",
+        "instruction": "the instruction that the method made",
+        "response": "the response that it was given, where it came so far",
+        "fate": f"{TRAINED!r}, or the reason for which it was dropped",
+    },
+    "costs": {
+        "method": "method, with the run's label where there are several runs",
+        "seed": "seed of the whole pipeline",
+        "stage": "stage of the pipeline, in order",
+        "seconds": "seconds of work that the stage took; a shared stage counts in every row",
+        "tokens": "tokens that the stage generated",
+    },
+    "facts": {
+        "method": "method, with the run's label where there are several runs",
+        "fact": "what the suite's oracle counts, over drawn instructions or kept pairs",
+        "share": "share for which it holds, in [0, 1]",
+    },
+    "character": {
+        "method": "method, or the references, with the run's label where there are several runs",
+        "seed": "seed of the whole pipeline; missing for the references",
+        "against": "references or problems; empty for a measure of the instructions alone",
+        "measure": "name of the measure; of an exact count, 'oracle: ' and its name",
+        "value": "its value; copies and oracles are shares in [0, 1]",
+        "n": "instructions that were described",
+    },
+    "correlations": {
+        "oracle": "what the suite's oracle counts",
+        "estimate": "the measure that stands for it where no oracle is",
+        "rho": "Spearman's rank correlation over methods; 1 ranks them as the oracle does; missing "
+        "where there are fewer than three methods or all are equal",
+        "methods": "methods that have both",
+    },
+}
+"""What each column means, by frame."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Frames:
+    """A run's records; `COLUMNS` says what each column means.
+
+    Attributes:
+        scores: a line for each method and metric.
+        verdicts: a line for each pair of methods.
+        programs: a line for each program that was tried.
+        funnel: a line for each method and step.
+        samples: a line for each synthetic record that a method drew.
+        costs: a line for each method, seed and stage.
+        facts: a line for each method and fact; empty where the suite's universe is not known.
+        character: a line for each method, seed and measure of what its instructions are like.
+        correlations: a line for each oracle and estimate; empty likewise.
+    """
+
+    scores: pd.DataFrame
+    verdicts: pd.DataFrame
+    programs: pd.DataFrame
+    funnel: pd.DataFrame
+    samples: pd.DataFrame
+    costs: pd.DataFrame
+    facts: pd.DataFrame
+    character: pd.DataFrame
+    correlations: pd.DataFrame
+
+    def items(self) -> list[tuple[str, pd.DataFrame]]:
+        """Return the frames by name."""
+        return [(field.name, getattr(self, field.name)) for field in fields(self)]
+
+
+def load(
+    run: str | Path, *more: str | Path, output: Path = Path("runs"), force: bool = False
+) -> Frames:
+    """Return the frames of a stored run, or of several that may be compared.
+
+    Args:
+        run: a name that `benchmarks.run` printed, the file that holds it, or a directory of runs
+            that holds one.
+        more: further runs.
+        output: the directory of runs in which names are looked for.
+        force: take runs that differ in their dataset or versions.
+
+    Raises:
+        ConfigError: no run has this name, or runs differ.
+        StoreError: a stage is missing or damaged.
+    """
+    return frames(together([read_run(name, output) for name in (run, *more)], force=force))
+
+
+def frames(runs: Together) -> Frames:
+    """Return the frames of runs."""
+    rows = [row for run in runs.runs for row in run.shown_rows()]
+    character = _frame("character", (line for run in runs.runs for line in character_lines(run)))
+    return Frames(
+        scores=_frame("scores", _scores(runs.method_rows())),
+        verdicts=_frame("verdicts", _verdicts(runs)),
+        programs=_frame("programs", _each(rows, _programs)),
+        funnel=_frame("funnel", _funnel(runs.method_rows())),
+        samples=_frame("samples", _each(rows, _samples)),
+        costs=_frame("costs", _each(rows, _costs)),
+        facts=_frame("facts", _facts(runs)),
+        character=character,
+        correlations=_frame("correlations", correlation_lines(character)),
+    )
+
+
+def _frame(name: str, lines: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(list(lines), columns=list(COLUMNS[name]))
+
+
+def _each(
+    rows: Sequence[Row | FailedRow],
+    lines: Callable[[Row | FailedRow], Iterable[Mapping[str, Any]]],
+) -> Iterable[Mapping[str, Any]]:
+    for row in rows:
+        for line in lines(row):
+            yield {"method": row.method, "seed": row.seed, **line}
+
+
+def _scores(rows: Sequence[MethodRow]) -> Iterable[Mapping[str, Any]]:
+    for row in rows:
+        lost = {
+            "missing": ", ".join(str(failure.seed) for failure in row.failures),
+            "failure": "; ".join(f"{failure.stage}: {failure.reason}" for failure in row.failures),
+        }
+        if not row.scores:
+            yield {"method": row.method, "metric": "pass@1", "seeds": 0, **lost}
+        for score in (*row.scores, *row.base_scores):
+            yield {
+                "method": row.method, "metric": score.metric, "value": score.value,
+                "low": score.low, "high": score.high, "problems": score.problems,
+                "samples": score.samples, "seeds": len(score.seeds), **lost,
+            }  # fmt: skip
+
+
+def _verdicts(runs: Together) -> Iterable[Mapping[str, Any]]:
+    for found in runs.comparisons():
+        yield from found.to_dicts()
+
+
+def _programs(row: Row | FailedRow) -> Iterable[Mapping[str, Any]]:
+    if isinstance(row, FailedRow):
+        return
+    for verdict in row.evaluated.read(VERDICTS, Verdict):
+        yield {
+            "problem": verdict.problem_id, "program": verdict.program_id,
+            "base": str(verdict.base), "plus": str(verdict.plus), "passed": verdict.passed,
+        }  # fmt: skip
+
+
+def _funnel(rows: Sequence[MethodRow]) -> Iterable[Mapping[str, Any]]:
+    for row in rows:
+        for step in row.funnel.steps:
+            reasons = ", ".join(f"{count} {reason}" for reason, count in step.dropped.items())
+            yield {
+                "method": row.method, "step": step.name, "incoming": step.incoming,
+                "kept": step.kept, "dropped": sum(step.dropped.values()), "reasons": reasons,
+            }  # fmt: skip
+
+
+def _samples(row: Row | FailedRow) -> Iterable[Mapping[str, Any]]:
+    dropped = {d.id: d.reason for stage in row.stages for d in stage.read(DROPPED, Dropped)}
+    answered = {
+        record.id: record.response for stage in row.stages for record in stage.read(KEPT, Synthetic)
+    }
+    fate = f"row failed in {row.stage}" if isinstance(row, FailedRow) else TRAINED
+    for stage in row.stages:
+        for record in stage.read(SYNTHETIC, Synthetic):
+            yield {
+                "id": record.id,
+                "instruction": record.instruction,
+                "response": answered.get(record.id, record.response),
+                "fate": dropped.get(record.id, fate),
+            }
+
+
+def _costs(row: Row | FailedRow) -> Iterable[Mapping[str, Any]]:
+    for stage in row.stages:
+        tokens = int(stage.summary.get("tokens", 0))
+        yield {"stage": stage.name, "seconds": stage.seconds, "tokens": tokens}
+
+
+def _facts(runs: Together) -> Iterable[Mapping[str, Any]]:
+    for run in runs.runs:
+        for method, shares in facts_of(run).items():
+            for fact, share in shares.items():
+                yield {"method": method, "fact": fact, "share": share}

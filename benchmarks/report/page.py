@@ -1,0 +1,163 @@
+"""A report as one HTML page that needs nothing else, and as files of its tables and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.files import write_atomically, write_error
+from benchmarks.report.display import DisplayTable
+from benchmarks.report.figures import INK, DrawnFigure
+from benchmarks.report.frames import Frames, frames
+from benchmarks.report.maps import embedding_map
+from benchmarks.report.plots import pass_at_1, reference_fraction, support_growth
+from benchmarks.report.sentences import alike, beats, headline
+from benchmarks.report.side_by_side import closest
+from benchmarks.report.table import remarks, suite_words
+from benchmarks.report.tables import tables
+from benchmarks.tracking_values import flatten
+
+if TYPE_CHECKING:
+    from benchmarks.report.stored import StoredRun
+    from benchmarks.report.together import Together
+
+PAGE = "report.html"
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StaticReport:
+    """A report of stored runs, made and not yet written.
+
+    Attributes:
+        html: the page.
+        tables: its tables.
+        figures: its figures.
+        frames: the records behind them.
+    """
+
+    html: str
+    tables: tuple[DisplayTable, ...]
+    figures: tuple[DrawnFigure, ...]
+    frames: Frames
+
+    def write(self, folder: Path) -> Path:
+        """Write report.html, report.md, tables/ and figures/; return the page's path.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        try:
+            for name in ("tables", "figures"):
+                (folder / name).mkdir(parents=True, exist_ok=True)
+            for figure in self.figures:
+                (folder / "figures" / f"{figure.name}.png").write_bytes(figure.png)
+        except OSError as error:
+            raise write_error(folder, error) from error
+        for name, text in self._texts().items():
+            write_atomically(folder / name, text)
+        return folder / PAGE
+
+    def _texts(self) -> dict[str, str]:
+        made = {PAGE: self.html, "report.md": "\n".join(t.to_markdown() for t in self.tables)}
+        for table in self.tables:
+            made[f"tables/{table.name}.md"] = table.to_markdown()
+            made[f"tables/{table.name}.tex"] = table.to_latex()
+        for name, frame in self.frames.items():
+            made[f"tables/{name}.csv"] = frame.to_csv(index=False, lineterminator="\n")
+        return made | {f"figures/{figure.name}.svg": figure.svg for figure in self.figures}
+
+
+def make_report(runs: Together) -> StaticReport:
+    """Return the report of runs: the same records give the same bytes."""
+    own = frames(runs)
+    made = tuple(tables(runs, own))
+    drawn = tuple(figures(runs))
+    values = _values(runs, own, made, drawn)
+    return StaticReport(html=_render(values), tables=made, figures=drawn, frames=own)
+
+
+def figures(runs: Together) -> list[DrawnFigure]:
+    """Return the figures that these runs have something for."""
+    several = len(runs.runs) > 1
+    drawn = [pass_at_1(runs.method_rows()), reference_fraction(runs) if several else None]
+    for number, run in enumerate(runs.runs, 1):
+        suffix = f"_{number}" if several else ""
+        drawn += [
+            embedding_map(run, f"embedding_map{suffix}"), support_growth(run, f"growth{suffix}")
+        ]  # fmt: skip
+    return [figure for figure in drawn if figure is not None]
+
+
+def _render(values: Mapping[str, Any]) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
+    return environment.get_template("page.html").render({**values, "style": style})
+
+
+def _values(
+    runs: Together, own: Frames, made: Sequence[DisplayTable], drawn: Sequence[DrawnFigure]
+) -> dict[str, Any]:
+    first, rows, found = runs.runs[0].invocation, runs.method_rows(), runs.comparisons()
+    return {
+        "title": suite_words(first.about),
+        "about": first.about,
+        "headlines": [headline(one, rows) for one in found] or [headline(None, rows)],
+        "differences": runs.differences,
+        "beats": [line for one in found for line in beats(one)],
+        "alike": [line for one in found for line in alike(one)],
+        "notes": [one.how() for one in found],
+        "remarks": _remarks(runs),
+        "tables": {table.name: table for table in made},
+        "map_names": [f.name for f in drawn if f.name.startswith(("embedding_map", "growth"))],
+        "figures": {figure.name: {"shown": figure, "svg": inline(figure)} for figure in drawn},
+        "samples": _samples(runs, own),
+        "runs": [_run(run) for run in runs.runs],
+    }
+
+
+def inline(figure: DrawnFigure) -> str:
+    """Return a figure's SVG for a page: without the XML head, in the page's own ink."""
+    body = figure.svg[figure.svg.index("<svg") :]
+    return body.replace(INK, "currentColor")
+
+
+def _remarks(runs: Together) -> list[str]:
+    return [line for run in runs.runs for line in remarks(run.method_rows(), run.invocation.about)]
+
+
+def _samples(runs: Together, own: Frames) -> list[dict[str, Any]]:
+    shown = []
+    for run in runs.runs:
+        references = run.read_references()
+        for method in run.invocation.config["methods"]:
+            name = run.shown(method)
+            samples = own.samples[own.samples["method"] == name]
+            pairs = closest(references, samples)
+            if pairs:
+                shown.append({"method": name, "pairs": pairs, "drawn": len(samples)})
+    return shown
+
+
+def _run(run: StoredRun) -> dict[str, Any]:
+    invocation = run.invocation
+    return {
+        "name": run.name,
+        "label": run.label,
+        "finished": run.finished,
+        "settings": flatten(invocation.config),
+        "versions": dict(invocation.versions),
+        "digests": {
+            "suite": invocation.about["suite_digest"],
+            "model": invocation.about["model_digest"],
+            "references": invocation.about["references_digest"],
+            **{stage.path.name: stage.address for stage in run.stages},
+        },
+    }

@@ -1,0 +1,152 @@
+"""The figures of scores: Pass@1 by method, growth of support, Pass@k against references."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from benchmarks.report.figures import COLOURS, INK, DrawnFigure, draw
+from benchmarks.stages.describe import PROGRAMS_OF, ProgramKey
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from benchmarks.report.rows import MethodRow
+    from benchmarks.report.stored import StoredRun
+    from benchmarks.report.together import Together
+    from benchmarks.store import Stage
+    from domino.records import Score
+
+Points = Mapping[str, Mapping[str, Sequence[tuple[int, "Score"]]]]
+"""By metric and method: (references, score)."""
+
+
+def pass_at_1(rows: Sequence[MethodRow]) -> DrawnFigure | None:
+    """Return Pass@1 with its interval by method, in the order of the run; None without a score."""
+    scored = [row for row in rows if row.scores]
+    if not scored:
+        return None
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        for place, row in enumerate(rows):
+            _interval(axes, place, row)
+        axes.set_yticks(range(len(rows)), [row.method for row in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel("Pass@1, %, with 95 % interval")
+
+    words = "; ".join(f"{row.method} {100 * row.scores[0].value:.1f} %" for row in scored)
+    return draw(
+        "pass_at_1", "Pass@1 by method", f"Pass@1 by method: {words}.", paint,
+        inches=(7.0, 0.9 + 0.36 * len(rows)),
+    )  # fmt: skip
+
+
+def _interval(axes: Axes, place: int, row: MethodRow) -> None:
+    if not row.scores:
+        axes.text(0.01, place, "failed", va="center", transform=axes.get_yaxis_transform())
+        return
+    score = row.scores[0]
+    axes.plot(
+        [100 * score.low, 100 * score.high], [place, place], color=COLOURS[0], linewidth=2.5,
+        alpha=0.45, solid_capstyle="round",
+    )  # fmt: skip
+    axes.plot([100 * score.value], [place], "o", color=COLOURS[0], markersize=7)
+
+
+def support_growth(run: StoredRun, name: str) -> DrawnFigure | None:
+    """Return distinct tasks against draws by method, and how many the references are.
+
+    The curve of a method is the mean of its seeds. None where nothing was drawn.
+    """
+    curves: dict[str, list[list[int]]] = {}
+    for (method, _), described in run.described.items():
+        curves.setdefault(method, []).append(_growth(described.measures))
+    means = {method: _mean(own) for method, own in curves.items() if any(own)}
+    references = run.references.measures.summary["programs"]
+    if not means:
+        return None
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        for place, (method, curve) in enumerate(means.items()):
+            axes.plot(
+                range(1, len(curve) + 1), curve, label=run.shown(method),
+                color=COLOURS[place % len(COLOURS)],
+                linestyle=("-", "--")[place // len(COLOURS) % 2],
+            )  # fmt: skip
+        axes.axhline(references, color=INK, linestyle=":", linewidth=1.2, label="references")
+        axes.set(xlabel="instructions drawn", ylabel="distinct tasks among them", ylim=(0, None))
+        figure.legend(loc="outside right upper")
+
+    words = "; ".join(f"{m} {curve[-1]:.0f} of {len(curve)}" for m, curve in means.items())
+    return draw(
+        name, "Growth of support",
+        f"Distinct tasks among the instructions drawn: {words}; the references are {references}.",
+        paint, inches=(7.5, 3.8),
+    )  # fmt: skip
+
+
+def _growth(measures: Stage) -> list[int]:
+    """Return how many tasks there are among the first 1, 2, ... draws."""
+    seen: set[str] = set()
+    counts = []
+    for key in measures.read(PROGRAMS_OF, ProgramKey):
+        if key.key:
+            seen.add(key.key)
+        counts.append(len(seen))
+    return counts
+
+
+def _mean(curves: Sequence[Sequence[int]]) -> list[float]:
+    return [fmean(count for count in at if count is not None) for at in zip_longest(*curves)]
+
+
+def reference_fraction(runs: Together) -> DrawnFigure | None:
+    """Return every Pass@k against the references of several runs; None where they do not differ."""
+    points = _by_references(runs)
+    if len({run.invocation.about["references"] for run in runs.runs}) < 2 or not points:
+        return None
+
+    def paint(figure: Figure) -> None:
+        panels = figure.subplots(1, len(points), squeeze=False)[0]
+        for axes, (metric, methods) in zip(panels, points.items(), strict=True):
+            for place, (method, own) in enumerate(methods.items()):
+                _fraction_line(axes, own, method, COLOURS[place % len(COLOURS)])
+            axes.set(xlabel="references", ylabel=f"{metric.replace('pass', 'Pass')}, %")
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")
+
+    words = "; ".join(
+        f"{method}: " + ", ".join(f"{100 * s.value:.1f} % with {n}" for n, s in own)
+        for method, own in points["pass@1"].items()
+    )
+    return draw(
+        "reference_fraction", "Pass@k against the number of references",
+        f"Pass@1 by references: {words}.", paint, inches=(2.2 + 3.4 * len(points), 3.4),
+    )  # fmt: skip
+
+
+def _fraction_line(
+    axes: Axes, points: Sequence[tuple[int, Score]], method: str, colour: str
+) -> None:
+    places = [references for references, _ in points]
+    axes.plot(places, [100 * s.value for _, s in points], "o-", color=colour, label=method)
+    axes.fill_between(
+        places, [100 * s.low for _, s in points], [100 * s.high for _, s in points],
+        color=colour, alpha=0.12, linewidth=0,
+    )  # fmt: skip
+
+
+def _by_references(runs: Together) -> Points:
+    found: dict[str, dict[str, list[tuple[int, Score]]]] = {}
+    for run in sorted(runs.runs, key=lambda run: int(run.invocation.about["references"])):
+        names = {run.shown(method): method for method in run.invocation.config["methods"]}
+        for row in run.method_rows():
+            for score in row.scores:
+                own = found.setdefault(score.metric, {}).setdefault(names[row.method], [])
+                own.append((run.invocation.about["references"], score))
+    return found

@@ -1,0 +1,116 @@
+"""References beside the nearest that a method made, with the words that both share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.stages.overlap import words
+from domino.records import Reference
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHARED_RUN = 5
+"""Words in a row from which a run that both texts have is marked."""
+_SHOWN = 4
+_COMPARED = 1000  # samples of a method: the first ones, so that a report takes seconds
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Piece:
+    """A part of a text; `shared` where the other text has it too."""
+
+    text: str
+    shared: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SideBySide:
+    """A reference and the sample nearest to it.
+
+    Attributes:
+        reference: its text, in pieces.
+        sample: the text of the sample, in pieces.
+        similarity: words in common and in order over all words, in [0, 1]; 1 is a copy.
+        fate: what became of the sample.
+    """
+
+    reference: tuple[Piece, ...]
+    sample: tuple[Piece, ...]
+    similarity: float
+    fate: str
+
+    @property
+    def copy(self) -> bool:
+        """Whether both are the same, word by word."""
+        return self.similarity == 1.0
+
+
+def closest(
+    references: Sequence[Reference], samples: pd.DataFrame, *, shown: int = _SHOWN
+) -> list[SideBySide]:
+    """Return the pairs of a reference and its nearest sample that are most alike, at most `shown`.
+
+    Args:
+        references: the references that the method was given.
+        samples: one method's lines of the frame `samples`; the first 1,000 are compared.
+        shown: how many pairs.
+    """
+    from rapidfuzz.distance import Indel
+    from rapidfuzz.process import cdist
+
+    samples = samples.head(_COMPARED)
+    if samples.empty or not references:
+        return []
+    similarity_rn = cdist(
+        [words(reference.instruction) for reference in references],
+        [words(text) for text in samples["instruction"]],
+        scorer=Indel.normalized_similarity,
+        dtype=np.float64,
+    )
+    nearest_r = similarity_rn.argmax(axis=1)
+    best_r = similarity_rn.max(axis=1)
+    order = np.argsort(-best_r, kind="stable")[:shown]
+    return [_pair(references[r], samples.iloc[int(nearest_r[r])], float(best_r[r])) for r in order]
+
+
+def _pair(reference: Reference, sample: pd.Series, similarity: float) -> SideBySide:
+    left, right = mark(reference.instruction, sample["instruction"])
+    return SideBySide(reference=left, sample=right, similarity=similarity, fate=sample["fate"])
+
+
+def mark(left: str, right: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+    """Return both texts in pieces: runs of at least `SHARED_RUN` words that both have, and rest."""
+    left_words, right_words = list(_WORD.finditer(left)), list(_WORD.finditer(right))
+    matcher = SequenceMatcher(None, _folded(left_words), _folded(right_words), autojunk=False)
+    blocks = [block for block in matcher.get_matching_blocks() if block.size >= SHARED_RUN]
+    return (
+        _pieces(left, [_span(left_words, block.a, block.size) for block in blocks]),
+        _pieces(right, [_span(right_words, block.b, block.size) for block in blocks]),
+    )
+
+
+def _folded(found: Sequence[re.Match[str]]) -> list[str]:
+    return [word.group().casefold() for word in found]
+
+
+def _span(found: Sequence[re.Match[str]], first: int, size: int) -> tuple[int, int]:
+    return found[first].start(), found[first + size - 1].end()
+
+
+def _pieces(text: str, shared: Sequence[tuple[int, int]]) -> tuple[Piece, ...]:
+    pieces, end = [], 0
+    for start, stop in shared:
+        pieces += [
+            Piece(text=text[end:start], shared=False), Piece(text=text[start:stop], shared=True)
+        ]  # fmt: skip
+        end = stop
+    pieces.append(Piece(text=text[end:], shared=False))
+    return tuple(piece for piece in pieces if piece.text)

@@ -1,0 +1,146 @@
+"""Runs as they were stored: rows, scores and comparisons again, from records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.describing import Described
+from benchmarks.files import StoreError
+from benchmarks.manifest import Invocation, RowEntry, find_invocation, read_invocation
+from benchmarks.report.comparisons import Comparisons, compare
+from benchmarks.report.rows import MethodRow, method_rows
+from benchmarks.run import STEPS, FailedRow, Row
+from benchmarks.stages.domain import PROBLEMS, REFERENCES, ProblemText
+from benchmarks.store import Store
+from domino.records import Reference
+
+if TYPE_CHECKING:
+    from benchmarks.store import Stage
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredRun:
+    """One invocation with its stages.
+
+    Attributes:
+        invocation: its manifest.
+        domain: the stage that holds references and problems.
+        references: what the references are like.
+        described: what rows drew is like, by method and seed.
+        rows: one for each seed and method, in the order of the run.
+        label: what tells it from the other runs of a report; "" where it is the only one.
+    """
+
+    invocation: Invocation
+    domain: Stage
+    references: Described
+    described: Mapping[tuple[str, int], Described]
+    rows: tuple[Row | FailedRow, ...]
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """The invocation's name."""
+        return self.invocation.name
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """All seeds that the run was asked for."""
+        return tuple(self.invocation.about["seeds"])
+
+    @property
+    def finished(self) -> str:
+        """When its last stage was finished: UTC, ISO 8601."""
+        return max(stage.finished for stage in self.stages)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """All stages of the run, each once, by directory."""
+        found = {stage.path.name: stage for row in self.rows for stage in row.stages}
+        return (self.domain, *(found[name] for name in sorted(found)))
+
+    def read_references(self) -> list[Reference]:
+        """Return the references that methods were given."""
+        return self.domain.read(REFERENCES, Reference)
+
+    def read_problems(self) -> list[ProblemText]:
+        """Return the problems that methods were tried on."""
+        return self.domain.read(PROBLEMS, ProblemText)
+
+    def shown(self, method: str) -> str:
+        """Return the name under which a report shows one of the run's methods."""
+        return f"{method} ({self.label})" if self.label else method
+
+    def shown_rows(self) -> list[Row | FailedRow]:
+        """Return the rows under the names that a report shows."""
+        return [replace(row, method=self.shown(row.method)) for row in self.rows]
+
+    def method_rows(self) -> list[MethodRow]:
+        """Return a row for each method, under the name that a report shows."""
+        return method_rows(self.shown_rows(), self.invocation.config["evaluate"]["ks"])
+
+
+def read_run(name: str | Path, output: Path = Path("runs")) -> StoredRun:
+    """Return a stored run.
+
+    Args:
+        name: the invocation's name or the beginning of it, its file, or a directory of runs that
+            holds one invocation.
+        output: the directory of runs, where `name` is none of the latter two.
+
+    Raises:
+        ConfigError: no run, or more than one, has this name.
+        StoreError: a stage of the run is missing or damaged.
+    """
+    path = find_invocation(str(name), output)
+    invocation = read_invocation(path)
+    store = Store(path.absolute().parent.parent)
+    return StoredRun(
+        invocation=invocation,
+        domain=store.stored(invocation.domain),
+        references=_described(invocation, store),
+        described={
+            (entry.method, entry.seed): _described(entry, store)
+            for entry in invocation.rows
+            if entry.measures
+        },
+        rows=tuple(_row(entry, store) for entry in invocation.rows),
+    )
+
+
+def _described(entry: Invocation | RowEntry, store: Store) -> Described:
+    return Described(embedded=store.stored(entry.embedded), measures=store.stored(entry.measures))
+
+
+def _row(entry: RowEntry, store: Store) -> Row | FailedRow:
+    stages = tuple(map(store.stored, entry.stages))
+    if entry.failed_in:
+        return FailedRow(
+            method=entry.method, seed=entry.seed, asked=entry.asked, stages=stages,
+            stage=entry.failed_in, reason=entry.reason,
+        )  # fmt: skip
+    by_name = {stage.name: stage for stage in stages}
+    missing = [name for name in STEPS if name not in by_name]
+    if missing:
+        raise StoreError(
+            f"{entry.method} seed {entry.seed} lacks {', '.join(missing)}: the run's file was "
+            "changed; type the run's command again"
+        )
+    fields = ("synthesized", "filtered", "responded", "agreed", "pairs", "tuned", "evaluated")
+    given = {field: by_name[step] for field, step in zip(fields, STEPS, strict=True)}
+    return Row(method=entry.method, seed=entry.seed, **given)
+
+
+def compare_rows(rows: Sequence[Row | FailedRow]) -> Comparisons | None:
+    """Compare every two methods that have a row for every seed: others cannot be paired."""
+    failed = {row.method for row in rows if isinstance(row, FailedRow)}
+    return compare([row for row in rows if isinstance(row, Row) and row.method not in failed])
+
+
+def facts_of(run: StoredRun) -> Mapping[str, Mapping[str, float]]:
+    """Return the oracles' shares by fact, for each method under the name that a report shows."""
+    facts = run.invocation.facts
+    return {run.shown(m): facts[m] for m in run.invocation.config["methods"] if m in facts}

@@ -1,0 +1,138 @@
+"""The tables of a report, as words; in HTML, Markdown and LaTeX they are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from benchmarks.report.character_tables import character_tables
+from benchmarks.report.display import NONE, DisplayTable
+from benchmarks.report.funnel import STEP_NAMES
+from benchmarks.report.sentences import p_words
+from benchmarks.report.table import percent
+
+if TYPE_CHECKING:
+    from benchmarks.report.frames import Frames
+    from benchmarks.report.rows import MethodRow
+    from benchmarks.report.together import Together
+
+
+def tables(runs: Together, frames: Frames) -> list[DisplayTable]:
+    """Return all tables of a report that have a row, in its order."""
+    rows = runs.method_rows()
+    seeds = {run.shown(m): run.seeds for run in runs.runs for m in run.invocation.config["methods"]}
+    made = [
+        _scores(rows, seeds), _verdicts(frames), _funnel(rows), *character_tables(frames),
+        _facts(frames), _costs(frames, rows),
+    ]  # fmt: skip
+    return [table for table in made if table.rows]
+
+
+def _scores(rows: Sequence[MethodRow], seeds: Mapping[str, Sequence[int]]) -> DisplayTable:
+    others = [score.metric for score in max((row.scores for row in rows), key=len)[1:]]
+    names = [name.replace("pass", "Pass") for name in others]
+    return DisplayTable(
+        name="pass_at_1",
+        title="Pass@1 on base and plus inputs",
+        columns=("method", "Pass@1", "95 % interval", *names, "problems", "seeds", "pairs"),
+        rows=tuple((row.method, *_score_cells(row, len(others), seeds)) for row in rows),
+        note=(
+            "In %. The interval covers seeds and problems; of one seed, problems alone: it then "
+            "says nothing of how another seed would come out. Pairs: fine-tuned on, all seeds "
+            "together."
+        ),
+    )
+
+
+def _score_cells(row: MethodRow, others: int, seeds: Mapping[str, Sequence[int]]) -> list[str]:
+    missing = [str(failure.seed) for failure in row.failures]
+    wanted = len(seeds[row.method])
+    if not row.scores:
+        return ["failed", *[NONE] * (others + 2), f"0 of {wanted}", f"{row.kept:,}"]
+    first, *more = row.scores
+    scored = len(first.seeds)
+    return [
+        percent(first.value),
+        f"{percent(first.low)} to {percent(first.high)}",
+        *(percent(score.value) for score in more),
+        str(first.problems),
+        f"{scored} of {wanted} (missing {', '.join(missing)})" if missing else str(scored),
+        f"{row.kept:,}",
+    ]
+
+
+def _verdicts(frames: Frames) -> DisplayTable:
+    return DisplayTable(
+        name="verdicts",
+        title="Every two methods, paired by problem",
+        columns=("method", "against", "difference", "95 % interval", "p (Holm)", "verdict"),
+        rows=tuple(
+            (
+                line.first,
+                line.second,
+                f"{100 * line.difference:+.1f}",
+                f"{100 * line.low:+.1f} to {100 * line.high:+.1f}",
+                p_words(line.p_holm).removeprefix("p ").removeprefix("= "),
+                line.verdict,
+            )
+            for line in frames.verdicts.itertuples()
+        ),
+        note="Pass@1 of the method minus the other's, in points.",
+    )
+
+
+def _funnel(rows: Sequence[MethodRow]) -> DisplayTable:
+    return DisplayTable(
+        name="funnel",
+        title="Records kept, step by step",
+        columns=("method", "asked", *STEP_NAMES),
+        rows=tuple(
+            (
+                row.method,
+                *(f"{n:,}" for n in (row.funnel.asked, *(s.kept for s in row.funnel.steps))),
+            )
+            for row in rows
+        ),
+        note="All seeds together. In every step, in = kept + dropped.",
+    )
+
+
+def _facts(frames: Frames) -> DisplayTable:
+    wide = frames.facts.pivot(index="method", columns="fact", values="share")
+    wide = wide.reindex(dict.fromkeys(frames.facts["method"]))
+    return DisplayTable(
+        name="facts",
+        title="Synthetic pairs by exact oracle",
+        columns=("method", *(name.replace("_", " ") for name in wide.columns)),
+        rows=tuple(
+            (str(method), *(NONE if share != share else percent(share) for share in line))
+            for method, line in zip(wide.index, wide.to_numpy(), strict=True)
+        ),
+        note=(
+            "In %. Drawn: all that a method made; kept: what was fine-tuned on. The oracles know "
+            "the suite's universe; no score and no filter uses them."
+        ),
+    )
+
+
+def _costs(frames: Frames, rows: Sequence[MethodRow]) -> DisplayTable:
+    """Return seconds by stage; stages of all seeds together."""
+    costs = frames.costs
+    stages = list(dict.fromkeys(costs["stage"]))
+    seconds = costs.groupby(["method", "stage"])["seconds"].sum()
+    return DisplayTable(
+        name="costs",
+        title="What each method cost",
+        columns=("method", *stages, "all seconds", "tokens for pairs", "tokens for evaluation"),
+        rows=tuple(
+            (
+                row.method,
+                *(f"{seconds.get((row.method, stage), 0.0):,.1f}" for stage in stages),
+                f"{row.seconds:,.1f}",
+                f"{row.tokens:,}",
+                f"{row.evaluation_tokens:,}",
+            )
+            for row in rows
+        ),
+        note="Seconds of work, all seeds together; a stage that rows share counts in each of them.",
+    )

@@ -1,0 +1,293 @@
+"""A report is made of stored records alone, is one page, and says what it cannot compare."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from benchmarks.config import RunConfig
+from benchmarks.fields import ConfigError
+from benchmarks.files import StoreError
+from benchmarks.report import COLUMNS, load
+from benchmarks.report.__main__ import main
+from benchmarks.report.figures import DrawnFigure
+from benchmarks.report.page import make_report
+from benchmarks.report.stored import read_run
+from benchmarks.report.table import Report
+from benchmarks.report.together import together
+
+ROOT = Path(__file__).resolve().parents[2]
+Whole = tuple[RunConfig, Report]
+Copy = Callable[..., str]
+
+
+def page(*names: str, force: bool = False) -> str:
+    return make_report(together([read_run(name) for name in names], force=force)).html
+
+
+@pytest.fixture
+def stored(whole: Whole) -> str:
+    """The file of the whole run."""
+    config, report = whole
+    return str(config.output / "invocations" / f"{report.name}.json")
+
+
+@pytest.fixture
+def copy(whole: Whole, stored: str, tmp_path: Path) -> Copy:
+    """Makes another invocation of the same stages; a function may change its values."""
+
+    def make(change: Callable[[dict[str, Any]], None], name: str = "copy-1") -> str:
+        values = json.loads(Path(stored).read_text())
+        values["name"] = name
+        change(values)
+        (tmp_path / "invocations").mkdir(exist_ok=True)
+        if not (tmp_path / "stages").exists():
+            (tmp_path / "stages").symlink_to(whole[0].output / "stages")
+        path = tmp_path / "invocations" / f"{name}.json"
+        path.write_text(json.dumps(values))
+        return str(path)
+
+    return make
+
+
+def test_the_same_records_give_the_same_bytes(stored: str, tmp_path: Path) -> None:
+    make_report(together([read_run(stored)])).write(tmp_path / "a")
+    subprocess.run(
+        [sys.executable, "-m", "benchmarks.report", stored, "--to", str(tmp_path / "b")],
+        cwd=ROOT, check=True, env={**os.environ, "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"},
+    )  # fmt: skip
+    one, other = (
+        {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+        for root in (tmp_path / "a", tmp_path / "b")
+    )
+    assert one == other
+    assert {Path("report.html"), Path("report.md"), Path("figures/pass_at_1.png")} <= set(one)
+    for name in ("pass_at_1.md", "pass_at_1.tex", "scores.csv", "programs.csv"):
+        assert Path("tables", name) in one
+
+
+class Reader(HTMLParser):
+    """Collects what a page asks the network for, its headings, and its tables' heads."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_the_page_asks_for_nothing_and_can_be_used_by_keyboard(stored: str) -> None:
+    text = page(stored)
+    tags = Reader(text).tags
+    assert not {tag for tag, _ in tags} & {"script", "img", "iframe", "object"}
+    wanted = [a.get("href") or a.get("src") for _, a in tags if "href" in a or "src" in a]
+    assert wanted
+    assert all(str(target).startswith(("#", "data:,")) for target in wanted)
+    assert "url(" not in text.replace("url(#", "")
+    assert "@import" not in text
+    places = {a["id"] for _, a in tags if "id" in a}
+    assert {str(target)[1:] for target in wanted if str(target).startswith("#")} <= places
+    assert all(a.get("tabindex") == "0" for _, a in tags if a.get("class") == "scroll")
+    assert all("scope" in a for tag, a in tags if tag == "th")
+    assert ("html", {"lang": "en"}) in tags
+    assert "prefers-color-scheme: dark" in text
+    assert "width=device-width" in text
+
+
+def test_the_verdicts_come_first(stored: str) -> None:
+    text = page(stored)
+    sections = [a["id"] for tag, a in Reader(text).tags if tag == "section"]
+    assert sections == ["verdicts", "scores", "funnel", "data", "samples", "cost", "made"]
+    assert text.index("counting beats no-data by 100.0 points") < text.index('id="scores"')
+    assert "counting is not distinguishable from repeating (+0.0)" in text
+
+
+def test_settings_versions_digests_and_costs_are_on_the_page(stored: str, whole: Whole) -> None:
+    config, report = whole
+    text = page(stored)
+    assert report.name in text
+    assert f"<dd>{report.about['suite_digest']}</dd>" in text
+    assert "<dt>finetune.steps</dt><dd>2</dd>" in text
+    assert "<dt>version.torch</dt>" in text
+    assert all(name in text for row in report.rows for name in row.stages["0"])
+    assert str(config.output) not in text, "where results lie is no part of them"
+
+
+def test_the_frames_hold_the_numbers_of_the_table(stored: str, whole: Whole) -> None:
+    _, report = whole
+    frames = load(stored)
+    scores = frames.scores[frames.scores["metric"] == "pass@1"].set_index("method")
+    for row in report.rows:
+        assert scores.loc[row.method, "value"] == row.scores[0].value
+        assert scores.loc[row.method, "low"] == row.scores[0].low
+    passed = frames.programs.groupby("method")["passed"].mean()
+    assert dict(passed) == {row.method: row.scores[0].value for row in report.rows}
+    trained = frames.samples[frames.samples["fate"] == "fine-tuned on"].groupby("method").size()
+    assert dict(trained) == {row.method: row.kept for row in report.rows if row.kept}
+    assert len(frames.samples) == sum(row.drawn for row in report.rows)
+    assert set(frames.samples["fate"]) == {"fine-tuned on", "over budget"}
+    assert (frames.funnel["incoming"] == frames.funnel["kept"] + frames.funnel["dropped"]).all()
+    assert frames.costs.groupby("method")["seconds"].sum()["counting"] == pytest.approx(
+        report.rows[2].seconds, abs=0.1
+    )
+    assert report.comparisons is not None
+    assert list(frames.verdicts["verdict"]) == [p.verdict for p in report.comparisons.pairs]
+
+
+def test_what_the_data_is_like_stands_beside_its_size(stored: str) -> None:
+    lines = load(stored).character.set_index(["method", "seed", "against", "measure"])["value"]
+    assert lines["repeating", 0, "references", "exact copies"] == 1.0
+    assert lines["counting", 1, "references", "exact copies"] == 0.0
+    assert lines["counting", 0, "", "distinct tasks"] == 10
+    text = page(stored)
+    assert '<th scope="row">counting</th><td>10 × 2</td>' in text
+    assert '<th scope="row">the references</th><td>4 × 1</td>' in text
+    assert '<th scope="row">no-data</th><td>0 × 2</td>' in text
+
+
+def drawn(*names: str) -> dict[str, DrawnFigure]:
+    figures = make_report(together([read_run(name) for name in names])).figures
+    return {figure.name: figure for figure in figures}
+
+
+def test_figures_say_in_words_what_they_show(stored: str) -> None:
+    figures = drawn(stored)
+    assert set(figures) == {"pass_at_1", "embedding_map", "growth"}
+    assert "counting 100.0 %" in figures["pass_at_1"].alternative
+    growth = figures["growth"].alternative
+    assert "counting 10 of 10" in growth
+    assert "the references are 4" in growth
+    assert "counting (n = 20)" in figures["embedding_map"].svg
+    for figure in figures.values():
+        assert figure.png.startswith(b"\x89PNG")
+        assert "<dc:date>" not in figure.svg
+        assert f'aria-label="{figure.alternative}"' in page(stored)
+
+
+def test_runs_of_different_references_are_a_figure(copy: Copy, stored: str) -> None:
+    def fewer(values: dict[str, Any]) -> None:
+        values["about"]["references"] = values["config"]["references"] = 2
+
+    figures = drawn(stored, copy(fewer))
+    assert "counting: 100.0 % with 2, 100.0 % with 4" in figures["reference_fraction"].alternative
+    assert {"growth_1", "growth_2", "embedding_map_1", "embedding_map_2"} <= set(figures)
+    assert "reference_fraction" not in drawn(stored, copy(lambda values: None))
+
+
+def test_every_column_has_a_meaning(stored: str) -> None:
+    frames = load(stored)
+    assert {name: list(frame.columns) for name, frame in frames.items()} == {
+        name: list(columns) for name, columns in COLUMNS.items()
+    }
+    assert all(meaning for columns in COLUMNS.values() for meaning in columns.values())
+
+
+def test_a_failed_method_and_a_missing_seed_are_shown_as_such(copy: Copy) -> None:
+    def fail(values: dict[str, Any]) -> None:
+        for row in values["rows"]:
+            if row["method"] == "repeating" or (row["method"], row["seed"]) == ("counting", 1):
+                row.update(stages=row["stages"][:1], asked=10, failed_in="respond", reason="a <b>")
+
+    name = copy(fail)
+    text = page(name)
+    assert '<th scope="row">repeating</th><td class="failed">failed</td>' in text
+    assert "<td>1 of 2 (missing 1)</td>" in text
+    assert "FAILED repeating, seed 0 failed in respond: a &lt;b&gt;" in text
+    assert "1 method could be scored with" not in text
+    scores = load(name).scores.set_index(["method", "metric"])
+    assert scores.loc[("counting", "pass@1"), "missing"] == "1"
+    assert pd.isna(scores.loc[("repeating", "pass@1"), "value"])
+    assert "row failed in respond" in set(load(name).samples["fate"])
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "value", "said"),
+    [
+        ("about", "suite_digest", "f" * 64, "suite_digest is"),
+        ("about", "split", "development", "split is test in"),
+        ("about", "model_digest", "e" * 64, "model_digest is"),
+        ("versions", "version.torch", "1.0", "torch version is"),
+    ],
+)
+def test_runs_of_different_data_or_versions_are_refused_by_name(
+    copy: Copy, stored: str, place: str, key: str, value: str, said: str,
+    capsys: pytest.CaptureFixture[str], tmp_path: Path,
+) -> None:  # fmt: skip
+    other = copy(lambda values: values[place].__setitem__(key, value))
+    assert main([stored, other, "--to", str(tmp_path / "out")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+    assert f"{value[:12]} in copy-1" in line
+    assert not (tmp_path / "out").exists()
+    assert main([stored, other, "--to", str(tmp_path / "out"), "--force"]) == 0
+    text = (tmp_path / "out" / "report.html").read_text()
+    assert "Not comparable." in text
+    assert said in text
+    pairs = load(stored, other, force=True).verdicts
+    assert len(pairs) == 2 * 3, "of each run alone"
+
+
+def test_runs_that_are_alike_are_compared_with_one_another(copy: Copy, stored: str) -> None:
+    other = copy(lambda values: values["config"].__setitem__("references", 2))
+    text = page(stored, other)
+    assert "counting (references 2) beats no-data (references 4) by 100.0 points" in text
+    assert "Not comparable" not in text
+    verdicts = load(stored, other).verdicts
+    assert len(verdicts) == 6 * 5 / 2
+
+
+def test_runs_of_other_seeds_are_not_paired(copy: Copy, stored: str) -> None:
+    def other_seeds(values: dict[str, Any]) -> None:
+        values["about"]["seeds"] = [7, 8]
+        for row in values["rows"]:
+            row["seed"] += 7
+
+    verdicts = load(stored, copy(other_seeds)).verdicts
+    assert len(verdicts) == 3
+    assert not verdicts["first"].str.contains("copy").any()
+
+
+def test_one_run_twice_is_refused(stored: str) -> None:
+    with pytest.raises(ConfigError, match="repeat"):
+        load(stored, stored)
+
+
+def test_a_run_is_found_by_name_beginning_file_or_folder(copy: Copy, tmp_path: Path) -> None:
+    copy(lambda values: None, "small-aa11")
+    for name in ("small-aa11", "small-a", str(tmp_path)):
+        assert read_run(name, tmp_path).name == "small-aa11"
+    copy(lambda values: None, "small-aa22")
+    assert read_run("small-aa2", tmp_path).name == "small-aa22"
+    for name in ("small", str(tmp_path)):
+        with pytest.raises(ConfigError, match=r"2 runs.*small-aa11, small-aa22"):
+            read_run(name, tmp_path)
+    with pytest.raises(ConfigError, match=r"no run of this name.*there: small-aa11, small-aa22"):
+        read_run("large", tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"v": 1, "name": "x"}', '{"v": 99}'])
+def test_a_file_that_holds_no_run_is_bad_input(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.json").write_text(text)
+    assert main([str(tmp_path / "x.json")]) == 2
+    assert "no run of this version" in capsys.readouterr().err
+
+
+def test_a_run_whose_stage_is_gone_says_which_and_what_to_do(copy: Copy) -> None:
+    def lose(values: dict[str, Any]) -> None:
+        values["rows"][0]["stages"][0] = "synthesize-gone"
+
+    with pytest.raises(StoreError, match=r"synthesize-gone.*type the run's command again"):
+        read_run(copy(lose))
+    with pytest.raises(StoreError, match="lacks evaluate"):
+        read_run(copy(lambda values: values["rows"][0]["stages"].pop()))

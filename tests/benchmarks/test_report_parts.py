@@ -1,0 +1,154 @@
+"""Sentences, tables and samples of a report."""
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.metrics.intervals import Difference, Interval
+from benchmarks.report.character import correlation_lines
+from benchmarks.report.comparisons import Comparison, Comparisons
+from benchmarks.report.display import DisplayTable
+from benchmarks.report.sentences import alike, beats, headline
+from benchmarks.report.side_by_side import SHARED_RUN, closest, mark
+from benchmarks.stages.overlap import words
+from domino.records import Reference
+from tests.benchmarks.test_table import method_row
+
+
+def pair(first: str, second: str, value: float, verdict: str, p: float = 0.01) -> Comparison:
+    interval = Interval(value=value, low=value - 0.05, high=value + 0.05, method="given")
+    difference = Difference(interval=interval, p=p, test="mcnemar")
+    return Comparison(first=first, second=second, difference=difference, p=p, verdict=verdict)
+
+
+def test_the_winner_is_the_subject_whichever_way_the_pair_was_compared() -> None:
+    found = Comparisons(
+        pairs=(
+            pair("b", "a", 0.1, "better"),
+            pair("c", "a", -0.2, "worse", p=0.0001),
+            pair("c", "b", 0.01, "not distinguishable", p=0.8),
+        ),
+        detectable=0.069,
+    )
+    assert beats(found) == [
+        "a beats c by 20.0 points (95 % interval 15.0 to 25.0, p < 0.001).",
+        "b beats a by 10.0 points (95 % interval 5.0 to 15.0, p = 0.010).",
+    ]
+    assert alike(found) == ["c is not distinguishable from b (+1.0)."]
+    assert headline(found, [method_row("a")]) == (
+        "b beats 1 of 2 other methods; no method beats it. "
+        "2 of 3 pairs of methods are told apart on 128 problems and 1 seed. "
+        "A true difference of 6.9 points would be found in 80 % of such runs."
+    )
+
+
+def test_an_interval_that_reaches_over_zero_keeps_its_sign() -> None:
+    found = Comparisons(pairs=(pair("b", "a", -0.03, "worse"),), detectable=0.05)
+    assert beats(found) == ["a beats b by 3.0 points (95 % interval -2.0 to 8.0, p = 0.010)."]
+
+
+def test_methods_that_beat_one_another_in_a_ring_have_no_best_one() -> None:
+    ring = [pair("b", "a", 0.1, "better"), pair("c", "b", 0.1, "better"),
+            pair("c", "a", -0.1, "worse")]  # fmt: skip
+    found = Comparisons(pairs=tuple(ring), detectable=0.05)
+    assert headline(found, [method_row("a")]).startswith("3 of 3 pairs of methods are told apart")
+
+
+def test_where_nothing_is_told_apart_the_first_sentence_says_so() -> None:
+    found = Comparisons(pairs=(pair("b", "a", 0.1, "not distinguishable"),), detectable=0.05)
+    assert headline(found, [method_row("a")]).startswith(
+        "No two of 2 methods can be told apart on 128 problems and 1 seed."
+    )
+    assert "nothing is compared" in headline(None, [method_row("a")])
+
+
+def table(*rows: tuple[str, ...]) -> DisplayTable:
+    return DisplayTable(name="x", title="50 % & more", columns=("method", "a|b"), rows=rows)
+
+
+def test_markdown_and_latex_keep_their_own_characters_out_of_the_cells() -> None:
+    made = table(("few_shot", "1|2 % < 3"))
+    assert made.to_markdown().splitlines()[2:] == [
+        "| method | a\\|b |", "| --- | ---: |", "| few_shot | 1\\|2 % < 3 |",
+    ]  # fmt: skip
+    latex = made.to_latex()
+    assert r"few\_shot & 1|2 \% \textless{} 3 \\" in latex
+    assert r"\caption{50 \% \& more}" in latex
+
+
+texts = st.lists(
+    st.sampled_from(["Take", "a", "list,", "sort", "it;", "then", "add.", "\n"]), max_size=25
+).map(" ".join)
+
+
+@given(texts, texts)
+def test_marking_loses_no_character_and_marks_the_same_words_on_both_sides(a: str, b: str) -> None:
+    left, right = mark(a, b)
+    assert "".join(piece.text for piece in left) == a
+    assert "".join(piece.text for piece in right) == b
+    shared = [[words(piece.text) for piece in side if piece.shared] for side in (left, right)]
+    assert shared[0] == shared[1]
+    assert all(len(run) >= SHARED_RUN for run in shared[0])
+
+
+def test_a_short_run_is_no_copy_and_a_long_one_is_marked() -> None:
+    left, right = mark("one two three four! six", "zero; One, two three four five")
+    assert not [piece for piece in (*left, *right) if piece.shared]
+    left, _ = mark("x: One, two three four five.", "one two three four five six")
+    assert [piece.text for piece in left] == ["x: ", "One, two three four five", "."]
+
+
+def samples(*instructions: str) -> pd.DataFrame:
+    lines = [{"instruction": text, "fate": f"fate {n}"} for n, text in enumerate(instructions)]
+    return pd.DataFrame(lines, columns=["instruction", "fate"])
+
+
+def test_the_closest_pairs_come_first_and_a_copy_is_called_one() -> None:
+    references = [
+        Reference(id="r1", instruction="Sort the list and add one."),
+        Reference(id="r2", instruction="Take every third number."),
+        Reference(id="r3", instruction="Nothing alike here at all"),
+    ]
+    made = samples("unrelated words", "take EVERY third number", "Sort the list and add two.")
+    first, second = closest(references, made, shown=2)
+    assert (first.copy, first.similarity, first.fate) == (True, 1.0, "fate 1")
+    assert (second.copy, second.fate) == (False, "fate 2")
+    assert second.similarity == pytest.approx(10 / 12)
+
+
+def test_a_method_that_drew_nothing_has_no_pairs() -> None:
+    assert closest([Reference(id="r", instruction="x")], samples()) == []
+    assert closest([], samples("x")) == []
+
+
+def character(values: dict[str, tuple[float, float]]) -> pd.DataFrame:
+    """Each method's exact share of copies and its estimate."""
+    lines = [
+        {"method": m, "seed": 0, "against": against, "measure": measure, "value": value, "n": 5}
+        for m, pair in values.items()
+        for against, measure, value in (
+            ("", "oracle: copy", pair[0]), ("references", "near copies", pair[1])
+        )
+    ]  # fmt: skip
+    return pd.DataFrame(lines)
+
+
+@pytest.mark.parametrize(
+    ("estimates", "rho"),
+    [((0.2, 0.3, 0.9), 1.0), ((0.9, 0.3, 0.2), -1.0), ((0.3, 0.9, 0.5), 0.5), ((1, 1, 1), None)],
+)
+def test_an_estimate_is_trusted_by_how_it_ranks_the_methods(
+    estimates: tuple[float, ...], rho: float | None
+) -> None:
+    exact = (0.0, 0.1, 0.5)
+    given = dict(zip("abc", zip(exact, estimates, strict=True), strict=True))
+    given["the references"] = (1.0, 0.0)  # no method
+    (line,) = correlation_lines(character(given))
+    assert (line["oracle"], line["estimate"], line["methods"]) == ("copy", "near copies", 3)
+    assert line["rho"] == (None if rho is None else pytest.approx(rho))
+
+
+def test_two_methods_have_no_rank_correlation() -> None:
+    (line,) = correlation_lines(character({"a": (0.0, 0.1), "b": (0.5, 0.9)}))
+    assert (line["rho"], line["methods"]) == (None, 2)
