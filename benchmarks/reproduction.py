@@ -256,7 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=Path("results/reproduction"))
     parser.add_argument("--workers", type=int, default=2, help="programs at the same time")
     options = parser.parse_args(arguments)
-    config = SandboxConfig(workers=options.workers, allow_unsandboxed=False)
+    config = SandboxConfig(workers=options.workers)
     wrong = 0
     for name in options.only or CHECKS:
         result = run_check(name, options.data, config)

@@ -6,6 +6,7 @@ calls, and the candidate's source in `SOURCE`. None of them knows an expected va
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,4 +57,10 @@ def runnable(problem: Problem, code: str) -> Runnable:
         "TEST": problem.meta.get("test", ""),
     }
     values = "".join(f"{key} = {value!a}\n" for key, value in given.items())
-    return Runnable(f"{inspect.getsource(module)}\n{values}", entry_point)
+    return Runnable(f"{_source(module)}\n{values}", entry_point)
+
+
+@functools.cache
+def _source(module: ModuleType) -> str:
+    """Return a module's text, read once: files may change under a long run."""
+    return inspect.getsource(module)

@@ -1,5 +1,6 @@
 import json
 import sys
+import venv
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +47,16 @@ def task(number: int, libs: tuple[str, ...] = ("math",), **changes: Any) -> dict
     }
 
 
+def make_environment(folder: Path) -> Path:
+    """A virtual environment without packages."""
+    if not (folder / "environment").exists():
+        venv.create(folder / "environment", with_pip=False, symlinks=True)
+    return folder / "environment"
+
+
 @pytest.fixture
 def environment(tmp_path: Path) -> Path:
-    """An environment whose interpreter is this one."""
-    python = tmp_path / "environment" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.symlink_to(sys.executable)
-    return tmp_path / "environment"
+    return make_environment(tmp_path)
 
 
 def write(path: Path, *rows: Any) -> Path:

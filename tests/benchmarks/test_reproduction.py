@@ -63,7 +63,7 @@ def result_of(name: str) -> dict[str, Any]:
     shared_data(one.dataset)
     if one.suite.startswith("bigcodebench") and not DEFAULT.is_dir():
         pytest.skip(f"{DEFAULT} is not there: make bigcodebench-env")
-    return run_check(name, data, SandboxConfig(allow_unsandboxed=False))
+    return run_check(name, data, SandboxConfig())
 
 
 @needs_bubblewrap
