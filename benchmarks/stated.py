@@ -20,7 +20,8 @@ class StatedProblem(Problem):
     Attributes:
         base_outputs: what each of `base_inputs` gives.
         plus_outputs: what each of `plus_inputs` gives.
-        call_timeout_s: wall seconds for one call, as the benchmark itself has it.
+        call_timeout_s: processor seconds for one call, where the benchmark itself has them on the
+            wall: the same on a machine that does nothing else.
     """
 
     base_outputs: Sequence[Any]
