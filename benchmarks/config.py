@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from benchmarks.engines import ENGINES
 from benchmarks.fields import ConfigError, closest
 from benchmarks.methods import METHODS, is_plug_in
 from benchmarks.sandbox import SandboxConfig
@@ -24,6 +25,7 @@ from benchmarks.stages.finetune import FinetuneConfig
 from benchmarks.stages.respond import Responder
 from benchmarks.suites.registry import SUITES, SuiteOptions
 from domino.attention import Attention
+from domino.engines.vllm_setup import VllmConfig
 from domino.records import Sampling
 
 HOUSESTYLE_MODEL = "housestyle"
@@ -40,6 +42,8 @@ class RunConfig:
         model: directory or hub name of the backbone; "housestyle" is the one shipped here.
         attention: how it computes attention; flash_attention_2 and flex_attention need a GPU, and
             texts are then still decoded by sdpa; no stage's address depends on it.
+        engine: what generates all text: transformers (in this process) or vllm (in its own).
+        vllm: how engine vllm runs the backbone.
         methods: names of the methods, one row each; package.module:Class is one of your own.
         method_options: fields of a method's own config, by method name.
         seeds: each seed is a whole pipeline: fit, synthesis, fine-tuning, evaluation.
@@ -66,6 +70,8 @@ class RunConfig:
     suite_options: SuiteOptions = field(default_factory=SuiteOptions)
     model: str = HOUSESTYLE_MODEL
     attention: Attention = "auto"
+    engine: str = "transformers"
+    vllm: VllmConfig = field(default_factory=VllmConfig)
     methods: tuple[str, ...] = tuple(METHODS)
     method_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seeds: tuple[int, ...] = (0,)
@@ -89,6 +95,7 @@ class RunConfig:
     def __post_init__(self) -> None:
         """Refuse names that are not known and numbers that no run can follow."""
         _require_known("suite", [self.suite], SUITES)
+        _require_known("engine", [self.engine], ENGINES)
         for name in ("methods", "method_options"):
             named = [method for method in getattr(self, name) if not is_plug_in(method)]
             _require_known(name, named, METHODS)

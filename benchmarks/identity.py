@@ -24,6 +24,7 @@ _LIBRARIES = ("torch", "transformers", "tokenizers", "peft", "trl")
 _NO_CODE = frozenset(
     {
         "benchmarks.methods",
+        "benchmarks.engines",
         "benchmarks.suites.registry",
         "benchmarks.store",
         "benchmarks.files",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,6 @@ from benchmarks.run import (
     synthesize_config,
 )
 from benchmarks.stages import respond, synthesize
-from benchmarks.stages.context import EngineFactory
 from benchmarks.tracking import Tracker
 from benchmarks.tracking_values import tracking_place
 from domino.synthesizer import Domain
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from benchmarks.config import RunConfig
     from benchmarks.report.page import StaticReport
+    from benchmarks.stages.context import EngineFactory
     from benchmarks.store import Stage
 
 STDOUT = Path("-")
@@ -109,7 +110,7 @@ def _run(
     )  # fmt: skip
     check_before_work(pipeline)
     display.begin(_about(config))
-    with interruption.listening(), tracker.invocation(pipeline):
+    with closing(pipeline), interruption.listening(), tracker.invocation(pipeline):
         kept = keep_domain(pipeline)
         rows = run_rows(
             pipeline, on_row=tracker.begin_row, on_failure=_announcing(display, tracker)
@@ -199,6 +200,7 @@ def _report(
         "suite_digest": pipeline.suite_digest,
         "model": config.model,
         "model_digest": pipeline.model_digest,
+        "engine": config.engine,
         "responder": config.responder,
         "references": len(pipeline.references),
         "references_digest": pipeline.references_digest,

@@ -6,18 +6,18 @@ import itertools
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from types import ModuleType
 from typing import Any
 
 from benchmarks.config import RunConfig
+from benchmarks.engines import ENGINES, engine_factory, engine_identity
 from benchmarks.fields import ConfigError
 from benchmarks.identity import code_version, digest
 from benchmarks.methods import method_module
 from benchmarks.models import model_digest, resolve_model
 from benchmarks.progress import Display
 from benchmarks.remembered import remembered
-from benchmarks.stages.context import EngineFactory, StageContext, transformers_engine
+from benchmarks.stages.context import EngineFactory, StageContext
 from benchmarks.store import Stage, Store
 from benchmarks.suites.base import Suite
 from benchmarks.suites.registry import GENERATED, load_suite, suite_module
@@ -129,6 +129,7 @@ class Pipeline:
             "seed": seed,
             "suite": self.suite_digest,
             "model": self.model_digest,
+            "engine": engine_identity(self.config),
         }
         return {**identity, "sandbox": self._limits()} if runs_programs else identity
 
@@ -144,7 +145,12 @@ class Pipeline:
         """Return the version of the stage's code; a method's own where its config names one."""
         method = getattr(config, "method", None)
         methods = [method_module(method)] if method else []
-        return code_version(module.__name__, suite_module(self.config.suite), *methods)
+        engine = ENGINES[self.config.engine].module
+        return code_version(module.__name__, suite_module(self.config.suite), engine, *methods)
+
+    def close(self) -> None:
+        """Give back what engines hold outside of this process."""
+        self.context.release_engine()
 
 
 def open_pipeline(
@@ -158,11 +164,16 @@ def open_pipeline(
 ) -> Pipeline:
     """Load the suite and find the model, so that every bad input is refused before any work.
 
-    Engines are transformers' with the run's attention, where `make_engine` gives no others;
-    `between` is called where stopping loses nothing.
+    Args:
+        config: the run.
+        display: where progress is shown.
+        steps: how many steps the invocation has.
+        on_stage: called as each step ends.
+        make_engine: how engines are made, where not as the config says.
+        between: called where stopping loses nothing.
 
     Raises:
-        ConfigError: the model is none, or the suite has too few references.
+        ConfigError: the model or the engine is none here, or the suite has too few references.
         SuiteError: the suite's data cannot be read.
     """
     suite = load_suite(config.suite, config.suite_options)
@@ -175,7 +186,7 @@ def open_pipeline(
         sandbox=suite.limits(config.sandbox),
         progress=display,
         log=_showing(display),
-        make_engine=make_engine or partial(transformers_engine, attention=config.attention),
+        make_engine=make_engine or engine_factory(config),
         attention=config.attention,
     )
     known = _suite_facts(config, suite)

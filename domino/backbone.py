@@ -43,12 +43,7 @@ def load_backbone(
             str(path), dtype=dtype, attn_implementation=None if attention == "auto" else attention
         )
     except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
-        raise EngineError(
-            f"{str(path)!r} cannot be loaded as a causal language model"
-            f"{'' if attention == 'auto' else f' with attention {attention!r}'}: "
-            f"{_first_line(error)}; give a directory written by save_pretrained with its "
-            f"tokenizer, or a hub name{'' if attention == 'auto' else ', or attention auto'}"
-        ) from error
+        raise _not_loadable(path, error, attention) from error
     check_loaded(model, attention)
     return freeze(model.to(device)), tokenizer
 
@@ -94,6 +89,42 @@ def check_model_directory(path: str | Path) -> None:
         json.loads(config.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise EngineError(f"{config} is not JSON ({error}): the checkpoint is damaged") from error
+
+
+def check_adapter_directory(path: str | Path) -> None:
+    """Refuse a directory that holds no PEFT adapter.
+
+    Raises:
+        EngineError: it has no adapter_config.json.
+    """
+    if not (Path(path) / "adapter_config.json").is_file():
+        raise EngineError(
+            f"{str(path)!r} is not an adapter directory: it has no adapter_config.json"
+        )
+
+
+def load_shape(path: str | Path) -> tuple[Any, Any]:
+    """Return the config and the tokenizer of a model, without its weights.
+
+    Raises:
+        EngineError: the directory holds no model, or transformers cannot read it.
+    """
+    from transformers import AutoConfig, AutoTokenizer
+
+    check_model_directory(path)
+    try:
+        return AutoConfig.from_pretrained(str(path)), AutoTokenizer.from_pretrained(str(path))
+    except (OSError, ValueError, KeyError) as error:
+        raise _not_loadable(path, error) from error
+
+
+def _not_loadable(path: str | Path, error: BaseException, attention: str = "auto") -> EngineError:
+    return EngineError(
+        f"{str(path)!r} cannot be loaded as a causal language model"
+        f"{'' if attention == 'auto' else f' with attention {attention!r}'}: "
+        f"{_first_line(error)}; give a directory written by save_pretrained with its "
+        f"tokenizer, or a hub name{'' if attention == 'auto' else ', or attention auto'}"
+    )
 
 
 def _first_line(error: BaseException) -> str:

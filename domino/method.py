@@ -12,7 +12,7 @@ import torch
 
 from domino.backbone import Backbone, check_model_directory, load_backbone
 from domino.diagnostics import Guard
-from domino.engines.base import Completion, Request, SoftPrompt
+from domino.engines.base import Completion, Engine, Request, SoftPrompt
 from domino.engines.transformers_engine import TransformersEngine
 from domino.fit_card import FitCard, digests
 from domino.fit_config import FitConfig
@@ -77,7 +77,9 @@ class DominoSynthesizer(Synthesizer):
             derive_seed(context.seed, self.name),
             initial_ids=_ids(tokenizer, self.config.initial_text),
             pad_id=_pad_id(tokenizer),
-            guard=self._guard(domain, context, longest=max(map(len, texts))),
+            guard=self._guard(
+                domain, context, _engine_here(context, model, tokenizer), max(map(len, texts))
+            ),
             checkpoints=context.scratch,
             log=context.log,
             tell=context.tell,
@@ -99,7 +101,9 @@ class DominoSynthesizer(Synthesizer):
             curve=fitted.curve,
         )
 
-    def _guard(self, domain: Domain, context: FitContext, *, longest: int) -> Guard | None:
+    def _guard(
+        self, domain: Domain, context: FitContext, engine: Engine, longest: int
+    ) -> Guard | None:
         """Return what samples as synthesis will, but no longer than a copy could be."""
         if context.sampling is None:
             return None
@@ -109,8 +113,8 @@ class DominoSynthesizer(Synthesizer):
         seeds = [derive_seed(sampling.seed, "guard", number) for number in numbers]
 
         def draw(domain_PH: torch.Tensor) -> list[str]:
-            turn = Turn.of(context.engine)
-            return [turn.instruction(c.text) for c in _draw(context, domain_PH, seeds, sampling)]
+            turn = Turn.of(engine)
+            return [turn.instruction(c.text) for c in _draw(engine, domain_PH, seeds, sampling)]
 
         references = tuple(reference.instruction for reference in domain.references)
         return Guard(draw=draw, references=references)
@@ -127,7 +131,7 @@ class DominoSynthesizer(Synthesizer):
         for start in range(first, last, self.config.requests_per_call):
             numbers = range(start, min(start + self.config.requests_per_call, last))
             seeds = [derive_seed(sampling.seed, "synthesize", number) for number in numbers]
-            completions = _draw(context, fitted.domain_PH, seeds, sampling)
+            completions = _draw(context.engine, fitted.domain_PH, seeds, sampling)
             for number, completion in zip(numbers, completions, strict=True):
                 yield Synthetic(
                     id=stable_id(self.name, sampling.seed, number),
@@ -215,6 +219,13 @@ def _backbone(context: FitContext) -> Backbone:
     return load_backbone(context.model, attention=context.attention)
 
 
+def _engine_here(context: FitContext, model: Any, tokenizer: Any) -> Engine:
+    """An engine over the model that is being fitted behind: another one would need its memory."""
+    if isinstance(context.engine, TransformersEngine):
+        return context.engine
+    return TransformersEngine(model, tokenizer)
+
+
 def _model_config(context: FitContext) -> Any:
     from transformers import AutoConfig
 
@@ -242,9 +253,9 @@ def _pad_id(tokenizer: Any) -> int:
 
 
 def _draw(
-    context: FitContext, domain_PH: torch.Tensor, seeds: Sequence[int], sampling: Sampling
+    engine: Engine, domain_PH: torch.Tensor, seeds: Sequence[int], sampling: Sampling
 ) -> list[Completion]:
     """Sample behind domain tokens and the lead, one completion for each seed."""
-    prompt = SoftPrompt(embeds_PH=domain_PH, text=Turn.of(context.engine).lead)
+    prompt = SoftPrompt(embeds_PH=domain_PH, text=Turn.of(engine).lead)
     requests = [Request(prompt=prompt, seed=seed) for seed in seeds]
-    return context.engine.generate(requests, sampling)
+    return engine.generate(requests, sampling)

@@ -6,6 +6,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,7 +70,7 @@ def execute(
         plain: lines in place of the live display.
         test: whether the best setting is run on the test problems.
         json_path: file that the result's report is also written to.
-        make_engine: how engines are made; None makes transformers'.
+        make_engine: how engines are made, where not as the config says.
 
     Raises:
         ConfigError: the input is wrong, or no trial came to a value.
@@ -123,7 +124,7 @@ def _search(
     pipeline = without_test_problems(whole)
     study = open_study(config, pipeline)
     key = f"{config.full_name} in {shown(storage_address(config))}"
-    with tracker.study(pipeline, key, conditions(config, pipeline)):
+    with closing(whole), tracker.study(pipeline, key, conditions(config, pipeline)):
         if config.aim.scores:  # no trial's stage, so it is logged to none
             check_gold(replace(pipeline, on_stage=lambda stage, reused: None))
         trials = Trials(config=config, pipeline=pipeline, tracker=tracker, display=display)

@@ -222,7 +222,8 @@ def footnotes(report: Report) -> list[str]:
         f"Pairs: at most {about['pairs']} a seed, of {about['draws']} draws.",
         f"Suite {suite_words(about)}, {about['split']} problems, "
         f"digest {about['suite_digest'][:12]}; "
-        f"model {about['model']}, digest {about['model_digest'][:12]}.",
+        f"model {about['model']}, digest {about['model_digest'][:12]}; "
+        f"engine {about['engine']}.",
         f"Timeouts run again, alone, before they counted: {_retried(report)}.",
         *remarks(report.rows, report.about),
         f"{report.stages} stages in {report.seconds:.0f} s, {report.reused} of them reused"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -76,13 +77,6 @@ class Metrics(Record):
     values: Mapping[str, float]
 
 
-def transformers_engine(model: str, adapter: Path | None, *, attention: str = "auto") -> Engine:
-    """Load the reference engine; nothing heavy is imported before the first call."""
-    from domino.engines.transformers_engine import TransformersEngine
-
-    return TransformersEngine.load(model, adapter=adapter, attention=attention)
-
-
 def _no_log(metrics: Mapping[str, float], step: int) -> None:
     """Keep no curve."""
 
@@ -96,9 +90,9 @@ class StageContext:
         model: directory or hub name of the backbone.
         seed: base seed of this row; stages derive their own from it.
         sandbox: limits for untrusted programs.
+        make_engine: how engines are made; tests give a scripted one.
         progress: the live display.
         log: called with (metrics by name, step) as curves grow.
-        make_engine: how engines are made; tests give a scripted one.
         attention: how the backbone computes attention where it is trained or fitted on.
         golds: what the suite's canonical solutions showed in this process: found out once.
     """
@@ -107,9 +101,9 @@ class StageContext:
     model: str
     seed: int
     sandbox: SandboxConfig
+    make_engine: EngineFactory
     progress: Progress = field(default_factory=NullProgress)
     log: Log = _no_log
-    make_engine: EngineFactory = transformers_engine
     attention: str = "auto"
     golds: KnownGolds = field(default_factory=dict, repr=False)
     _engines: dict[str, Engine] = field(default_factory=dict, repr=False)
@@ -127,12 +121,34 @@ class StageContext:
                 raise BackboneError(str(error)) from error
         return self._engines[self.model]
 
-    def engine_with_adapter(self, adapter: Path) -> Engine:
-        """Make an engine of the backbone with a peft adapter; it is the caller's alone."""
-        return self.make_engine(self.model, adapter)
+    @contextmanager
+    def solver(self, adapter: Path | None) -> Iterator[Engine]:
+        """Give the engine of the backbone with a peft adapter, of the plain one where it is None.
+
+        One with an adapter is alone: the plain one is released before, and it is closed at the end.
+
+        Raises:
+            BackboneError: the plain backbone cannot be loaded.
+            EngineError: the backbone cannot be loaded with the adapter.
+        """
+        if adapter is None:
+            yield self.engine()
+            return
+        self.release_engine()
+        with self.make_engine(self.model, adapter) as engine:
+            yield engine
+
+    def rest_engine(self) -> None:
+        """Have the plain engine give back what it holds outside of this process, until it is used.
+
+        A method that trains needs the GPU's memory for the backbone in this process.
+        """
+        for engine in self._engines.values():
+            engine.close()
 
     def release_engine(self) -> None:
         """Forget the plain engine, so that its memory comes back before another model is loaded."""
+        self.rest_engine()
         self._engines.clear()
 
     def fit_context(

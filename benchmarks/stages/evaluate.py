@@ -114,15 +114,16 @@ def _solve(
     if not pending:
         return solutions
     adapter = finetuned.path / ADAPTER
-    engine = context.engine_with_adapter(adapter) if adapter.is_dir() else context.engine()
     sampling = seeded(config.sampling, context.seed, "evaluate")
-    for chunk in chunks(pending):
-        requests = [_request(p, number, engine, sampling, context) for p, number in chunk]
-        for (p, number), done_one in zip(chunk, engine.generate(requests, sampling), strict=True):
-            solution = _solution(p, number, done_one)
-            stage.append(COMPLETIONS, solution)
-            solutions.append(solution)
-        context.progress.advance(len(chunk))
+    with context.solver(adapter if adapter.is_dir() else None) as engine:
+        for chunk in chunks(pending):
+            requests = [_request(p, number, engine, sampling, context) for p, number in chunk]
+            made = engine.generate(requests, sampling)
+            for (p, number), completion in zip(chunk, made, strict=True):
+                solution = _solution(p, number, completion)
+                stage.append(COMPLETIONS, solution)
+                solutions.append(solution)
+            context.progress.advance(len(chunk))
     return solutions
 
 

@@ -114,6 +114,7 @@ def _fitted(
             sampling=seeded(config.sampling, context.seed, "fit"),
             scratch=stage.path / SCRATCH,
         )
+        context.rest_engine()
         method.fit(domain, learning)
         with stage.directory(METHOD) as directory:
             method.save(directory)

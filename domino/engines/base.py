@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     import torch
@@ -79,6 +79,16 @@ class Engine(ABC):
     @abstractmethod
     def count_tokens(self, text: str) -> int:
         """Return the number of tokens of the text, special tokens as written in it."""
+
+    def close(self) -> None:
+        """Give back what the engine holds outside of this process; `generate` takes it anew."""
+        return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     @abstractmethod

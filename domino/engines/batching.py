@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,19 +14,9 @@ import torch
 from domino.engines.decoding import Ending, choose_tokens, request_uniforms
 
 if TYPE_CHECKING:
-    from domino.engines.prefill import EncodedPrompt
+    from domino.engines.encoding import Job
     from domino.engines.slots import Rows
     from domino.records import Sampling
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Job:
-    """A request with room to be served: at most `limit` new tokens."""
-
-    index: int
-    prompt: EncodedPrompt
-    seed: int
-    limit: int
 
 
 class ContinuousBatch:

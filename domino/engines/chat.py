@@ -44,6 +44,23 @@ def turn_end_token(tokenizer: Any) -> str:
     return str(tokenizer.eos_token)
 
 
+def end_ids(tokenizer: Any, named: int | Sequence[int] | None) -> frozenset[int]:
+    """Return the ids of all tokens that end a completion.
+
+    Args:
+        tokenizer: its own end token, and the one that ends a turn, are among them.
+        named: those that the model's generation config names, if any.
+
+    Raises:
+        EngineError: nothing names the token that ends a turn.
+    """
+    ids = {named} if isinstance(named, int) else set(named or ())
+    ids.add(tokenizer.convert_tokens_to_ids(turn_end_token(tokenizer)))
+    if tokenizer.eos_token_id is not None:
+        ids.add(tokenizer.eos_token_id)
+    return frozenset(ids)
+
+
 def _apply(tokenizer: Any, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
     from jinja2 import TemplateError
 

@@ -9,34 +9,16 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers.cache_utils import DynamicCache
 
+if TYPE_CHECKING:
+    from domino.engines.encoding import EncodedPrompt
+
 KeyValues = list[tuple[torch.Tensor, torch.Tensor]]  # for each layer, keys and values
 _BATCH_TOKENS = 8192  # padded tokens of one prefill batch
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EncodedPrompt:
-    """A prompt as the model reads it: soft tokens [P, H] or None, then token ids."""
-
-    soft_PH: torch.Tensor | None
-    ids: tuple[int, ...]
-
-    @property
-    def group(self) -> int:
-        """Prompts behind the same soft tokens have the same group."""
-        return 0 if self.soft_PH is None else id(self.soft_PH)
-
-    @property
-    def key(self) -> tuple[int, tuple[int, ...]]:
-        """Equal for prompts that are the same."""
-        return self.group, self.ids
-
-    def __len__(self) -> int:
-        return len(self.ids) + (0 if self.soft_PH is None else len(self.soft_PH))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

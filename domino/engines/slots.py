@@ -6,14 +6,13 @@ V vocabulary.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
 
 from domino.attention import TAKES_MASKS
 from domino.engines.prefill import (
-    EncodedPrompt,
     Prefilled,
     Prefiller,
     Trunk,
@@ -22,6 +21,9 @@ from domino.engines.prefill import (
     prefill_tails,
     prefill_trunk,
 )
+
+if TYPE_CHECKING:
+    from domino.engines.encoding import EncodedPrompt
 
 
 class Rows(Protocol):

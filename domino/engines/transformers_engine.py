@@ -7,7 +7,7 @@ request draws from its own random numbers, so that the number of slots never cha
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 
 from domino.attention import attention_for_decoding
-from domino.backbone import freeze, load_backbone
-from domino.engines.base import Completion, Engine, EngineError, Message, Request, SoftPrompt
-from domino.engines.batching import ContinuousBatch, Job
-from domino.engines.chat import render_chat, turn_end_token
+from domino.backbone import check_adapter_directory, freeze, load_backbone
+from domino.engines.base import Completion, Engine, EngineError, Message, Request
+from domino.engines.batching import ContinuousBatch
+from domino.engines.chat import end_ids, render_chat, turn_end_token
 from domino.engines.decoding import Ending, StopMatcher
-from domino.engines.prefill import EncodedPrompt, Prefiller
+from domino.engines.encoding import Results, make_jobs
+from domino.engines.prefill import Prefiller
 from domino.engines.slots import Rows, SingleRow, SlotRows, can_use_slots
 
 if TYPE_CHECKING:
+    from domino.engines.encoding import Job
     from domino.records import Sampling
 
 _LOG = logging.getLogger(__name__)
@@ -78,27 +80,16 @@ class TransformersEngine(Engine):
         Raises:
             EngineError: a prompt is empty, or its soft tokens do not fit the model.
         """
-        prompts = self._encode(requests)
-        done: dict[int, Completion] = {}
-
-        def report(index: int, completion: Completion) -> None:
-            done[index] = completion
-            if on_done is not None:
-                on_done(index, completion)
-
-        jobs = []
-        for index, (request, prompt) in enumerate(zip(requests, prompts, strict=True)):
-            limit = min(sampling.max_new_tokens, self.context_tokens - len(prompt))
-            if limit < 1:
-                report(
-                    index, Completion(text="", tokens=0, prompt_tokens=len(prompt), truncated=True)
-                )
-            else:
-                jobs.append(Job(index, prompt, request.seed, limit))
+        results = Results(on_done)
+        jobs = make_jobs(
+            self.tokenizer, requests, sampling, results,
+            width=self.model.get_input_embeddings().embedding_dim,
+            context_tokens=self.context_tokens,
+        )  # fmt: skip
         if jobs:
             with attention_for_decoding(self.model):
-                self._decode(jobs, sampling, report)
-        return [done[index] for index in range(len(requests))]
+                self._decode(jobs, sampling, results.report)
+        return results.in_order()
 
     @torch.inference_mode()
     def _decode(
@@ -142,37 +133,6 @@ class TransformersEngine(Engine):
             )
         return usable
 
-    def _encode(self, requests: Sequence[Request]) -> list[EncodedPrompt]:
-        """Tokenize every distinct text once and pair it with its soft tokens."""
-        texts = [r.prompt.text if isinstance(r.prompt, SoftPrompt) else r.prompt for r in requests]
-        ids = dict(zip(unique := list(dict.fromkeys(texts)), self._tokenize(unique), strict=True))
-        prompts = []
-        for index, (request, text) in enumerate(zip(requests, texts, strict=True)):
-            soft_PH = None
-            if isinstance(request.prompt, SoftPrompt):
-                soft_PH = request.prompt.embeds_PH
-                self._check_soft(index, soft_PH)
-            prompts.append(EncodedPrompt(soft_PH, ids[text]))
-            if not len(prompts[-1]):
-                raise EngineError(
-                    f"the prompt of request {index} is empty: give text or soft tokens"
-                )
-        return prompts
-
-    def _tokenize(self, texts: Sequence[str]) -> Iterable[tuple[int, ...]]:
-        if not texts:
-            return []
-        encoded = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
-        return [tuple(ids) for ids in encoded]
-
-    def _check_soft(self, index: int, soft_PH: torch.Tensor) -> None:
-        width = self.model.get_input_embeddings().embedding_dim
-        if soft_PH.ndim != 2 or soft_PH.shape[1] != width:
-            raise EngineError(
-                f"the soft tokens of request {index} have shape {tuple(soft_PH.shape)}, this model "
-                f"needs [tokens, {width}]: use the backbone that they were fitted with"
-            )
-
     def render(self, messages: Sequence[Message], *, open_user_turn: bool = False) -> str:
         """Return the chat template's text; see `Engine.render`."""
         return render_chat(self.tokenizer, messages, open_user_turn=open_user_turn)
@@ -196,11 +156,7 @@ class TransformersEngine(Engine):
     def end_ids(self) -> frozenset[int]:
         """The ids of all tokens that end a completion."""
         named = getattr(self.model.generation_config, "eos_token_id", None)
-        ids = {named} if isinstance(named, int) else set(named or ())
-        ids.add(self.tokenizer.convert_tokens_to_ids(self.end_of_turn))
-        if self.tokenizer.eos_token_id is not None:
-            ids.add(self.tokenizer.eos_token_id)
-        return frozenset(ids)
+        return end_ids(self.tokenizer, named)
 
 
 def merge_adapter(model: Any, adapter: str | Path) -> Any:
@@ -211,10 +167,7 @@ def merge_adapter(model: Any, adapter: str | Path) -> Any:
     """
     from peft import PeftModel
 
-    if not (Path(adapter) / "adapter_config.json").is_file():
-        raise EngineError(
-            f"{str(adapter)!r} is not an adapter directory: it has no adapter_config.json"
-        )
+    check_adapter_directory(adapter)
     try:
         return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     except (RuntimeError, ValueError) as error:

@@ -43,6 +43,7 @@ def report(*rows: MethodRow, **changes: object) -> Report:
     about = {
         "suite": "housestyle", "variant": "domain ledger, track compositions", "split": "test",
         "template": "instruction", "suite_digest": "a" * 64, "model": "m", "model_digest": "b" * 64,
+        "engine": "transformers",
         "responder": "plain", "references": 32, "seeds": [0], "pairs": 10, "draws": 20,
     }  # fmt: skip
     values = Report(

@@ -10,6 +10,7 @@ from benchmarks.stages.finetune import run as finetune
 from benchmarks.stages.gold import GoldConfig, GoldError
 from benchmarks.stages.gold import run as gold
 from domino.engines.scripted import ScriptedEngine
+from domino.engines.transformers_engine import TransformersEngine
 from domino.records import Program, Verdict
 from tests.stages.small import (
     NUMBER,
@@ -137,7 +138,13 @@ def test_a_real_model_that_learned_the_answers_passes(tmp_path):
     make_model(vocabulary=len(tokenizer)).save_pretrained(backbone)
     pairs = [synthetic(n, response=f"def f(x):\n    return x + {n}") for n in (1, 2, 3)]
     finetuned = fresh(tmp_path, "finetune")
-    given = StageContext(suite=SmallSuite(), model=str(backbone), seed=0, sandbox=SandboxConfig())
+    given = StageContext(
+        suite=SmallSuite(),
+        model=str(backbone),
+        seed=0,
+        sandbox=SandboxConfig(),
+        make_engine=lambda model, adapter: TransformersEngine.load(model, adapter=adapter),
+    )
     recipe = FinetuneConfig(rank=32, alpha=64, learning_rate=1e-2, steps=120, batch_size=3)
     finetune(recipe, source(tmp_path, "kept.jsonl", pairs), finetuned, given)
     stage = fresh(tmp_path, "evaluate")

@@ -47,9 +47,20 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+def load_engine(model, adapter):
+    return TransformersEngine.load(model, adapter=adapter)
+
+
 def context(backbone, **changes):
     return StageContext(
-        **{"suite": SmallSuite(), "model": str(backbone), "seed": 0, "sandbox": None, **changes}
+        **{
+            "suite": SmallSuite(),
+            "model": str(backbone),
+            "seed": 0,
+            "sandbox": None,
+            "make_engine": load_engine,
+            **changes,
+        }
     )
 
 

@@ -1,0 +1,137 @@
+"""From requests to jobs: token ids and soft tokens that fit the model, and the room behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from domino.engines.base import Completion, EngineError, Request, SoftPrompt
+
+if TYPE_CHECKING:
+    import torch
+
+    from domino.records import Sampling
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedPrompt:
+    """A prompt as the model reads it: soft tokens [P, H] or None, then token ids."""
+
+    soft_PH: torch.Tensor | None
+    ids: tuple[int, ...]
+
+    @property
+    def group(self) -> int:
+        """Prompts behind the same soft tokens have the same group."""
+        return 0 if self.soft_PH is None else id(self.soft_PH)
+
+    @property
+    def key(self) -> tuple[int, tuple[int, ...]]:
+        """Equal for prompts that are the same."""
+        return self.group, self.ids
+
+    def __len__(self) -> int:
+        return len(self.ids) + (0 if self.soft_PH is None else len(self.soft_PH))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """A request with room to be served: at most `limit` new tokens."""
+
+    index: int
+    prompt: EncodedPrompt
+    seed: int
+    limit: int
+
+
+class Results:
+    """Completions as they come in any order, each handed on once; then all in order."""
+
+    def __init__(self, on_done: Callable[[int, Completion], None] | None) -> None:
+        self._on_done = on_done
+        self._done: dict[int, Completion] = {}
+
+    def report(self, index: int, completion: Completion) -> None:
+        """Take the completion of one request."""
+        self._done[index] = completion
+        if self._on_done is not None:
+            self._on_done(index, completion)
+
+    def in_order(self) -> list[Completion]:
+        """Return all completions in the order of their requests."""
+        return [self._done[index] for index in sorted(self._done)]
+
+
+def make_jobs(
+    tokenizer: Any,
+    requests: Sequence[Request],
+    sampling: Sampling,
+    results: Results,
+    *,
+    width: int,
+    context_tokens: int,
+) -> list[Job]:
+    """Return what is to be decoded; a prompt without room is reported as empty and truncated.
+
+    Args:
+        tokenizer: of the model.
+        requests: in the order of their completions.
+        sampling: gives the limit of new tokens.
+        results: takes the completions of prompts without room.
+        width: H, of the model's embeddings.
+        context_tokens: how many tokens prompt and completion may have together.
+
+    Raises:
+        EngineError: a prompt is empty, or its soft tokens do not fit the model.
+    """
+    jobs = []
+    prompts = _encode(tokenizer, requests, width, context_tokens)
+    for index, (request, prompt) in enumerate(zip(requests, prompts, strict=True)):
+        limit = min(sampling.max_new_tokens, context_tokens - len(prompt))
+        if limit >= 1:
+            jobs.append(Job(index, prompt, request.seed, limit))
+        else:
+            results.report(
+                index, Completion(text="", tokens=0, prompt_tokens=len(prompt), truncated=True)
+            )
+    return jobs
+
+
+def _encode(
+    tokenizer: Any, requests: Sequence[Request], width: int, context_tokens: int
+) -> list[EncodedPrompt]:
+    """Tokenize every distinct text once and pair it with its soft tokens."""
+    texts = [r.prompt.text if isinstance(r.prompt, SoftPrompt) else r.prompt for r in requests]
+    unique = list(dict.fromkeys(texts))
+    ids = dict(zip(unique, _tokenize(tokenizer, unique), strict=True))
+    prompts = []
+    for index, (request, text) in enumerate(zip(requests, texts, strict=True)):
+        soft_PH = None
+        if isinstance(request.prompt, SoftPrompt):
+            soft_PH = request.prompt.embeds_PH
+            _check_soft(index, soft_PH, width, context_tokens)
+        prompts.append(EncodedPrompt(soft_PH, ids[text]))
+        if not len(prompts[-1]):
+            raise EngineError(f"the prompt of request {index} is empty: give text or soft tokens")
+    return prompts
+
+
+def _tokenize(tokenizer: Any, texts: Sequence[str]) -> Iterable[tuple[int, ...]]:
+    if not texts:
+        return []
+    encoded = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+    return [tuple(ids) for ids in encoded]
+
+
+def _check_soft(index: int, soft_PH: torch.Tensor, width: int, context_tokens: int) -> None:
+    if soft_PH.ndim != 2 or soft_PH.shape[1] != width:
+        raise EngineError(
+            f"the soft tokens of request {index} have shape {tuple(soft_PH.shape)}, this model "
+            f"needs [tokens, {width}]: use the backbone that they were fitted with"
+        )
+    if len(soft_PH) >= context_tokens:
+        raise EngineError(
+            f"request {index} has {len(soft_PH)} soft tokens, and this model's context is "
+            f"{context_tokens} tokens, completion included: fit fewer soft tokens"
+        )

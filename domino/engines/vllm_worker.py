@@ -1,0 +1,125 @@
+"""vLLM in its own process: `python -m domino.engines.vllm_worker DESCRIPTOR`.
+
+The engine starts it. It loads the model, says so, and answers orders until the pipe ends. An error
+ends it, and its last words are in its log: the engine makes one message of that.
+
+Shapes: P soft tokens, T tokens of a text, H hidden size.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from multiprocessing.connection import Connection
+from typing import Any
+
+import torch
+
+
+class EmbedTokens:
+    """Embeds token ids by the model's own table; vLLM calls it in each of its processes."""
+
+    def __init__(self, ids: Sequence[int]) -> None:
+        self._ids = list(ids)
+
+    @torch.inference_mode()
+    def __call__(self, model: Any) -> torch.Tensor:
+        """Return the embeddings of the ids, [T, H], on the CPU."""
+        device = next(model.parameters()).device
+        embeds_TH: torch.Tensor = model.embed_input_ids(torch.tensor(self._ids, device=device))
+        return embeds_TH.cpu()
+
+
+def serve(connection: Connection) -> None:
+    """Load the model that the first message names, then answer orders until the pipe ends."""
+    from vllm import LLM
+    from vllm.lora.request import LoRARequest
+
+    setup = connection.recv()
+    llm = LLM(**setup["options"])
+    adapter = setup["adapter"]
+    lora = None if adapter is None else LoRARequest("adapter", 1, adapter)
+    connection.send("ready")
+    while True:
+        try:
+            order = connection.recv()
+        except EOFError:
+            return
+        _answer(llm, order, lora, connection)
+
+
+def _answer(llm: Any, order: dict[str, Any], lora: Any, connection: Connection) -> None:
+    """Send [(index, tokens, truncated), ...] as completions finish."""
+    prompts = _prompts(llm, order)
+    names = llm.enqueue(
+        prompts, [_sampling(order, *job[3:]) for job in order["prompts"]],
+        lora_request=lora, use_tqdm=False,
+    )  # fmt: skip
+    # vLLM lengthens the names that it is given, so only their first part is compared.
+    index_of = {
+        str(n).partition("-")[0]: job[0] for n, job in zip(names, order["prompts"], strict=True)
+    }
+    while llm.llm_engine.has_unfinished_requests():
+        if connection.poll():  # nothing is sent while an order is open: the pipe has ended
+            sys.exit("the engine's owner is gone")
+        done = [output for output in llm.llm_engine.step() if output.finished]
+        if done:
+            connection.send(
+                [
+                    (
+                        index_of[o.request_id.partition("-")[0]],
+                        list(c.token_ids),
+                        c.finish_reason == "length",
+                    )
+                    for o in done
+                    for c in o.outputs
+                ]
+            )
+
+
+def _prompts(llm: Any, order: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return vLLM's prompts: embeddings alone where there are soft tokens, else token ids."""
+    behind = {ids for _, number, ids, _, _ in order["prompts"] if number is not None and ids}
+    text = _embedded(llm, sorted(behind))
+    soft = [torch.from_numpy(array) for array in order["soft"]]
+    prompts: list[dict[str, Any]] = []
+    for _, number, ids, _, _ in order["prompts"]:
+        if number is None:
+            prompts.append({"prompt_token_ids": list(ids)})
+        elif ids:
+            prompts.append({"prompt_embeds": torch.cat([soft[number].to(text[ids]), text[ids]])})
+        else:
+            prompts.append({"prompt_embeds": soft[number]})
+    return prompts
+
+
+def _embedded(llm: Any, texts: Sequence[tuple[int, ...]]) -> dict[tuple[int, ...], torch.Tensor]:
+    """Return the embeddings [T, H] of each text, all looked up at once."""
+    if not texts:
+        return {}
+    flat = [token for ids in texts for token in ids]
+    embeds_TH = llm.apply_model(EmbedTokens(flat))[0]
+    bounds = pairwise(accumulate(map(len, texts), initial=0))
+    return {ids: embeds_TH[a:b] for ids, (a, b) in zip(texts, bounds, strict=True)}
+
+
+def _sampling(order: dict[str, Any], seed: int, limit: int) -> Any:
+    from vllm import SamplingParams
+
+    return SamplingParams(
+        temperature=order["temperature"],
+        top_p=order["top_p"],
+        max_tokens=limit,
+        seed=seed if order["temperature"] > 0 else None,
+        stop=order["stop"] or None,
+        stop_token_ids=order["end_ids"],
+        skip_special_tokens=False,
+        spaces_between_special_tokens=False,
+        detokenize=bool(order["stop"]),  # the text is made by the engine, as every engine makes it
+    )
+
+
+if __name__ == "__main__":
+    with Connection(int(sys.argv[1])) as pipe:
+        serve(pipe)

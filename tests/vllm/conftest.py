@@ -1,0 +1,23 @@
+"""What the tests with vLLM share: the shipped backbone behind both engines."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks.suites.housestyle.backbone import CHECKPOINT
+from domino.engines.transformers_engine import TransformersEngine
+from domino.engines.vllm_engine import VllmEngine
+from domino.engines.vllm_setup import VllmConfig
+
+CONFIG = VllmConfig(eager=True, dtype="float32", max_sequences=16)
+
+
+@pytest.fixture(scope="session")
+def reference() -> TransformersEngine:
+    return TransformersEngine.load(CHECKPOINT)
+
+
+@pytest.fixture(scope="session")
+def shared_engine() -> Iterator[VllmEngine]:
+    with VllmEngine(CHECKPOINT, CONFIG) as engine:
+        yield engine
