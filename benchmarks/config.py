@@ -25,6 +25,7 @@ from benchmarks.stages.finetune import FinetuneConfig
 from benchmarks.stages.respond import Responder
 from benchmarks.suites.registry import SUITES, SuiteOptions
 from domino.attention import Attention
+from domino.engines.openai_engine import OpenaiConfig
 from domino.engines.vllm_setup import VllmConfig
 from domino.records import Sampling
 
@@ -42,8 +43,10 @@ class RunConfig:
         model: directory or hub name of the backbone; "housestyle" is the one shipped here.
         attention: how it computes attention; flash_attention_2 and flex_attention need a GPU, and
             texts are then still decoded by sdpa; no stage's address depends on it.
-        engine: what generates all text: transformers (in this process) or vllm (in its own).
+        engine: what generates all text: transformers (in this process), vllm (in its own), or
+            openai (a server; fine-tuned backbones are then evaluated by transformers).
         vllm: how engine vllm runs the backbone.
+        openai: the server of engine openai.
         methods: names of the methods, one row each; package.module:Class is one of your own.
         method_options: fields of a method's own config, by method name.
         seeds: each seed is a whole pipeline: fit, synthesis, fine-tuning, evaluation.
@@ -72,6 +75,7 @@ class RunConfig:
     attention: Attention = "auto"
     engine: str = "transformers"
     vllm: VllmConfig = field(default_factory=VllmConfig)
+    openai: OpenaiConfig = field(default_factory=OpenaiConfig)
     methods: tuple[str, ...] = tuple(METHODS)
     method_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seeds: tuple[int, ...] = (0,)

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from benchmarks.config import RunConfig
-from benchmarks.engines import ENGINES, engine_factory, engine_identity
+from benchmarks.engines import ENGINES, engine_factory, engine_identity, solver_factory
 from benchmarks.fields import ConfigError
 from benchmarks.identity import code_version, digest
 from benchmarks.methods import method_module
@@ -145,8 +145,8 @@ class Pipeline:
         """Return the version of the stage's code; a method's own where its config names one."""
         method = getattr(config, "method", None)
         methods = [method_module(method)] if method else []
-        engine = ENGINES[self.config.engine].module
-        return code_version(module.__name__, suite_module(self.config.suite), engine, *methods)
+        engine = ENGINES[self.config.engine].modules
+        return code_version(module.__name__, suite_module(self.config.suite), *engine, *methods)
 
     def close(self) -> None:
         """Give back what engines hold outside of this process."""
@@ -188,6 +188,7 @@ def open_pipeline(
         log=_showing(display),
         make_engine=make_engine or engine_factory(config),
         attention=config.attention,
+        make_solver=None if make_engine else solver_factory(config),
     )
     known = _suite_facts(config, suite)
     return Pipeline(

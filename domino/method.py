@@ -12,7 +12,13 @@ import torch
 
 from domino.backbone import Backbone, check_model_directory, load_backbone
 from domino.diagnostics import Guard
-from domino.engines.base import Completion, Engine, Request, SoftPrompt
+from domino.engines.base import (
+    Completion,
+    Engine,
+    Request,
+    SoftPrompt,
+    require_embeddings,
+)
 from domino.engines.transformers_engine import TransformersEngine
 from domino.fit_card import FitCard, digests
 from domino.fit_config import FitConfig
@@ -62,8 +68,10 @@ class DominoSynthesizer(Synthesizer):
 
         Raises:
             FittingError: a reference does not fit the model, or the objective is not finite.
-            EngineError: the backbone cannot be loaded, or has no chat template.
+            EngineError: the backbone cannot be loaded, or has no chat template, or the engine takes
+                text alone.
         """
+        require_embeddings(context.engine, self.name)
         model, tokenizer = _backbone(context)
         turn = Turn.of(context.engine)
         texts = [

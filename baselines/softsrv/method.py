@@ -16,7 +16,7 @@ from baselines.base import Baseline, Draft
 from baselines.softsrv.config import SoftSRVConfig
 from baselines.softsrv.training import contexts, train
 from domino.backbone import Backbone, load_backbone
-from domino.engines.base import Request, SoftPrompt
+from domino.engines.base import Request, SoftPrompt, require_embeddings
 from domino.engines.transformers_engine import TransformersEngine
 from domino.records import Sampling, derive_seed
 from domino.shared_prefix import Text
@@ -85,9 +85,11 @@ class SoftSRV(Baseline[SoftSRVConfig]):
 
         Raises:
             FittingError: the backbone is not frozen, or the loss is not finite.
-            EngineError: the backbone cannot be loaded, or has no chat template.
+            EngineError: the backbone cannot be loaded, or has no chat template, or the engine takes
+                text alone.
         """
         context = self._require_fit()[1]
+        require_embeddings(context.engine, self.name)
         model, tokenizer = _backbone(context)
         texts = self._texts(tokenizer, model.device)
         context_NH = contexts(model, texts)

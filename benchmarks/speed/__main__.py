@@ -1,4 +1,4 @@
-"""`python -m benchmarks.speed fit|sample|evaluate`: how fast fit, sampling and evaluation are."""
+"""`python -m benchmarks.speed fit|sample|evaluate|engines`: how fast each of these is."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from benchmarks.speed.flops import SHAPES, ModelShape
 from benchmarks.speed.rows import Row, table
 
 if TYPE_CHECKING:
+    from benchmarks.speed.engines import EngineRow
     from benchmarks.speed.evaluate import EvaluateRow
     from benchmarks.speed.fit import FitPlan
     from benchmarks.speed.models import Place
@@ -97,10 +98,28 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
     return {"plan": plan, "tables": {title(plan): compare(plan)}, "show": table}
 
 
+def _engines(options: argparse.Namespace) -> dict[str, Any]:
+    from benchmarks.speed.engines import EnginesPlan, measure, table
+    from domino.engines.vllm_setup import VllmConfig
+
+    plan = EnginesPlan(
+        model=options.model,
+        engines=tuple(options.engines.split(",")),
+        batches=options.batches,
+        domain=options.domain_tokens,
+        new=options.new_tokens,
+        rounds=options.rounds,
+        vllm=VllmConfig(dtype=options.dtype, eager=options.eager),
+    )
+    title = f"{plan.model}: {plan.new} new tokens at most, {plan.domain} soft tokens in embeds"
+    return {"plan": plan, "tables": {title: measure(plan)}, "show": table}
+
+
 _MEASURES: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "fit": _fit,
     "sample": _sample,
     "evaluate": _evaluate,
+    "engines": _engines,
 }
 
 
@@ -155,7 +174,7 @@ def _shape(options: argparse.Namespace) -> ModelShape:
 
 
 def _write(path: Path, measured: dict[str, Any]) -> None:
-    tables: dict[str, list[Row | EvaluateRow]] = measured["tables"]
+    tables: dict[str, list[Row | EvaluateRow | EngineRow]] = measured["tables"]
     document = {
         "plan": asdict(measured["plan"]),
         "tables": {title: [row.values() for row in rows] for title, rows in tables.items()},
@@ -190,7 +209,13 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     _add_evaluate(evaluate)
-    for command in (fit, sample, evaluate):
+    engines = commands.add_parser(
+        "engines",
+        help="tokens a second of each engine, from text and behind soft tokens",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    _add_engines(engines)
+    for command in (fit, sample, evaluate, engines):
         _add_measuring(command)
     return parser
 
@@ -229,6 +254,16 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=_positive, default=1, help="of the processor")
 
 
+def _add_engines(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="housestyle", help="directory or hub name")
+    parser.add_argument("--engines", default="transformers", help="names; the others against it")
+    parser.add_argument("--batches", type=_positives, default=(1, 16, 64), help="of requests")
+    parser.add_argument("--domain-tokens", type=_positive, default=64, help="P")
+    parser.add_argument("--new-tokens", type=_positive, default=64, help="of a completion, at most")
+    parser.add_argument("--dtype", default="auto", help="of engine vllm")
+    parser.add_argument("--eager", action="store_true", help="engine vllm does not compile")
+
+
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--suite", choices=["humaneval+", "mbpp+"], default="humaneval+")
     parser.add_argument("--dataset", type=Path, required=True, help="EvalPlus's .jsonl(.gz) file")
@@ -248,6 +283,10 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value}: give at least 1")
     return value
+
+
+def _positives(text: str) -> tuple[int, ...]:
+    return tuple(_positive(part) for part in text.split(","))
 
 
 def _at_least_two(text: str) -> int:

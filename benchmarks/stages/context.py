@@ -94,6 +94,7 @@ class StageContext:
         progress: the live display.
         log: called with (metrics by name, step) as curves grow.
         attention: how the backbone computes attention where it is trained or fitted on.
+        make_solver: how engines that solve the problems are made, where not by `make_engine`.
         golds: what the suite's canonical solutions showed in this process: found out once.
     """
 
@@ -105,6 +106,7 @@ class StageContext:
     progress: Progress = field(default_factory=NullProgress)
     log: Log = _no_log
     attention: str = "auto"
+    make_solver: EngineFactory | None = None
     golds: KnownGolds = field(default_factory=dict, repr=False)
     _engines: dict[str, Engine] = field(default_factory=dict, repr=False)
 
@@ -123,19 +125,19 @@ class StageContext:
 
     @contextmanager
     def solver(self, adapter: Path | None) -> Iterator[Engine]:
-        """Give the engine of the backbone with a peft adapter, of the plain one where it is None.
+        """Give the engine that solves the problems: of the backbone with a peft adapter, or plain.
 
-        One with an adapter is alone: the plain one is released before, and it is closed at the end.
+        One of its own is alone: the plain one is released before, and it is closed at the end.
 
         Raises:
             BackboneError: the plain backbone cannot be loaded.
             EngineError: the backbone cannot be loaded with the adapter.
         """
-        if adapter is None:
+        if adapter is None and self.make_solver is None:
             yield self.engine()
             return
         self.release_engine()
-        with self.make_engine(self.model, adapter) as engine:
+        with (self.make_solver or self.make_engine)(self.model, adapter) as engine:
             yield engine
 
     def rest_engine(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +52,13 @@ class Completion:
 
 
 class Engine(ABC):
-    """Generates text with one frozen model. Every engine inherits the contract suite."""
+    """Generates text with one frozen model. Every engine inherits the contract suite.
+
+    Attributes:
+        takes_embeddings: whether it serves a `SoftPrompt`.
+    """
+
+    takes_embeddings: ClassVar[bool] = True
 
     @abstractmethod
     def generate(
@@ -94,3 +100,16 @@ class Engine(ABC):
     @abstractmethod
     def end_of_turn(self) -> str:
         """The text of the token that ends a turn."""
+
+
+def require_embeddings(engine: Engine, method: str) -> None:
+    """Refuse, before anything is learned, an engine that could not sample behind soft tokens.
+
+    Raises:
+        EngineError: it takes text alone.
+    """
+    if not engine.takes_embeddings:
+        raise EngineError(
+            f"{method} samples behind soft tokens, and {type(engine).__name__} takes text alone: "
+            "use engine transformers or vllm, or leave this method out"
+        )

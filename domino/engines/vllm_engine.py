@@ -32,6 +32,7 @@ _ENVIRONMENT = {
     "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB, on a machine without a GPU
     "TOKENIZERS_PARALLELISM": "false",
 }
+_WORKER = "domino.engines.vllm_worker"
 _FORCED = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0"}  # our process is the engine's own already
 
 
@@ -58,13 +59,12 @@ class VllmEngine(Engine):
         self.config = VllmConfig() if config is None else config
         if adapter is not None:
             check_adapter_directory(adapter)
-        self._model, self._adapter = (
-            str(model),
-            None if adapter is None else Path(adapter).resolve(),
-        )
+        self._model = str(model)
+        self._adapter = None if adapter is None else Path(adapter).resolve()
         shape, self.tokenizer = load_shape(model)
         self._shape = shape.get_text_config()
         self.context_tokens = context_tokens(self.config, self._model, self._shape)
+        self.width = int(self._shape.hidden_size)
         self._replicas: list[WorkerProcess] = []
 
     def generate(
@@ -83,7 +83,7 @@ class VllmEngine(Engine):
         results = Results(on_done)
         jobs = make_jobs(
             self.tokenizer, requests, sampling, results,
-            width=self._shape.hidden_size, context_tokens=self.context_tokens,
+            width=self.width, context_tokens=self.context_tokens,
         )  # fmt: skip
         if jobs:
             try:
@@ -113,7 +113,7 @@ class VllmEngine(Engine):
         self, jobs: Sequence[Job], sampling: Sampling
     ) -> Iterator[tuple[int, list[int], bool]]:
         """Deal the jobs out to the replicas and yield (index, tokens, truncated) as they come."""
-        replicas = self._started()
+        replicas = self._started()[: len(jobs)]
         for number, replica in enumerate(replicas):
             replica.send(order(jobs[number :: len(replicas)], sampling, self.end_ids))
         missing = len(jobs)
@@ -126,25 +126,38 @@ class VllmEngine(Engine):
                     yield from answers
 
     def _started(self) -> list[WorkerProcess]:
-        """Return the running replicas, started and loaded where they are not."""
         if not self._replicas:
-            options = llm_options(self.config, self._model, self._shape, self._adapter)
-            own = [devices(self.config, number) for number in range(self.config.data_parallel)]
-            _free_gpu()
-            for environment in own:
-                self._replicas.append(self._start(environment))
-            for replica in self._replicas:
-                replica.send({"options": options, "adapter": self._adapter and str(self._adapter)})
-            for replica in self._replicas:
-                replica.receive(self.config.start_timeout_s)
+            self._replicas = self.start(_WORKER)
         return self._replicas
 
-    def _start(self, environment: Mapping[str, str]) -> WorkerProcess:
-        from domino.engines import vllm_worker
+    def start(self, worker: str) -> list[WorkerProcess]:
+        """Start a process for each replica and return them once they have loaded the model.
 
+        They are the caller's to close. `worker` is the module that runs in them.
+
+        Raises:
+            EngineError: the adapter does not fit the model, or a process died or took too long.
+        """
+        options = llm_options(self.config, self._model, self._shape, self._adapter)
+        own = [devices(self.config, number) for number in range(self.config.data_parallel)]
+        _free_gpu()
+        started: list[WorkerProcess] = []
+        try:
+            for environment in own:
+                started.append(self._process(worker, environment))
+                started[-1].send({"options": options, "adapter": self._adapter})
+            for process in started:
+                process.receive(self.config.start_timeout_s)
+        except BaseException:
+            for process in started:
+                process.close()
+            raise
+        return started
+
+    def _process(self, worker: str, environment: Mapping[str, str]) -> WorkerProcess:
         adapter = "" if self._adapter is None else f" with adapter {str(self._adapter)!r}"
         return WorkerProcess(
-            vllm_worker.__name__,
+            worker,
             name=f"vLLM for {self._model!r}{adapter}",
             environment=_ENVIRONMENT,
             forced={**_FORCED, **environment},

@@ -39,7 +39,7 @@ def serve(connection: Connection) -> None:
     setup = connection.recv()
     llm = LLM(**setup["options"])
     adapter = setup["adapter"]
-    lora = None if adapter is None else LoRARequest("adapter", 1, adapter)
+    lora = None if adapter is None else LoRARequest("adapter", 1, str(adapter))
     connection.send("ready")
     while True:
         try:
@@ -51,34 +51,26 @@ def serve(connection: Connection) -> None:
 
 def _answer(llm: Any, order: dict[str, Any], lora: Any, connection: Connection) -> None:
     """Send [(index, tokens, truncated), ...] as completions finish."""
-    prompts = _prompts(llm, order)
     names = llm.enqueue(
-        prompts, [_sampling(order, *job[3:]) for job in order["prompts"]],
-        lora_request=lora, use_tqdm=False,
-    )  # fmt: skip
+        prompts_of(llm, order), sampling_of(order), lora_request=lora, use_tqdm=False
+    )
     # vLLM lengthens the names that it is given, so only their first part is compared.
-    index_of = {
-        str(n).partition("-")[0]: job[0] for n, job in zip(names, order["prompts"], strict=True)
-    }
+    jobs = zip(names, order["prompts"], strict=True)
+    index_of = {name.partition("-")[0]: job[0] for name, job in jobs}
     while llm.llm_engine.has_unfinished_requests():
         if connection.poll():  # nothing is sent while an order is open: the pipe has ended
             sys.exit("the engine's owner is gone")
         done = [output for output in llm.llm_engine.step() if output.finished]
-        if done:
-            connection.send(
-                [
-                    (
-                        index_of[o.request_id.partition("-")[0]],
-                        list(c.token_ids),
-                        c.finish_reason == "length",
-                    )
-                    for o in done
-                    for c in o.outputs
-                ]
-            )
+        answers = []
+        for output in done:
+            (made,) = output.outputs
+            index = index_of[output.request_id.partition("-")[0]]
+            answers.append((index, list(made.token_ids), made.finish_reason == "length"))
+        if answers:
+            connection.send(answers)
 
 
-def _prompts(llm: Any, order: dict[str, Any]) -> list[dict[str, Any]]:
+def prompts_of(llm: Any, order: dict[str, Any]) -> list[dict[str, Any]]:
     """Return vLLM's prompts: embeddings alone where there are soft tokens, else token ids."""
     behind = {ids for _, number, ids, _, _ in order["prompts"] if number is not None and ids}
     text = _embedded(llm, sorted(behind))
@@ -102,6 +94,11 @@ def _embedded(llm: Any, texts: Sequence[tuple[int, ...]]) -> dict[tuple[int, ...
     embeds_TH = llm.apply_model(EmbedTokens(flat))[0]
     bounds = pairwise(accumulate(map(len, texts), initial=0))
     return {ids: embeds_TH[a:b] for ids, (a, b) in zip(texts, bounds, strict=True)}
+
+
+def sampling_of(order: dict[str, Any]) -> list[Any]:
+    """Return the sampling parameters of each job."""
+    return [_sampling(order, seed, limit) for _, _, _, seed, limit in order["prompts"]]
 
 
 def _sampling(order: dict[str, Any], seed: int, limit: int) -> Any:

@@ -20,7 +20,12 @@ OPTIONS = """
 --suite_options.references_path --suite_options.cutoff --suite_options.split_seed
 --suite_options.folds --suite_options.fold
 --suite_options.prompt --suite_options.task_ids --suite_options.environment
---model --attention --methods --method_options --seeds --references
+--model --attention
+--engine --vllm.tensor_parallel --vllm.data_parallel --vllm.dtype --vllm.memory_share
+--vllm.max_model_tokens --vllm.max_sequences --vllm.eager --vllm.start_timeout_s
+--openai.base_url --openai.model --openai.key_variable --openai.concurrency
+--openai.requests_per_minute --openai.retries --openai.timeout_s
+--methods --method_options --seeds --references
 --description --pairs --oversample --responder --shots
 --sampling.temperature --sampling.top_p --sampling.max_new_tokens --sampling.stop --sampling.seed
 --response_sampling.temperature --response_sampling.top_p --response_sampling.max_new_tokens

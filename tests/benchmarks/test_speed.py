@@ -159,3 +159,25 @@ def test_ratios_are_medians_over_rounds_and_per_token():
     lines = table("title", [slow, fast]).splitlines()
     assert lines[0] == "title"
     assert lines[3].split()[:6] == ["fast", "2.00", "1.00", "10.00", "16.00", "5.00"]
+
+
+def test_engines_are_measured_on_the_same_requests(tiny_backbone, tmp_path, capsys):
+    path = tmp_path / "engines.json"
+    arguments = [
+        "engines", "--model", str(tiny_backbone), "--batches", "1,3", "--new-tokens", "4",
+        "--domain-tokens", "5", "--rounds", "1", "--json", str(path),
+    ]  # fmt: skip
+    assert main(arguments) == 0
+    (rows,) = json.loads(path.read_text())["tables"].values()
+    kinds = [(row["prompts"], row["requests"], row["name"]) for row in rows]
+    assert kinds == [(k, n, "transformers") for k in ("text", "embeds") for n in (1, 3)]
+    for row in rows:
+        assert 0 < row["tokens"] <= 4 * row["requests"]
+        assert row["tokens_per_s"] > 0
+        assert row["ratio"] == 1
+    assert "CPU µs/token" in capsys.readouterr().out
+
+
+def test_an_engine_that_is_none_is_one_line_and_exit_code_2(capsys):
+    assert main(["engines", "--engines", "vlm"]) == 2
+    assert "did you mean 'vllm'" in capsys.readouterr().err

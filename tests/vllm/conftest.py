@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from benchmarks.suites.housestyle.backbone import CHECKPOINT
@@ -21,3 +22,9 @@ def reference() -> TransformersEngine:
 def shared_engine() -> Iterator[VllmEngine]:
     with VllmEngine(CHECKPOINT, CONFIG) as engine:
         yield engine
+
+
+def workers(of: psutil.Process) -> list[psutil.Process]:
+    """The living processes of a process's vLLM engines."""
+    alive = [p for p in of.children() if p.status() != psutil.STATUS_ZOMBIE]
+    return [p for p in alive if "domino.engines.vllm_worker" in p.cmdline()]

@@ -17,6 +17,7 @@ from domino.records import Sampling
 from domino.soft_tokens import load_adapter, save_adapter
 from domino.turn import Turn
 from tests.contracts.engine_contract import EngineContract
+from tests.vllm import conftest
 from tests.vllm.conftest import CONFIG
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
@@ -54,8 +55,7 @@ def soft_requests(engine) -> list[Request]:
 
 
 def workers() -> list[psutil.Process]:
-    alive = [p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE]
-    return [p for p in alive if "domino.engines.vllm_worker" in p.cmdline()]
+    return conftest.workers(psutil.Process())
 
 
 class TestVllmEngine(EngineContract):

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from benchmarks.presets import load_preset
+from tests.vllm.conftest import workers
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(1800)]
 
@@ -53,18 +54,20 @@ def test_every_method_goes_from_references_to_a_score_and_nothing_is_computed_tw
 
 
 def test_an_engine_that_dies_costs_its_row_and_no_finished_stage(tmp_path):
-    options = (*VLLM, "--methods", "few-shot,no-data", "--pairs", "40")
+    options = (*VLLM, "--methods", "few-shot,no-data")
     with subprocess.Popen(
         command(tmp_path, *options), cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
         text=True,
     ) as run:  # fmt: skip
-        kill_worker_of(run.pid, once=tmp_path / "runs/stages", name="evaluate-*/completions.jsonl")
+        kill_worker_of(run.pid, once=tmp_path / "runs/stages", name="evaluate-*")
         out, err = run.communicate()
     assert run.returncode == 1, err[-3000:]
     rows = json.loads((tmp_path / "table.json").read_text())["methods"]
     failed = [row for row in rows if row["failures"]]
     assert [row["method"] for row in failed] == ["few-shot"]
     assert "ended (killed by SIGKILL)" in out + err
+    whole = [path.parent.name for path in (tmp_path / "runs/stages").glob("*/manifest.json")]
+    assert {"synthesize", "respond", "finetune"} <= {name.rpartition("-")[0] for name in whole}
     again = type_command(tmp_path, *options)
     assert not [row for row in again["methods"] if row["failures"]]
 
@@ -73,8 +76,8 @@ def kill_worker_of(pid: int, *, once: Path, name: str) -> None:
     """Kill the engine's process as soon as a file shows that it is at work."""
     run = psutil.Process(pid)
     while run.is_running():
-        workers = [p for p in run.children() if "domino.engines.vllm_worker" in p.cmdline()]
-        if workers and list(once.glob(name)):
-            workers[0].kill()
+        started = workers(run)
+        if started and list(once.glob(name)):
+            started[0].kill()
             return
         time.sleep(0.05)

@@ -1,0 +1,207 @@
+"""`engines`: tokens a second of each engine on the same requests, from text and behind soft tokens.
+
+Where vLLM is among them it is also measured bare. All engines are there at the same time and take
+turns, so that a busy machine slows all alike; the processor's time counts every process of them.
+
+Shapes: P domain tokens, H hidden size.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import psutil
+import torch
+
+from benchmarks.config import HOUSESTYLE_MODEL, RunConfig
+from benchmarks.engines import engine_factory
+from benchmarks.models import resolve_model
+from domino.backbone import load_shape
+from domino.engines.base import Engine, Request, SoftPrompt
+from domino.engines.chat import render_chat
+from domino.engines.encoding import Results, make_jobs
+from domino.engines.vllm_engine import VllmEngine, order
+from domino.engines.vllm_setup import VllmConfig
+from domino.records import Sampling
+
+BARE = "vllm, bare"
+_TASK = "Write a function that keeps the even numbers of a list and returns their sum."
+
+Taken = tuple[int, float, float]  # tokens, wall seconds, processor seconds
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EnginesPlan:
+    """What to measure.
+
+    Attributes:
+        model: the backbone, as `benchmarks.run` takes it.
+        engines: names of engines; the first is what the others are compared with.
+        batches: how many requests are given together.
+        domain: P, soft tokens before the text of half of the requests.
+        new: tokens of a completion, at most.
+        rounds: how often each is timed.
+        vllm: how vLLM runs.
+    """
+
+    model: str = HOUSESTYLE_MODEL
+    engines: tuple[str, ...] = ("transformers",)
+    batches: tuple[int, ...] = (1, 16, 64)
+    domain: int = 64
+    new: int = 64
+    rounds: int = 3
+    vllm: VllmConfig = field(default_factory=VllmConfig)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineRow:
+    """One engine on one batch: medians over the rounds.
+
+    Attributes:
+        prompts: "text" or "embeds".
+        requests: given together.
+        name: of the engine.
+        tokens: made in a round.
+        tokens_per_s: on the wall.
+        cpu_us_per_token: of all processes of the engine.
+        ratio: tokens a second over those of the first engine, median of the rounds.
+    """
+
+    prompts: str
+    requests: int
+    name: str
+    tokens: int
+    tokens_per_s: float
+    cpu_us_per_token: float
+    ratio: float
+
+    def values(self) -> dict[str, Any]:
+        """Return all of it as plain values."""
+        return asdict(self)
+
+
+def measure(plan: EnginesPlan) -> list[EngineRow]:
+    """Return a row for each kind of prompt, batch and engine.
+
+    Raises:
+        ConfigError: the model or an engine is not to be had here.
+        EngineError: an engine cannot load the model.
+    """
+    model = str(resolve_model(plan.model))
+    with ExitStack() as open_engines:
+        ways = {}
+        for name in plan.engines:
+            run = RunConfig(engine=name, vllm=_shared(plan))
+            engine = open_engines.enter_context(engine_factory(run)(model, None))
+            ways[name] = _ours(engine)
+            if isinstance(engine, VllmEngine):
+                ways[BARE] = _bare(engine, open_engines)
+        return [row for kind, requests in _requests(plan, model) for row in _rows(
+            plan, kind, requests, ways
+        )]  # fmt: skip
+
+
+def _shared(plan: EnginesPlan) -> VllmConfig:
+    """Return a setting under which our vLLM and the bare one fit on one GPU."""
+    return replace(plan.vllm, memory_share=plan.vllm.memory_share / 2)
+
+
+def _requests(plan: EnginesPlan, model: str) -> Iterator[tuple[str, list[Request]]]:
+    shape, tokenizer = load_shape(model)
+    text = render_chat(tokenizer, [{"role": "user", "content": _TASK}])
+    generator = torch.Generator().manual_seed(0)
+    width = shape.get_text_config().hidden_size
+    soft_PH = 0.02 * torch.randn(plan.domain, width, generator=generator)
+    prompts: dict[str, str | SoftPrompt] = {
+        "text": text,
+        "embeds": SoftPrompt(embeds_PH=soft_PH, text=text),
+    }
+    for kind, prompt in prompts.items():
+        for count in plan.batches:
+            yield kind, [Request(prompt=prompt, seed=seed) for seed in range(count)]
+
+
+def _ours(engine: Engine) -> Callable[[Sequence[Request], Sampling], Taken]:
+    def generate(requests: Sequence[Request], sampling: Sampling) -> Taken:
+        wall, cpu = time.perf_counter(), _cpu_s()
+        done = engine.generate(requests, sampling)
+        taken = time.perf_counter() - wall, _cpu_s() - cpu
+        return sum(completion.tokens for completion in done), *taken
+
+    return generate
+
+
+def _bare(
+    engine: VllmEngine, open_engines: ExitStack
+) -> Callable[[Sequence[Request], Sampling], Taken]:
+    from benchmarks.speed import bare_vllm
+
+    (process,) = engine.start(bare_vllm.__name__)
+    open_engines.callback(process.close)
+
+    def generate(requests: Sequence[Request], sampling: Sampling) -> Taken:
+        jobs = make_jobs(
+            engine.tokenizer, requests, sampling, Results(None),
+            width=engine.width, context_tokens=engine.context_tokens,
+        )  # fmt: skip
+        process.send(order(jobs, sampling, engine.end_ids))
+        tokens, wall_s, cpu_s = process.receive()
+        return tokens, wall_s, cpu_s
+
+    return generate
+
+
+def _rows(
+    plan: EnginesPlan,
+    kind: str,
+    requests: Sequence[Request],
+    ways: Mapping[str, Callable[[Sequence[Request], Sampling], Taken]],
+) -> Iterator[EngineRow]:
+    sampling = Sampling(temperature=1.0, max_new_tokens=plan.new)
+    taken: dict[str, list[Taken]] = {name: [] for name in ways}
+    for round_number in range(plan.rounds + 1):  # the first warms up
+        for name, way in ways.items():
+            once = way(requests, sampling)
+            if round_number:
+                taken[name].append(once)
+    first = [tokens / wall_s for tokens, wall_s, _ in next(iter(taken.values()))]
+    for name, rounds in taken.items():
+        rates = [tokens / wall_s for tokens, wall_s, _ in rounds]
+        yield EngineRow(
+            prompts=kind,
+            requests=len(requests),
+            name=name,
+            tokens=rounds[0][0],
+            tokens_per_s=statistics.median(rates),
+            cpu_us_per_token=1e6 * statistics.median(cpu / tokens for tokens, _, cpu in rounds),
+            ratio=statistics.median(own / other for own, other in zip(rates, first, strict=True)),
+        )
+
+
+def _cpu_s() -> float:
+    """Return the processor's seconds of this process and of all below it."""
+    used = 0.0
+    for process in (here := psutil.Process(), *here.children(recursive=True)):
+        times = process.cpu_times()
+        used += times.user + times.system
+    return used
+
+
+def table(title: str, rows: Sequence[EngineRow]) -> str:
+    """Return the rows as text."""
+    heads = ["prompts", "requests", "engine", "tokens/s", "CPU µs/token", "× first"]
+    cells = [heads] + [
+        [
+            row.prompts, str(row.requests), row.name, f"{row.tokens_per_s:,.0f}",
+            f"{row.cpu_us_per_token:,.0f}", f"{row.ratio:.2f}",
+        ]
+        for row in rows
+    ]  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True)) for line in cells]
+    return "\n".join([title, *lines]) + "\n"

@@ -1,0 +1,236 @@
+"""The engine of an OpenAI-compatible server: vLLM's, llama.cpp's, or a hosted one.
+
+It asks `/completions` with the token ids of prompts that this process renders and tokenizes by the
+run's own model directory, so that a method's text reaches the model as with every other engine.
+Servers that offer chat turns alone cannot continue a user turn or a list, and are not served.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
+
+from domino.backbone import load_shape
+from domino.engines.base import Completion, Engine, EngineError, Message, Request, SoftPrompt
+from domino.engines.chat import render_chat, turn_end_token
+from domino.engines.encoding import Job, Results, make_jobs
+
+if TYPE_CHECKING:
+    from domino.records import Sampling
+
+_SEEDS = 2**31  # what every server takes
+_HIDDEN = "***"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpenaiConfig:
+    """Where the server is, and how hard it may be asked.
+
+    Attributes:
+        base_url: up to and including /v1, without a key in it.
+        model: the name that the server knows the backbone by; "" is the path of its directory.
+        key_variable: environment variable that holds the key; the key is kept nowhere else.
+        concurrency: requests that are open at the same time.
+        requests_per_minute: at most so many are begun; null is no limit.
+        retries: of a request that the server refuses for now (408, 409, 429, 5xx) or that does not
+            reach it, each after twice the wait, or after the wait that the server names.
+        timeout_s: of one request.
+    """
+
+    base_url: str = "http://127.0.0.1:8000/v1"
+    model: str = ""
+    key_variable: str = "OPENAI_API_KEY"
+    concurrency: int = 16
+    requests_per_minute: float | None = None
+    retries: int = 6
+    timeout_s: float = 600.0
+
+    def __post_init__(self) -> None:
+        """Refuse what no server can be asked with."""
+        parts = urlsplit(self.base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(
+                f"openai.base_url is {self.base_url!r}: give http://HOST:PORT/v1 or https://..."
+            )
+        if parts.username or parts.password or parts.query:
+            raise ValueError(
+                "openai.base_url holds a user, a password or a query: give the key in the "
+                f"environment variable {self.key_variable}, so that it is stored nowhere"
+            )
+        if not self.key_variable.isidentifier():
+            raise ValueError(
+                "openai.key_variable is no name of an environment variable: give the variable's "
+                "name, not the key"
+            )
+        if self.concurrency < 1:
+            raise ValueError(f"openai.concurrency is {self.concurrency}: give at least 1")
+        if self.retries < 0:
+            raise ValueError(f"openai.retries is {self.retries}: give 0 or more")
+        if self.timeout_s <= 0:
+            raise ValueError(f"openai.timeout_s is {self.timeout_s}: give more than 0")
+        if self.requests_per_minute is not None and self.requests_per_minute <= 0:
+            raise ValueError(
+                f"openai.requests_per_minute is {self.requests_per_minute}: give more than 0, "
+                "or null"
+            )
+
+
+class OpenaiEngine(Engine):
+    """Generates by a server that holds the backbone.
+
+    Args:
+        model: directory or hub name of the backbone, for its tokenizer and chat template.
+        config: the server.
+
+    Raises:
+        EngineError: there is no such model.
+    """
+
+    takes_embeddings: ClassVar[bool] = False
+
+    def __init__(self, model: str | Path, config: OpenaiConfig | None = None) -> None:
+        self.config = OpenaiConfig() if config is None else config
+        shape, self.tokenizer = load_shape(model)
+        self._shape = shape.get_text_config()
+        self._name = self.config.model or str(model)
+        self._pace = Pace(self.config.requests_per_minute)
+
+    def generate(
+        self,
+        requests: Sequence[Request],
+        sampling: Sampling,
+        *,
+        on_done: Callable[[int, Completion], None] | None = None,
+    ) -> list[Completion]:
+        """Complete every request; see `Engine.generate`.
+
+        Raises:
+            EngineError: a prompt is empty or holds soft tokens, or the server cannot be reached,
+                refuses the key or the request, or goes on failing.
+        """
+        for index, request in enumerate(requests):
+            if isinstance(request.prompt, SoftPrompt):
+                raise EngineError(
+                    f"request {index} has {len(request.prompt.embeds_PH)} soft tokens, and engine "
+                    "openai sends text alone: use engine transformers or vllm for this method"
+                )
+        results = Results(on_done)
+        jobs = make_jobs(
+            self.tokenizer, requests, sampling, results,
+            width=self._shape.hidden_size,
+            context_tokens=getattr(self._shape, "max_position_embeddings", None) or 2**31,
+        )  # fmt: skip
+        if jobs:
+            self._ask_all(jobs, sampling, results)
+        return results.in_order()
+
+    def _ask_all(self, jobs: Sequence[Job], sampling: Sampling, results: Results) -> None:
+        """Ask for every job; the first error ends those that have not begun."""
+        pool = ThreadPoolExecutor(self.config.concurrency, thread_name_prefix="openai")
+        asked = {pool.submit(self._ask, job, sampling): job for job in jobs}
+        try:
+            for answer in as_completed(asked):
+                results.report(asked[answer].index, answer.result())
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _ask(self, job: Job, sampling: Sampling) -> Completion:
+        import openai
+
+        self._pace.wait()
+        try:
+            made = self._client.completions.create(
+                model=self._name,
+                prompt=list(job.prompt.ids),
+                max_tokens=job.limit,
+                temperature=sampling.temperature,
+                top_p=sampling.top_p,
+                seed=job.seed % _SEEDS,
+                stop=list(sampling.stop) or None,
+            )
+        except openai.APIError as error:
+            raise EngineError(self._why(error)) from None  # its request holds the key
+        choice = made.choices[0]
+        text = choice.text.partition(self.end_of_turn)[0]
+        return Completion(
+            text=text,
+            tokens=made.usage.completion_tokens if made.usage else self.count_tokens(text),
+            prompt_tokens=len(job.prompt),
+            truncated=choice.finish_reason == "length",
+        )
+
+    @cached_property
+    def _client(self) -> Any:
+        import openai
+
+        return openai.OpenAI(
+            base_url=self.config.base_url,
+            api_key=self._key or "none",  # local servers want none
+            max_retries=self.config.retries,
+            timeout=self.config.timeout_s,
+        )
+
+    @property
+    def _key(self) -> str:
+        return os.environ.get(self.config.key_variable, "")
+
+    def _why(self, error: Any) -> str:
+        """Return what went wrong and what to do, without the key."""
+        import openai
+
+        server = f"the server at {self.config.base_url}"
+        said = " ".join(str(error).split())[:500]
+        if self._key:
+            said = said.replace(self._key, _HIDDEN)
+        if isinstance(error, openai.APITimeoutError):
+            return f"{server} gave no answer in {self.config.timeout_s:g} s: raise openai.timeout_s"
+        if isinstance(error, openai.APIConnectionError):
+            return f"{server} cannot be reached: start it, or correct openai.base_url"
+        if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
+            return f"{server} refuses the key in {self.config.key_variable}: {said}"
+        if isinstance(error, openai.NotFoundError):
+            return (
+                f"{server} has no model {self._name!r}, or no /completions: give openai.model the "
+                f"name that it serves; it says: {said}"
+            )
+        if isinstance(error, openai.RateLimitError | openai.InternalServerError):
+            return f"{server} goes on failing after {self.config.retries} retries: {said}"
+        return f"{server} refuses the request: {said}"
+
+    def render(self, messages: Sequence[Message], *, open_user_turn: bool = False) -> str:
+        """Return the chat template's text; see `Engine.render`."""
+        return render_chat(self.tokenizer, messages, open_user_turn=open_user_turn)
+
+    def count_tokens(self, text: str) -> int:
+        """Return the number of tokens of the text, special tokens as written in it."""
+        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    @cached_property
+    def end_of_turn(self) -> str:
+        """The text of the token that ends a turn."""
+        return turn_end_token(self.tokenizer)
+
+
+class Pace:
+    """Spaces the beginnings of requests evenly, over all threads."""
+
+    def __init__(self, per_minute: float | None) -> None:
+        self._gap_s = 0.0 if per_minute is None else 60 / per_minute
+        self._lock = threading.Lock()
+        self._next = 0.0
+
+    def wait(self) -> None:
+        """Sleep until the next request may begin."""
+        with self._lock:
+            now = time.monotonic()
+            begins = max(now, self._next)
+            self._next = begins + self._gap_s
+        time.sleep(begins - now)
