@@ -115,7 +115,7 @@ def smoke() -> RunConfig:
         housestyle(),
         references=6,
         pairs=4,
-        sampling=Sampling(temperature=1.0, max_new_tokens=64),
+        sampling=Sampling(temperature=1.0, max_new_tokens=128),
         response_sampling=Sampling(temperature=0.7, max_new_tokens=96),
         method_options={"domino": {"steps": 4}, "evol-instruct": {"rounds": 1}},
         filter=FilterConfig(consistency=True, consistency_samples=2, consistency_share=0.5),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +41,31 @@ def load_backbone(
         dtype = "float32"
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(path))
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            str(path), dtype=dtype, attn_implementation=None if attention == "auto" else attention
-        )
+        chosen = None if attention == "auto" else attention
+        with silent_loading(path):
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                str(path), dtype=dtype, attn_implementation=chosen
+            )
     except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
         raise _not_loadable(path, error, attention) from error
     check_loaded(model, attention)
     return freeze(model.to(device)), tokenizer
+
+
+@contextmanager
+def silent_loading(path: str | Path) -> Iterator[None]:
+    """Load without transformers' progress bar, but for what has to be downloaded first."""
+    from transformers.utils import logging as transformers_logging
+
+    logging: Any = transformers_logging  # its functions have no types
+    silenced = Path(path).is_dir() and logging.is_progress_bar_enabled()
+    if silenced:
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if silenced:
+            logging.enable_progress_bar()
 
 
 def freeze(model: Any) -> Any:

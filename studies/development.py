@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from domino.records import Problem, Reference
 
 if TYPE_CHECKING:
     from benchmarks.pipeline import Pipeline
+    from benchmarks.sandbox import SandboxConfig
     from domino.synthesizer import Template
 
 
@@ -26,6 +27,7 @@ class DevelopmentSuite(Suite):
     def __init__(self, suite: Suite) -> None:
         """Stand before `suite`."""
         self.name = suite.name  # type: ignore[misc] # of this instance, as the suite has it
+        self.sample_format = suite.sample_format  # type: ignore[misc]
         self._suite = suite
 
     @property
@@ -37,6 +39,34 @@ class DevelopmentSuite(Suite):
     def variant(self) -> str:
         """The suite's."""
         return self._suite.variant
+
+    @property
+    def test_names(self) -> tuple[str, ...]:
+        """The suite's."""
+        return self._suite.test_names
+
+    @property
+    def digest(self) -> str:
+        """The suite's."""
+        return self._suite.digest
+
+    @property
+    def unjudged(self) -> Mapping[str, str]:
+        """The suite's, of its development problems and of those in no split."""
+        test = {problem.id for problem in self._suite.problems("test")}
+        return {name: why for name, why in self._suite.unjudged.items() if name not in test}
+
+    def labels(self, problem: Problem) -> tuple[str, ...]:
+        """The suite's."""
+        return self._suite.labels(problem)
+
+    def limits(self, config: SandboxConfig) -> SandboxConfig:
+        """The suite's."""
+        return self._suite.limits(config)
+
+    def everything(self) -> tuple[Problem, ...]:
+        """The development problems."""
+        return self.problems("development")
 
     def references(self) -> tuple[Reference, ...]:
         """The suite's."""
@@ -61,6 +91,12 @@ class DevelopmentSuite(Suite):
     def refuse_response(self, instruction: str, response: str) -> tuple[str, str] | None:
         """The suite's."""
         return self._suite.refuse_response(instruction, response)
+
+    def refuse_by_running(
+        self, pairs: Sequence[tuple[str, str]], config: SandboxConfig
+    ) -> list[tuple[str, str] | None]:
+        """The suite's."""
+        return self._suite.refuse_by_running(pairs, config)
 
     def behaviour_problem(self, instruction: str, seed: int) -> Problem | None:
         """The suite's."""

@@ -118,21 +118,46 @@ def _save(vectors_nD: NDArray[np.float32], path: Any) -> None:
 @functools.lru_cache(maxsize=1)
 def _body(path: str) -> tuple[Any, Any]:
     """Return the model without a head, frozen, and its tokenizer; the last one is kept."""
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoTokenizer
 
     from domino.backbone import freeze, pick_device
 
     device = pick_device("auto")
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
-        model: Any = AutoModel.from_pretrained(path, dtype="float32" if device == "cpu" else "auto")
+        model, missing = _without_head(path, "float32" if device == "cpu" else "auto")
     except (OSError, ValueError, KeyError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise StageError(
-            f"embed.model {path!r} cannot be loaded to embed texts: {reason}; give a directory "
-            "written by save_pretrained, or null for the backbone"
-        ) from error
+        raise _not_loadable(path, reason) from error
+    if missing:
+        raise _not_loadable(path, f"it has no weights for {', '.join(missing[:3])}")
     return freeze(model.to(device)), tokenizer
+
+
+def _without_head(path: str, dtype: str) -> tuple[Any, list[str]]:
+    """Return the model, and the weights it lacks; a causal model's unused head is no news."""
+    from transformers import AutoModel
+    from transformers.utils import logging as transformers_logging
+
+    from domino.backbone import silent_loading
+
+    logging: Any = transformers_logging  # its functions have no types
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        with silent_loading(path):
+            model, info = AutoModel.from_pretrained(path, dtype=dtype, output_loading_info=True)
+    finally:
+        logging.set_verbosity(verbosity)
+    # A pooler is beside the last hidden states, and many checkpoints have none.
+    return model, sorted(key for key in info["missing_keys"] if not key.startswith("pooler."))
+
+
+def _not_loadable(path: str, reason: str) -> StageError:
+    return StageError(
+        f"embed.model {path!r} cannot be loaded to embed texts: {reason}; give a directory "
+        "written by save_pretrained, or null for the backbone"
+    )
 
 
 def _embed(texts: Sequence[str], context: StageContext) -> NDArray[np.float32]:
