@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import json
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.suites.base import SuiteError
+from benchmarks.suites.reading import read_json_lines
 from domino.records import Problem
 
 Dataset = Literal["humaneval", "mbpp"]
@@ -34,24 +31,10 @@ def load_problems(dataset: Dataset, path: Path | None) -> ProblemFile:
         SuiteError: no such file, not gzip, not JSON lines, or rows of another schema.
     """
     path = path or _download(dataset)
-    try:
-        data = path.read_bytes()
-        text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise SuiteError(
-            f"the data set cannot be read from {path}: {reason}: give EvalPlus's .jsonl or "
-            ".jsonl.gz file"
-        ) from error
-    problems = tuple(
-        _problem(dataset, path, number, line)
-        for number, line in enumerate(text.split("\n"), start=1)
-        if line.strip()
-    )
-    if not problems:
-        raise SuiteError(f"the data set {path} is empty: give EvalPlus's file")
+    rows, digest = read_json_lines(path)
+    problems = tuple(_problem(dataset, where, row) for where, row in rows)
     _refuse_duplicates(path, problems)
-    return ProblemFile(problems, hashlib.sha256(data).hexdigest())
+    return ProblemFile(problems, digest)
 
 
 def _download(dataset: Dataset) -> Path:
@@ -68,12 +51,7 @@ def _download(dataset: Dataset) -> Path:
         ) from error
 
 
-def _problem(dataset: Dataset, path: Path, number: int, line: str) -> Problem:
-    where = f"{path}, line {number}"
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise SuiteError(f"{where}: not JSON ({error})") from error
+def _problem(dataset: Dataset, where: str, row: Any) -> Problem:
     _check_row(dataset, where, row)
     key = row["task_id"]
     return Problem(

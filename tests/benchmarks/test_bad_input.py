@@ -86,7 +86,7 @@ def test_references_without_responses_where_the_track_needs_them(
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([], "is empty: give EvalPlus's file"),
+        ([], "is empty: give the published file"),
         ([{"id": 1}], "line 1: no field 'task_id'"),
         ([{**HUMANEVAL_ROW, "base_input": [1]}], "not a list of arguments"),
         ([HUMANEVAL_ROW, HUMANEVAL_ROW], "HumanEval/0 is there twice"),
