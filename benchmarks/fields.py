@@ -121,6 +121,8 @@ def convert_text(path: str, hint: Any, text: str) -> Any:
     options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     if text == "null" and types.NoneType in options:
         return None
+    if hint is Any:
+        return _guessed(text)
     as_it_is = any(o in (str, Path) or typing.get_origin(o) is typing.Literal for o in options)
     is_list = any(typing.get_origin(o) is tuple for o in options) and not text.startswith("[")
     try:
@@ -128,6 +130,17 @@ def convert_text(path: str, hint: Any, text: str) -> Any:
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is {text!r}: give {describe_type(hint)}") from error
     return convert(path, hint, value)
+
+
+def _guessed(text: str) -> Any:
+    """Return YAML's null, number, truth value or list; any other text, a sentence too, is text."""
+    if text == "null":
+        return None
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    return value if isinstance(value, bool | int | float | list) else text
 
 
 def _convert(hint: Any, value: Any) -> Any:

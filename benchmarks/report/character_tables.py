@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -92,7 +93,7 @@ def _correlations(frames: Frames) -> DisplayTable:
             (
                 line.estimate,
                 line.oracle.replace("_", " "),
-                NONE if line.rho != line.rho else f"{line.rho:+.2f}",
+                NONE if line.rho is None or math.isnan(line.rho) else f"{line.rho:+.2f}",
                 str(line.methods),
             )
             for line in frames.correlations.itertuples()

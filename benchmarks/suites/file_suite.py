@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, get_args
 
 from benchmarks.suites.base import Suite, SuiteError
 from benchmarks.suites.reference_file import read_references
+from benchmarks.suites.registry import refuse_options
 from domino.records import Problem, Reference
 from domino.synthesizer import Template
 
@@ -41,12 +41,7 @@ class FileSuite(Suite):
         Raises:
             SuiteError: an option that the suite does not have, or a track that there is not.
         """
-        for field in fields(options):
-            given = getattr(options, field.name)
-            if field.name not in self.options and given != field.default:
-                raise SuiteError(
-                    f"{self.name} has no option {field.name}, got {str(given)!r}: leave it out"
-                )
+        refuse_options(self.name, options, self.options)
         track = options.track or "instruction"
         if track not in get_args(Template):
             raise SuiteError(f"{self.name} has no track {track!r}: give 'instruction' or 'pair'")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
@@ -65,6 +65,18 @@ class SuiteOptions:
     environment: Path | None = None
 
 
+def refuse_options(name: str, options: SuiteOptions, known: Collection[str]) -> None:
+    """Refuse what a suite would pass over.
+
+    Raises:
+        SuiteError: an option that the suite does not have.
+    """
+    for field in fields(options):
+        given = getattr(options, field.name)
+        if field.name not in known and given != field.default:
+            raise SuiteError(f"{name} has no option {field.name}, got {str(given)!r}: leave it out")
+
+
 def suite_module(name: str) -> str:
     """Return the module that a suite is loaded from.
 
@@ -78,11 +90,20 @@ def load_suite(name: str, options: SuiteOptions) -> Suite:
     """Return the suite of this name.
 
     Raises:
-        SuiteError: no suite has this name, or its data cannot be read.
+        SuiteError: no suite has this name, it has not one of the options, or its data cannot be
+            read.
     """
     module, function = _entry(name)
+    _require_files(options)
     suite: Suite = getattr(importlib.import_module(module), function)(options)
     return suite
+
+
+def _require_files(options: SuiteOptions) -> None:
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if isinstance(value, Path) and not value.exists():
+            raise SuiteError(f"suite_options.{field.name} is {value}: No such file or directory")
 
 
 def _entry(name: str) -> tuple[str, str]:

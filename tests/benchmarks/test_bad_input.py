@@ -84,6 +84,22 @@ def test_references_without_responses_where_the_track_needs_them(
 
 
 @pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--suite_options.references_path", "mine.jsonl"], "housestyle has no option references_"),
+        (["--suite", "mbpp+", "--suite_options.dataset", "nope.jsonl"], "nope.jsonl: No such file"),
+    ],
+)
+def test_an_option_that_the_suite_would_pass_over_and_a_file_that_is_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    (tmp_path / "mine.jsonl").write_bytes(GOOD + OTHER)
+    given = [str(tmp_path / o) if o == "mine.jsonl" else o for o in options]
+    line = refused(capsys, given, tmp_path / "runs")
+    assert message in line
+
+
+@pytest.mark.parametrize(
     ("rows", "message"),
     [
         ([], "is empty: give the published file"),

@@ -127,3 +127,15 @@ def test_text_that_does_not_fit_is_refused(path: str, text: str) -> None:
 def test_numbers_survive_their_text(rate: float, seeds: list[int]) -> None:
     assert convert_text("r", hint("inner.rate"), repr(rate)) == rate
     assert convert_text("s", hint("seeds"), ",".join(map(str, seeds))) == tuple(seeds)
+
+
+@pytest.mark.parametrize("text", ["...", "[x", "Note: write one more.", "a sentence"])
+def test_what_a_plug_in_is_told_in_words_stays_text(text: str) -> None:
+    assert convert_text("--method_options.m.request", Any, text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("3", 3), ("0.5", 0.5), ("true", True), ("null", None), ("[1, 2]", [1, 2])]
+)
+def test_a_plug_ins_numbers_and_lists_are_read(text: str, value: object) -> None:
+    assert convert_text("--method_options.m.field", Any, text) == value

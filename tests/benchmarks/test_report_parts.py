@@ -1,5 +1,8 @@
 """Sentences, tables and samples of a report."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -7,8 +10,9 @@ from hypothesis import strategies as st
 
 from benchmarks.metrics.intervals import Difference, Interval
 from benchmarks.report.character import correlation_lines
+from benchmarks.report.character_tables import character_tables
 from benchmarks.report.comparisons import Comparison, Comparisons
-from benchmarks.report.display import DisplayTable
+from benchmarks.report.display import NONE, DisplayTable
 from benchmarks.report.sentences import alike, beats, headline
 from benchmarks.report.side_by_side import SHARED_RUN, closest, mark
 from benchmarks.stages.overlap import words
@@ -152,3 +156,6 @@ def test_an_estimate_is_trusted_by_how_it_ranks_the_methods(
 def test_two_methods_have_no_rank_correlation() -> None:
     (line,) = correlation_lines(character({"a": (0.0, 0.1), "b": (0.5, 0.9)}))
     assert (line["rho"], line["methods"]) == (None, 2)
+    lines = character({"a": (0.0, 0.1), "b": (0.5, 0.9)}).assign(n=4, seed=0)
+    frames: Any = SimpleNamespace(character=lines, correlations=pd.DataFrame([line]))
+    assert character_tables(frames)[-1].rows[0][2:] == (NONE, "2")

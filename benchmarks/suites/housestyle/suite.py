@@ -13,6 +13,7 @@ from benchmarks.suites.base import Split, Suite, SuiteError
 from benchmarks.suites.housestyle import oracle, problems
 from benchmarks.suites.housestyle.domains import DOMAINS, LENGTHS, Part, Track, tasks
 from benchmarks.suites.housestyle.grammar import ENTRY_POINT, Task, instruction, parse, solution
+from benchmarks.suites.registry import refuse_options
 from domino.records import Problem, Reference, derive_seed, stable_id
 
 if TYPE_CHECKING:
@@ -144,9 +145,14 @@ def _known(what: str, value: str, known: Sequence[str]) -> str:
 
 def load(options: SuiteOptions) -> HousestyleSuite:
     """Return the suite in the compositions track, unless the options name another."""
-    return HousestyleSuite(options.domain or DEFAULT_DOMAIN, options.track or "compositions")  # type: ignore[arg-type]
+    return _load("housestyle", "compositions", options)
 
 
 def load_conventions(options: SuiteOptions) -> HousestyleSuite:
     """Return the suite in the conventions track, unless the options name another."""
-    return HousestyleSuite(options.domain or DEFAULT_DOMAIN, options.track or "conventions")  # type: ignore[arg-type]
+    return _load("housestyle-conventions", "conventions", options)
+
+
+def _load(name: str, track: Track, options: SuiteOptions) -> HousestyleSuite:
+    refuse_options(name, options, ("domain", "track"))
+    return HousestyleSuite(options.domain or DEFAULT_DOMAIN, options.track or track)  # type: ignore[arg-type]
