@@ -11,7 +11,7 @@ from types import FrameType
 
 _STDERR = 2
 _ASKED = (
-    b"\nCtrl-C: finishing the record in flight; the same command continues from there. "
+    b"\nCtrl-C: finishing the record in flight, or the training; the same command continues there. "
     b"Ctrl-C again stops at once.\n"
 )
 
