@@ -100,10 +100,10 @@ def load_suite(name: str, options: SuiteOptions) -> Suite:
 
 
 def _require_files(options: SuiteOptions) -> None:
-    for field in fields(options):
-        value = getattr(options, field.name)
-        if isinstance(value, Path) and not value.exists():
-            raise SuiteError(f"suite_options.{field.name} is {value}: No such file or directory")
+    for name in ("dataset", "references_path", "task_ids"):
+        path: Path | None = getattr(options, name)
+        if path is not None and not path.exists():
+            raise SuiteError(f"suite_options.{name} is {path}: No such file or directory")
 
 
 def _entry(name: str) -> tuple[str, str]:
