@@ -7,11 +7,12 @@ import json
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.checking import CheckingError, check
+from benchmarks.progress import counting
 from benchmarks.sandbox import (
     NoSandboxError,
     SandboxConfig,
@@ -24,7 +25,7 @@ from benchmarks.suites.base import Suite, SuiteError
 from benchmarks.suites.export import problems_of, read_about
 from benchmarks.suites.registry import GENERATED, SUITES, SuiteOptions, load_suite
 from benchmarks.suites.samples import read_samples
-from domino.records import Problem, Verdict
+from domino.records import Problem
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,7 +75,9 @@ def _scored(options: argparse.Namespace) -> Scored:
     with warnings.catch_warnings():
         warnings.simplefilter("always", UnsandboxedWarning)
         warnings.showwarning = _show_warning
-        report = check(problems, programs, config, on_done=_progress(len(programs)))
+        report = check(
+            problems, programs, config, on_done=counting(len(programs), "programs checked")
+        )
     whole = len(problems) == len(suite.everything())
     return Scored(
         suite=options.suite,
@@ -145,19 +148,6 @@ def _check_json(path: Path | None) -> None:
 
 def _show_warning(message: Warning | str, *details: object, **more: object) -> None:
     sys.stderr.write(f"warning: {message}\n")
-
-
-def _progress(total: int) -> Callable[[Verdict], None]:
-    done = 0
-
-    def advance(verdict: Verdict) -> None:
-        nonlocal done
-        done += 1
-        if sys.stderr.isatty():
-            end = "\n" if done == total else ""
-            sys.stderr.write(f"\r{done}/{total} programs checked{end}")
-
-    return advance
 
 
 if __name__ == "__main__":

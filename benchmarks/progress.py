@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Protocol, Self, TextIO
@@ -211,3 +212,17 @@ def _bars(console: Console) -> Progress:
         console=console,
         expand=True,
     )
+
+
+def counting(total: int, what: str) -> Callable[[object], None]:
+    """Return what counts results on one line of a terminal's standard error, as they come."""
+    done = 0
+
+    def advance(result: object) -> None:
+        nonlocal done
+        done += 1
+        if sys.stderr.isatty():
+            end = "\n" if done == total else ""
+            sys.stderr.write(f"\r{done}/{total} {what}{end}")
+
+    return advance

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from benchmarks.attack.programs import ATTACKS, load_attacks
 from benchmarks.attack.results import Result, count, table
 from benchmarks.attack.tasks import SUITES, problem_of
 from benchmarks.cli import exit_code
+from benchmarks.progress import counting
 from benchmarks.sandbox import SandboxConfig
 
 OURS, EVALPLUS = "ours", "evalplus"
@@ -35,29 +36,18 @@ def _main(options: argparse.Namespace) -> int:
     problem = problem_of(options.suite, options.dataset)
     config = SandboxConfig()
     results: dict[str, Sequence[Result]] = {
-        OURS: attack_ours(attacks, problem, config, on_done=_progress(OURS, len(attacks)))
+        OURS: attack_ours(
+            attacks, problem, config, on_done=counting(len(attacks), f"attacks on {OURS}")
+        )
     }
     if options.peers:
         results[EVALPLUS] = attack_evalplus(
-            attacks, problem, on_done=_progress(EVALPLUS, len(attacks))
+            attacks, problem, on_done=counting(len(attacks), f"attacks on {EVALPLUS}")
         )
     print(table(f"{len(attacks)} attacks under the rules of {options.suite}", results))
     if options.json is not None:
         _write(options.json, options.suite, results)
     return int(any(result.got_through for result in results[OURS]))
-
-
-def _progress(name: str, total: int) -> Callable[[Result], None]:
-    done = 0
-
-    def advance(result: Result) -> None:
-        nonlocal done
-        done += 1
-        if sys.stderr.isatty():
-            end = "\n" if done == total else ""
-            sys.stderr.write(f"\r{name}: {done}/{total} attacks{end}")
-
-    return advance
 
 
 def _write(path: Path, suite: str, results: dict[str, Sequence[Result]]) -> None:

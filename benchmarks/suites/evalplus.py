@@ -8,7 +8,6 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.gold import canonical_code
 from benchmarks.suites import mbpp
 from benchmarks.suites.base import Split, SuiteError
 from benchmarks.suites.code_text import extract_program, program_text, refuse_code
@@ -109,14 +108,8 @@ class HumanEvalSuite(EvalPlusSuite):
                 'name a JSONL file of {"instruction": ..., "response": ...} lines with '
                 "references_path"
             )
-        return tuple(
-            Reference(
-                id=problem.id,
-                instruction=self.instruction(problem),
-                response=f"```python\n{canonical_code(problem).strip()}\n```"
-                if self.template == "pair"
-                else None,
-            )
+        return self._solved(
+            problem
             for problem in self.file.problems
             if self._fold_of[problem.id] != self._options.fold
         )

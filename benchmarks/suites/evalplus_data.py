@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.suites.base import SuiteError
-from benchmarks.suites.reading import read_json_lines
+from benchmarks.suites.reading import downloading, read_json_lines
 from domino.records import Problem
 
 Dataset = Literal["humaneval", "mbpp"]
@@ -38,17 +38,12 @@ def load_problems(dataset: Dataset, path: Path | None) -> ProblemFile:
 
 
 def _download(dataset: Dataset) -> Path:
-    try:
+    with downloading(f"evalplus's {dataset} data set"):
         if dataset == "humaneval":
             from evalplus.data.humaneval import _ready_human_eval_plus_path as ready
         else:
             from evalplus.data.mbpp import _ready_mbpp_plus_path as ready
         return Path(ready())
-    except Exception as error:
-        raise SuiteError(
-            f"evalplus could not get its {dataset} data set ({type(error).__name__}: {error}): "
-            "check the network, or name a file with dataset"
-        ) from error
 
 
 def _problem(dataset: Dataset, where: str, row: Any) -> Problem:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, get_args
 
+from benchmarks.gold import canonical_code
 from benchmarks.suites.base import Suite, SuiteError
 from benchmarks.suites.reference_file import read_references
 from benchmarks.suites.registry import refuse_options
@@ -66,6 +67,18 @@ class FileSuite(Suite):
     def everything(self) -> tuple[Problem, ...]:
         """All problems of the file."""
         return tuple(self.file.problems)
+
+    def _solved(self, problems: Iterable[Problem]) -> tuple[Reference, ...]:
+        """Return problems as references, with their solutions where the track is "pair"."""
+        paired = self._template == "pair"
+        return tuple(
+            Reference(
+                id=problem.id,
+                instruction=self.instruction(problem),
+                response=f"```python\n{canonical_code(problem).strip()}\n```" if paired else None,
+            )
+            for problem in problems
+        )
 
     def _file_references(self, path: Path) -> tuple[Reference, ...]:
         """Return a user's own references, as far as this track may use them."""

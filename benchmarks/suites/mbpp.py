@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.suites.base import SuiteError
 from benchmarks.suites.code_text import parses
+from benchmarks.suites.reading import downloading
 from domino.records import Problem, Reference
 
 # By task_id, as MBPP's authors split it: 1-10 prompts, 11-510 test, then these.
@@ -60,18 +61,13 @@ def read_rows(path: Path | None) -> tuple[MbppRow, ...]:
 
 
 def _hub_rows() -> tuple[MbppRow, ...]:
-    try:
+    with downloading(_HUB_NAME, "name mbpp.jsonl with references_path"):
         import datasets
 
         splits = [
             datasets.load_dataset(_HUB_NAME, "full", split=s) for s in ("train", "validation")
         ]
         return tuple(_row(row) for split in splits for row in split)
-    except Exception as error:
-        raise SuiteError(
-            f"{_HUB_NAME} could not be got from the hub ({type(error).__name__}: {error}): check "
-            "the network, or name mbpp.jsonl with references_path"
-        ) from error
 
 
 def _row(row: Any) -> MbppRow:

@@ -6,10 +6,28 @@ import gzip
 import hashlib
 import json
 import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from benchmarks.suites.base import SuiteError
+
+
+@contextmanager
+def downloading(what: str, remedy: str = "name a file with dataset") -> Iterator[None]:
+    """Turn whatever a library raises while it fetches `what` into one line.
+
+    Raises:
+        SuiteError: it could not be got.
+    """
+    try:
+        yield
+    except Exception as error:  # the libraries promise no kinds of their own
+        raise SuiteError(
+            f"{what} could not be got ({type(error).__name__}: {error}): check the network, or "
+            f"{remedy}"
+        ) from error
 
 
 def read_json_lines(path: Path) -> tuple[list[tuple[str, Any]], str]:
@@ -45,6 +63,22 @@ def read_text(path: Path) -> tuple[str, str]:
             "is or as .gz"
         ) from error
     return text, hashlib.sha256(data).hexdigest()
+
+
+def require_texts(where: str, row: Any, names: Sequence[str], schema: str) -> None:
+    """Refuse what is no row, or lacks one of the texts that a row has.
+
+    Raises:
+        SuiteError: it is not a row of `schema`.
+    """
+    if not isinstance(row, dict):
+        raise SuiteError(f"{where}: a {type(row).__name__}, not a row of {schema}")
+    for name in names:
+        if not isinstance(row.get(name), str):
+            raise SuiteError(
+                f"{where}: no text in field {name!r}: this is not {schema}'s schema (fields are "
+                f"{sorted(row)[:8]})"
+            )
 
 
 def parse_json(where: str, text: str | bytes) -> Any:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
-from domino.engines.base import EngineError, Message
+from domino.engines.base import Engine, EngineError, Message
 
 SENTINEL = "\u2042sentinel\u2042"  # no template and no user text contains it
 
@@ -82,3 +83,22 @@ def _apply(tokenizer: Any, messages: Sequence[Message], *, add_generation_prompt
             "leave out the system message, or use another backbone"
         ) from error
     return str(text)
+
+
+class ChatEngine(Engine):
+    """An engine whose prompts and counts of tokens are those of a tokenizer."""
+
+    tokenizer: Any
+
+    def render(self, messages: Sequence[Message], *, open_user_turn: bool = False) -> str:
+        """Return the chat template's text; see `Engine.render`."""
+        return render_chat(self.tokenizer, messages, open_user_turn=open_user_turn)
+
+    def count_tokens(self, text: str) -> int:
+        """Return the number of tokens of the text, special tokens as written in it."""
+        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    @cached_property
+    def end_of_turn(self) -> str:
+        """The text of the token that ends a turn."""
+        return turn_end_token(self.tokenizer)

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from domino.backbone import load_shape
-from domino.engines.base import Completion, Engine, EngineError, Message, Request, SoftPrompt
-from domino.engines.chat import render_chat, turn_end_token
+from domino.engines.base import Completion, EngineError, Request, SoftPrompt
+from domino.engines.chat import ChatEngine
 from domino.engines.encoding import Job, Results, make_jobs
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class OpenaiConfig:
             )
 
 
-class OpenaiEngine(Engine):
+class OpenaiEngine(ChatEngine):
     """Generates by a server that holds the backbone.
 
     Args:
@@ -204,19 +204,6 @@ class OpenaiEngine(Engine):
         if isinstance(error, openai.RateLimitError | openai.InternalServerError):
             return f"{server} goes on failing after {self.config.retries} retries: {said}"
         return f"{server} refuses the request: {said}"
-
-    def render(self, messages: Sequence[Message], *, open_user_turn: bool = False) -> str:
-        """Return the chat template's text; see `Engine.render`."""
-        return render_chat(self.tokenizer, messages, open_user_turn=open_user_turn)
-
-    def count_tokens(self, text: str) -> int:
-        """Return the number of tokens of the text, special tokens as written in it."""
-        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    @cached_property
-    def end_of_turn(self) -> str:
-        """The text of the token that ends a turn."""
-        return turn_end_token(self.tokenizer)
 
 
 class Pace:

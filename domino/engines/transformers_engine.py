@@ -16,9 +16,9 @@ import torch
 
 from domino.attention import attention_for_decoding
 from domino.backbone import check_adapter_directory, freeze, load_backbone
-from domino.engines.base import Completion, Engine, EngineError, Message, Request
+from domino.engines.base import Completion, EngineError, Request
 from domino.engines.batching import ContinuousBatch
-from domino.engines.chat import end_ids, render_chat, turn_end_token
+from domino.engines.chat import ChatEngine, end_ids
 from domino.engines.decoding import Ending, StopMatcher
 from domino.engines.encoding import Results, make_jobs
 from domino.engines.prefill import Prefiller
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 
-class TransformersEngine(Engine):
+class TransformersEngine(ChatEngine):
     """Generates with a transformers causal language model.
 
     Args:
@@ -132,19 +132,6 @@ class TransformersEngine(Engine):
                 self.model.config._attn_implementation,
             )
         return usable
-
-    def render(self, messages: Sequence[Message], *, open_user_turn: bool = False) -> str:
-        """Return the chat template's text; see `Engine.render`."""
-        return render_chat(self.tokenizer, messages, open_user_turn=open_user_turn)
-
-    def count_tokens(self, text: str) -> int:
-        """Return the number of tokens of the text, special tokens as written in it."""
-        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    @cached_property
-    def end_of_turn(self) -> str:
-        """The text of the token that ends a turn."""
-        return turn_end_token(self.tokenizer)
 
     @cached_property
     def context_tokens(self) -> int:

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domino.backbone import check_adapter_directory, load_shape
-from domino.engines.base import Completion, Engine, Message, Request
-from domino.engines.chat import end_ids, render_chat, turn_end_token
+from domino.engines.base import Completion, Request
+from domino.engines.chat import ChatEngine, end_ids
 from domino.engines.encoding import Job, Results, make_jobs
 from domino.engines.vllm_setup import VllmConfig, context_tokens, devices, llm_options, require_vllm
 from domino.engines.worker_process import WorkerProcess
@@ -36,7 +36,7 @@ _WORKER = "domino.engines.vllm_worker"
 _FORCED = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0"}  # our process is the engine's own already
 
 
-class VllmEngine(Engine):
+class VllmEngine(ChatEngine):
     """Generates with vLLM.
 
     Args:
@@ -167,19 +167,6 @@ class VllmEngine(Engine):
         """End vLLM's processes, so that the GPU's memory comes back; `generate` starts it anew."""
         while self._replicas:
             self._replicas.pop().close()
-
-    def render(self, messages: Sequence[Message], *, open_user_turn: bool = False) -> str:
-        """Return the chat template's text; see `Engine.render`."""
-        return render_chat(self.tokenizer, messages, open_user_turn=open_user_turn)
-
-    def count_tokens(self, text: str) -> int:
-        """Return the number of tokens of the text, special tokens as written in it."""
-        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    @cached_property
-    def end_of_turn(self) -> str:
-        """The text of the token that ends a turn."""
-        return turn_end_token(self.tokenizer)
 
     @cached_property
     def end_ids(self) -> frozenset[int]:

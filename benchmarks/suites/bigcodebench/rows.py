@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from benchmarks.stated import StatedProblem
 from benchmarks.suites.base import SuiteError
-from benchmarks.suites.reading import read_json_lines
+from benchmarks.suites.reading import downloading, read_json_lines, require_texts
 
 Subset = Literal["full", "hard"]
 CASES = "TestCases"
@@ -78,18 +78,13 @@ def libraries(text: str) -> list[str]:
 def _package_rows(subset: Subset) -> tuple[list[tuple[str, Any]], str]:
     try:
         from bigcodebench.data import get_bigcodebench
-
-        rows = get_bigcodebench(subset=subset)
     except ImportError as error:
         raise SuiteError(
             f"BigCodeBench's package is not there ({error}): name a file with dataset, or "
             "pip install --no-deps bigcodebench==0.2.5"
         ) from error
-    except Exception as error:
-        raise SuiteError(
-            f"bigcodebench could not get its data set ({type(error).__name__}: {error}): check the "
-            "network, or name a file with dataset"
-        ) from error
+    with downloading("bigcodebench's data set"):
+        rows = get_bigcodebench(subset=subset)
     digest = hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
     return [(f"bigcodebench, {key}", row) for key, row in rows.items()], digest
 
@@ -113,14 +108,7 @@ def _taken(tasks: dict[str, Any], task_ids: Path | None) -> dict[str, Any]:
 
 
 def _check_row(where: str, row: Any) -> None:
-    if not isinstance(row, dict):
-        raise SuiteError(f"{where}: a {type(row).__name__}, not a task of BigCodeBench's")
-    for name in _TEXT_FIELDS:
-        if not isinstance(row.get(name), str):
-            raise SuiteError(
-                f"{where}: no text in field {name!r}: this is not BigCodeBench's schema (fields "
-                f"are {sorted(row)[:8]})"
-            )
+    require_texts(where, row, _TEXT_FIELDS, "BigCodeBench")
 
 
 def _problem(row: dict[str, str], token: str) -> StatedProblem:

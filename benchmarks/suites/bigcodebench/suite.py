@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from benchmarks.gold import canonical_code
 from benchmarks.suites.base import Split, SuiteError
 from benchmarks.suites.bigcodebench.environment import (
     interpreter,
@@ -109,16 +108,7 @@ class BigCodeBenchSuite(FileSuite):
         """Return the references' share of tasks, with their solutions where the track is "pair"."""
         if self._options.references_path is not None:
             return self._file_references(self._options.references_path)
-        return tuple(
-            Reference(
-                id=problem.id,
-                instruction=self.instruction(problem),
-                response=f"```python\n{canonical_code(problem).strip()}\n```"
-                if self.template == "pair"
-                else None,
-            )
-            for problem in self._parts.references
-        )
+        return self._solved(self._parts.references)
 
     def problems(self, split: Split) -> tuple[Problem, ...]:
         """Return the test tasks, or those for development."""

@@ -24,7 +24,7 @@ from benchmarks.suites.livecodebench.answers import (
     read_question,
 )
 from benchmarks.suites.livecodebench.dates import contest_date, parse_cutoff
-from benchmarks.suites.reading import read_json_lines
+from benchmarks.suites.reading import downloading, read_json_lines, require_texts
 from benchmarks.suites.splits import Parts, split_by_date, split_by_seed
 from domino.records import Problem, Program, Reference
 
@@ -88,28 +88,16 @@ def _read(path: Path | None, hub_name: str) -> Executions:
 
 
 def _hub_rows(name: str) -> tuple[list[tuple[str, Any]], str]:
-    try:
+    with downloading(name):
         import datasets
 
         rows = [dict(row) for row in datasets.load_dataset(name, split="test")]
-    except Exception as error:
-        raise SuiteError(
-            f"{name} could not be got from the hub ({type(error).__name__}: {error}): check the "
-            "network, or name a file with dataset"
-        ) from error
     text = json.dumps(rows, sort_keys=True, default=str)
     return [(name, row) for row in rows], hashlib.sha256(text.encode()).hexdigest()
 
 
 def _problem(where: str, row: Any) -> Problem:
-    if not isinstance(row, dict):
-        raise SuiteError(f"{where}: a {type(row).__name__}, not a row of code, input and output")
-    for name in _TEXT_FIELDS:
-        if not isinstance(row.get(name), str):
-            raise SuiteError(
-                f"{where}: no text in field {name!r}: this is neither LiveCodeBench's execution "
-                f"schema nor CRUXEval's (fields are {sorted(row)[:8]})"
-            )
+    require_texts(where, row, _TEXT_FIELDS, "LiveCodeBench execution or CRUXEval")
     named = "function_name" in row
     call = row["input"].strip() if named else f"f({row['input'].strip()})"
     return make_problem(row["id"], row["code"], call, row["output"], preamble=named)

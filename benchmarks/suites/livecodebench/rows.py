@@ -18,7 +18,7 @@ from typing import Any, Literal
 from benchmarks.suites.base import SuiteError
 from benchmarks.suites.livecodebench.dates import contest_date
 from benchmarks.suites.livecodebench.hidden import HiddenTestsError, decode_hidden
-from benchmarks.suites.reading import parse_json, read_text
+from benchmarks.suites.reading import downloading, parse_json, read_text
 
 Kind = Literal["stdin", "functional"]
 _TEXT_FIELDS = ("question_id", "question_content", "starter_code", "public_test_cases")
@@ -95,15 +95,10 @@ def _files(path: Path) -> list[Path]:
 
 
 def _download() -> list[Path]:
-    try:
+    with downloading(_HUB_NAME):
         from huggingface_hub import hf_hub_download
 
         return [Path(hf_hub_download(_HUB_NAME, name, repo_type="dataset")) for name in _HUB_FILES]
-    except Exception as error:
-        raise SuiteError(
-            f"{_HUB_NAME} could not be got from the hub ({type(error).__name__}: {error}): check "
-            "the network, or name a file with dataset"
-        ) from error
 
 
 # Where a row is, its value, and what reads the value again.
