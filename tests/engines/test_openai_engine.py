@@ -76,15 +76,15 @@ def test_no_more_requests_are_open_than_allowed(tiny_backbone, config, server):
     requests = [Request(prompt="Sort", seed=seed) for seed in range(12)]
     OpenaiEngine(tiny_backbone, replace(config, concurrency=3)).generate(requests, GREEDY)
     server[1].delay_s = 0.0
-    assert server[1].most == 3
+    assert 1 < server[1].most <= 3
 
 
 def test_requests_begin_no_faster_than_allowed(tiny_backbone, config, server):
     server[1].begun.clear()
-    requests = [Request(prompt="Sort", seed=seed) for seed in range(6)]
-    fast = replace(config, requests_per_minute=60 / 0.05)
-    OpenaiEngine(tiny_backbone, fast).generate(requests, GREEDY)
-    assert server[1].begun[-1] - server[1].begun[0] >= 0.2  # five gaps of 0.05 s, one jittered
+    requests = [Request(prompt="Sort", seed=seed) for seed in range(3)]
+    OpenaiEngine(tiny_backbone, replace(config, requests_per_minute=200)).generate(requests, GREEDY)
+    begun = server[1].begun
+    assert max(begun) - min(begun) >= 0.3  # two gaps of 0.3 s; half is left for a busy machine
 
 
 def test_the_pace_does_not_add_up_what_was_not_used():
