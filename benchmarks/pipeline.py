@@ -27,7 +27,7 @@ OnStage = Callable[[Stage, bool], None]
 """Called with (stage, whether it was complete already) as each step ends."""
 
 _SUITES = "suite-digests.json"
-_WHERE_NOT_WHAT = ("workers", "bubblewrap", "allow_unsandboxed")
+_WHERE_NOT_WHAT = ("workers", "bubblewrap", "allow_unsandboxed", "golds")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

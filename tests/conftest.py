@@ -1,6 +1,7 @@
 """What all tests share: few threads, no network, and a tiny random backbone."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ for _name, _value in {
     "HF_HUB_OFFLINE": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "DOMINO_CACHE": str(Path(tempfile.gettempdir(), f"domino-tests-{os.getuid()}")),
 }.items():
     os.environ.setdefault(_name, _value)
 os.environ.pop("MLFLOW_TRACKING_URI", None)  # no test writes where the user keeps runs
