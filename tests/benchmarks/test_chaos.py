@@ -80,6 +80,18 @@ def test_a_run_that_cannot_resume_is_an_error_with_what_it_said(tmp_path: Path) 
         held(tmp_path, [sys.executable, str(program)], kills=8, tails=0, full_disks=0)
 
 
+def test_no_run_begins_once_the_minutes_are_over_and_the_last_one_still_ends(
+    tmp_path: Path,
+) -> None:
+    program = tmp_path / "able.py"
+    program.write_text(FORGETFUL.replace("CHECK", ""), encoding="utf-8")
+    run = [sys.executable, str(program)]
+    outcome, _ = held(tmp_path, run, kills=10_000, minutes=0.02, tails=0, full_disks=0)
+    assert 1 <= outcome.runs < 100
+    last = tmp_path / "work" / f"disturbed-{outcome.runs}" / "runs"
+    assert (last / "stages" / "one" / "manifest.json").exists()
+
+
 def test_what_differs_is_named_and_clocks_do_not_count(tmp_path: Path) -> None:
     def store(name: str, reason: str) -> Stored:
         source(tmp_path / name, "d.jsonl", [Dropped(id="1", stage="s", reason=reason)])
@@ -141,6 +153,7 @@ def test_limited_files_stop_a_program_that_writes_more(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["--kills", "0"], "kills is 0: give at least 1"),
+        (["--minutes", "0"], "minutes is 0.0: give more than 0"),
         (["--tails", "2"], "tails is 2.0: give a share from 0 to 1"),
         (["--work", "."], "work . is not an empty directory"),
         (["--kill", "3"], "--kill 3; see --help"),
