@@ -13,6 +13,7 @@ from benchmarks.chaos.harm import LimitedFiles, attempt, tear_tail
 from benchmarks.chaos.ordeal import BrokenPromiseError, OrdealConfig, OrdealError, Outcome, hold
 from domino.records import Dropped
 from tests.benchmarks.conftest import NO_MLFLOW
+from tests.sandbox.machine import needs_bubblewrap
 from tests.stages.small import fresh, source
 
 
@@ -27,6 +28,7 @@ def held(tmp_path: Path, run: list[str], **changes: object) -> tuple[Outcome, li
     return hold(config, said.append), said
 
 
+@needs_bubblewrap
 def test_a_run_that_is_killed_torn_and_starved_ends_as_the_undisturbed_one(
     tiny_backbone: Path, tmp_path: Path
 ) -> None:
@@ -38,6 +40,7 @@ def test_a_run_that_is_killed_torn_and_starved_ends_as_the_undisturbed_one(
     assert any(line.startswith("kill 1/1 in run 1") for line in said)
 
 
+@needs_bubblewrap
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_run_that_fine_tunes_survives_many_kills(tiny_backbone: Path, tmp_path: Path) -> None:
