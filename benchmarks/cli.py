@@ -126,7 +126,8 @@ def read_command(arguments: Sequence[str]) -> Command:
         ConfigError: an option, a file, a key or a value is wrong.
     """
     options = list(leaves(load_preset(DEFAULT)))
-    given, rest = make_parser(options).parse_known_args(arguments)
+    whole = "--help-all" in arguments
+    given, rest = make_parser(options, whole=whole).parse_known_args(arguments)
     values: dict[str, Any] = {}
     for path in given.config:
         values = merge(values, read_config_file(Path(path)))
@@ -144,13 +145,17 @@ def read_command(arguments: Sequence[str]) -> Command:
     )
 
 
-def make_parser(options: Iterable[Leaf]) -> argparse.ArgumentParser:
-    """Return the parser with one option for every field of a run."""
+def make_parser(options: Iterable[Leaf], *, whole: bool = True) -> argparse.ArgumentParser:
+    """Return the parser with one option for every field of a run.
+
+    Its help shows what is set most often; every field, group by group, where it is `whole`.
+    """
     parser = Parser(
         prog=PROGRAM,
         usage=f"{PROGRAM} [--preset NAME] [--config FILE] [--FIELD VALUE ...]",
         description="Benchmark synthesis methods: from references to a Pass@1 table.",
-        epilog="A killed run continues when the same command is given again.",
+        epilog="A killed run continues when the same command is given again."
+        + ("" if whole else " Its parts have fields too (--evaluate.samples 5): see --help-all."),
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -174,17 +179,22 @@ def make_parser(options: Iterable[Leaf]) -> argparse.ArgumentParser:
     parser.add_argument(
         "--quiet", action="store_true", help="nothing before the table (DIR/logs has it all)"
     )
+    parser.add_argument("--help-all", action="help", help="show the fields of every part as well")
+    groups: dict[str, argparse._ActionsContainer] = {"": parser}
     for leaf in options:
-        _add_option(parser, leaf)
+        part = leaf.path.rpartition(".")[0]
+        if part not in groups:
+            groups[part] = parser.add_argument_group(part if whole else "")
+        _add_option(groups[part], leaf, shown=whole or not part)
     return parser
 
 
-def _add_option(parser: argparse.ArgumentParser, leaf: Leaf) -> None:
+def _add_option(parser: argparse._ActionsContainer, leaf: Leaf, *, shown: bool = True) -> None:
     text = f"{leaf.help} [{describe_type(leaf.hint)}; default: {_words(leaf.default)}]"
     name = leaf.path.rpartition(".")[2].upper()
     parser.add_argument(
         f"--{leaf.path}", dest=leaf.path, metavar=name, default=argparse.SUPPRESS,
-        help=text.replace("%", "%%"),
+        help=text.replace("%", "%%") if shown else argparse.SUPPRESS,
     )  # fmt: skip
 
 
@@ -217,7 +227,7 @@ def _free_form(rest: Sequence[str], options: Iterable[Leaf]) -> list[dict[str, A
         if not name.startswith(_FREE_FORM) or not method or not option:
             known = [f"--{leaf.path}" for leaf in options]
             what = "option" if name.startswith("-") else "argument"
-            raise ConfigError(f"unknown {what} {name}{closest(name, known)}; see --help")
+            raise ConfigError(f"unknown {what} {name}{closest(name, known)}; see --help-all")
         if not equals:
             if not pending:
                 raise ConfigError(f"{name} needs a value")

@@ -110,6 +110,7 @@ def _run(
     )  # fmt: skip
     check_before_work(pipeline)
     display.begin(_about(config))
+    display.line(_head(pipeline))
     with closing(pipeline), interruption.listening(), tracker.invocation(pipeline):
         kept = keep_domain(pipeline)
         rows = run_rows(
@@ -143,6 +144,15 @@ def _about(config: RunConfig) -> dict[str, Any]:
         "methods": list(config.methods),
         "seeds": list(config.seeds),
     }
+
+
+def _head(pipeline: Pipeline) -> str:
+    """Return the line that a run begins with."""
+    config = pipeline.config
+    return (
+        f"{config.suite}: {', '.join(config.methods)}; seeds {', '.join(map(str, config.seeds))}; "
+        f"{pipeline.steps} stages, stored below {config.output}"
+    )
 
 
 def _announcing(display: Display, tracker: Tracker) -> Callable[[FailedRow], None]:

@@ -91,7 +91,7 @@ def read_state(log: Path, now: datetime) -> RunState | None:
         of=last.of,
         failed=failed,
         row=last.row if open_now else "",
-        stage=last.stage if open_now else "",
+        stage=_stage(last) if open_now else "",
         items=last.done,
         total=last.total,
         rate=rate,
@@ -117,6 +117,12 @@ def _state(first: Event, last: Event) -> tuple[State, str]:
     if started_by_dead_process(first.about.get("process", {})):
         return "dead", "its process was killed; the same command continues it"
     return ("waiting", last.text) if last.event == "waiting" else ("running", "")
+
+
+def _stage(last: Event) -> str:
+    """The stage that an event belongs to; one that waits has not begun, and its text names it."""
+    waits = last.event == "waiting" and not last.stage
+    return last.text.partition(":")[0] if waits else last.stage
 
 
 def _rate(events: Sequence[Event]) -> float | None:
@@ -159,7 +165,8 @@ def describe(state: RunState) -> str:
     ]
     if now:
         sign = f"last sign {state.silent_s:.0f} s ago"
-        lines.append(f"  {state.row} {state.stage}: {_count(state)}; {sign}")
+        at = "waiting" if state.state == "waiting" else _count(state)
+        lines.append(f"  {state.row} {state.stage or 'beginning'}: {at}; {sign}")
     return "\n".join([*lines, *(f"  {text}" for text in state.failed)])
 
 

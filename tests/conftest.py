@@ -1,7 +1,9 @@
 """What all tests share: few threads, no network, and a tiny random backbone."""
 
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,3 +35,26 @@ def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_tokenizer().save_pretrained(directory)
     make_model(max_position_embeddings=1024).save_pretrained(directory)
     return directory
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tests_that_run_programs_are_skipped_without_bubblewrap() -> Iterator[None]:
+    """Skip a test where it would start the sandbox, on a machine that has no bubblewrap.
+
+    Tests that start it in another process say `needs_bubblewrap`, since nothing here is seen there.
+    """
+    if shutil.which("bwrap") is not None:
+        yield
+        return
+    from benchmarks.sandbox.host import Worker
+
+    start = Worker._start
+
+    def start_or_skip(worker: Worker) -> None:
+        if worker._config.bubblewrap == "bwrap" and not worker._config.allow_unsandboxed:
+            pytest.skip("bubblewrap (bwrap) is not installed")
+        start(worker)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Worker, "_start", start_or_skip)
+        yield

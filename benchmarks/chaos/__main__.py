@@ -36,6 +36,7 @@ def _main(arguments: Sequence[str]) -> int:
                 command=command,
                 work=Path(given.work or temporary),
                 kills=given.kills,
+                minutes=given.minutes,
                 tails=given.tails,
                 full_disks=given.full_disks,
                 seed=given.seed,
@@ -62,6 +63,7 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--kills", type=int, default=50, help="kills to deal (default: 50)")
+    parser.add_argument("--minutes", type=float, help="let the run end after these (no limit)")
     parser.add_argument(
         "--tails", type=float, default=0.3, metavar="SHARE",
         help="share of kills after which a record file's tail is torn (default: 0.3)",

@@ -7,6 +7,7 @@ all kills have been dealt.
 from __future__ import annotations
 
 import json
+import math
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -37,7 +38,8 @@ class OrdealConfig:
     Attributes:
         command: a run without --output and --json.
         work: an empty or new directory for all that the ordeal writes.
-        kills: how often the process group is killed.
+        kills: how often the process group is killed, at most.
+        minutes: after so many of disturbance the run under way may end; None sets no limit.
         tails: share of the kills after which the tail of a record file is torn.
         full_disks: share of the kills before which the run meets a full disk.
         seed: of all chances.
@@ -47,6 +49,7 @@ class OrdealConfig:
     command: Sequence[str]
     work: Path
     kills: int = 50
+    minutes: float | None = None
     tails: float = 0.3
     full_disks: float = 0.15
     seed: int = 0
@@ -56,6 +59,8 @@ class OrdealConfig:
         """Refuse what no ordeal can be."""
         if self.kills < 1:
             raise OrdealError(f"kills is {self.kills}: give at least 1")
+        if self.minutes is not None and self.minutes <= 0:
+            raise OrdealError(f"minutes is {self.minutes}: give more than 0")
         for name in ("tails", "full_disks"):
             if not 0 <= getattr(self, name) <= 1:
                 raise OrdealError(f"{name} is {getattr(self, name)}: give a share from 0 to 1")
@@ -102,11 +107,14 @@ class _Ordeal:
         self._chance = random.Random(config.seed)
         self._whole = config.work / "undisturbed" / "runs"
         self._start_s = self._work_s = 0.0
+        self._until = math.inf
 
     def hold(self) -> Outcome:
         outcome = Outcome(seconds=self._undisturbed())
         expected, table = Stored.at(self._whole), _report(self._whole)
-        while outcome.kills < self._config.kills:
+        if self._config.minutes is not None:
+            self._until = time.monotonic() + 60 * self._config.minutes
+        while self._more(outcome):
             outcome.runs += 1
             root = self._config.work / f"disturbed-{outcome.runs}" / "runs"
             with disk_at(root, self._whole, mount=self._config.mount) as disk:
@@ -120,6 +128,9 @@ class _Ordeal:
                     lines.append("the table")
                 outcome.differences += [f"run {outcome.runs}: {line}" for line in lines]
         return outcome
+
+    def _more(self, outcome: Outcome) -> bool:
+        return outcome.kills < self._config.kills and time.monotonic() < self._until
 
     def _undisturbed(self) -> float:
         """Run once, and once more to learn how long it takes until work begins."""
@@ -138,7 +149,7 @@ class _Ordeal:
     def _disturb(self, root: Path, disk: Disk, outcome: Outcome) -> None:
         """Let one run end in spite of everything; all of it once the kills are dealt."""
         reach_s = _REACH * self._work_s
-        while outcome.kills < self._config.kills:
+        while self._more(outcome):
             if self._chance.random() < self._config.full_disks and self._starve(
                 root, disk, outcome
             ):

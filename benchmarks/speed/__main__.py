@@ -99,7 +99,7 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _engines(options: argparse.Namespace) -> dict[str, Any]:
-    from benchmarks.speed.engines import EnginesPlan, measure, table
+    from benchmarks.speed.engines import EnginesPlan, line, measure, table
     from domino.engines.vllm_setup import VllmConfig
 
     plan = EnginesPlan(
@@ -112,7 +112,8 @@ def _engines(options: argparse.Namespace) -> dict[str, Any]:
         vllm=VllmConfig(dtype=options.dtype, eager=options.eager),
     )
     title = f"{plan.model}: {plan.new} new tokens at most, {plan.domain} soft tokens in embeds"
-    return {"plan": plan, "tables": {title: measure(plan)}, "show": table}
+    rows = measure(plan, on_row=lambda row: print(line(row), file=sys.stderr, flush=True))
+    return {"plan": plan, "tables": {title: rows}, "show": table}
 
 
 _MEASURES: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {

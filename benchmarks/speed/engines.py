@@ -1,7 +1,8 @@
 """`engines`: tokens a second of each engine on the same requests, from text and behind soft tokens.
 
 Where vLLM is among them it is also measured bare. All engines are there at the same time and take
-turns, so that a busy machine slows all alike; the processor's time counts every process of them.
+turns, in one order and then in the other, so that a busy machine slows all alike; the processor's
+time counts every process of them. Each row is told as soon as it is measured.
 
 Shapes: P domain tokens, H hidden size.
 """
@@ -13,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 import torch
@@ -70,6 +71,10 @@ class EngineRow:
         tokens_per_s: on the wall.
         cpu_us_per_token: of all processes of the engine.
         ratio: tokens a second over those of the first engine, median of the rounds.
+        ratio_spread: the least and the greatest of them.
+        cpu_ratio: tokens a second of the processor over those of the first engine, likewise: what
+            counts where other work shares the machine.
+        cpu_ratio_spread: the least and the greatest of them.
     """
 
     prompts: str
@@ -79,14 +84,23 @@ class EngineRow:
     tokens_per_s: float
     cpu_us_per_token: float
     ratio: float
+    ratio_spread: tuple[float, float]
+    cpu_ratio: float
+    cpu_ratio_spread: tuple[float, float]
 
     def values(self) -> dict[str, Any]:
         """Return all of it as plain values."""
         return asdict(self)
 
 
-def measure(plan: EnginesPlan) -> list[EngineRow]:
+def measure(
+    plan: EnginesPlan, on_row: Callable[[EngineRow], None] = lambda row: None
+) -> list[EngineRow]:
     """Return a row for each kind of prompt, batch and engine.
+
+    Args:
+        plan: what to measure.
+        on_row: called with each row as soon as it is there.
 
     Raises:
         ConfigError: the model or an engine is not to be had here.
@@ -101,9 +115,12 @@ def measure(plan: EnginesPlan) -> list[EngineRow]:
             ways[name] = _ours(engine)
             if isinstance(engine, VllmEngine):
                 ways[BARE] = _bare(engine, open_engines)
-        return [row for kind, requests in _requests(plan, model) for row in _rows(
-            plan, kind, requests, ways
-        )]  # fmt: skip
+        rows = []
+        for kind, requests in _requests(plan, model):
+            for row in _rows(plan, kind, requests, ways):
+                rows.append(row)
+                on_row(row)
+        return rows
 
 
 def _shared(plan: EnginesPlan) -> VllmConfig:
@@ -165,28 +182,39 @@ def _rows(
     sampling = Sampling(temperature=1.0, max_new_tokens=plan.new)
     taken: dict[str, list[Taken]] = {name: [] for name in ways}
     for round_number in range(plan.rounds + 1):  # the first warms up
-        for name, way in ways.items():
-            once = way(requests, sampling)
+        for name in list(ways)[:: -1 if round_number % 2 else 1]:
+            once = ways[name](requests, sampling)
             if round_number:
                 taken[name].append(once)
-    first = [tokens / wall_s for tokens, wall_s, _ in next(iter(taken.values()))]
+    first = next(iter(taken.values()))
     for name, rounds in taken.items():
-        rates = [tokens / wall_s for tokens, wall_s, _ in rounds]
+        on_wall = [
+            _rate(own, 1) / _rate(other, 1) for own, other in zip(rounds, first, strict=True)
+        ]
+        on_cpu = [_rate(own, 2) / _rate(other, 2) for own, other in zip(rounds, first, strict=True)]
         yield EngineRow(
             prompts=kind,
             requests=len(requests),
             name=name,
             tokens=rounds[0][0],
-            tokens_per_s=statistics.median(rates),
-            cpu_us_per_token=1e6 * statistics.median(cpu / tokens for tokens, _, cpu in rounds),
-            ratio=statistics.median(own / other for own, other in zip(rates, first, strict=True)),
+            tokens_per_s=statistics.median(_rate(once, 1) for once in rounds),
+            cpu_us_per_token=1e6 * statistics.median(1 / _rate(once, 2) for once in rounds),
+            ratio=statistics.median(on_wall),
+            ratio_spread=(min(on_wall), max(on_wall)),
+            cpu_ratio=statistics.median(on_cpu),
+            cpu_ratio_spread=(min(on_cpu), max(on_cpu)),
         )
 
 
+def _rate(taken: Taken, clock: Literal[1, 2]) -> float:
+    """Return tokens a second, of the wall's (1) or the processor's (2)."""
+    return taken[0] / taken[clock]
+
+
 def _cpu_s() -> float:
-    """Return the processor's seconds of this process and of all below it."""
-    used = 0.0
-    for process in (here := psutil.Process(), *here.children(recursive=True)):
+    """Return the processor's seconds of this process and, to a hundredth, of all below it."""
+    used = time.process_time()
+    for process in psutil.Process().children(recursive=True):
         times = process.cpu_times()
         used += times.user + times.system
     return used
@@ -194,14 +222,25 @@ def _cpu_s() -> float:
 
 def table(title: str, rows: Sequence[EngineRow]) -> str:
     """Return the rows as text."""
-    heads = ["prompts", "requests", "engine", "tokens/s", "CPU µs/token", "× first"]
-    cells = [heads] + [
-        [
-            row.prompts, str(row.requests), row.name, f"{row.tokens_per_s:,.0f}",
-            f"{row.cpu_us_per_token:,.0f}", f"{row.ratio:.2f}",
-        ]
-        for row in rows
+    heads = [
+        "prompts", "requests", "engine", "tokens/s", "CPU µs/token", "× first", "(spread)",
+        "× first, CPU", "(spread)",
     ]  # fmt: skip
+    cells = [heads, *map(_cells, rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True)) for line in cells]
     return "\n".join([title, *lines]) + "\n"
+
+
+def line(row: EngineRow) -> str:
+    """Return a row as one line for whoever waits for the table."""
+    return " · ".join(_cells(row))
+
+
+def _cells(row: EngineRow) -> list[str]:
+    spreads = [f"{low:.2f} to {high:.2f}" for low, high in (row.ratio_spread, row.cpu_ratio_spread)]
+    return [
+        row.prompts, str(row.requests), row.name, f"{row.tokens_per_s:,.0f}",
+        f"{row.cpu_us_per_token:,.0f}", f"{row.ratio:.2f}", spreads[0], f"{row.cpu_ratio:.2f}",
+        spreads[1],
+    ]  # fmt: skip

@@ -13,6 +13,7 @@ from benchmarks.chaos.harm import LimitedFiles, attempt, tear_tail
 from benchmarks.chaos.ordeal import BrokenPromiseError, OrdealConfig, OrdealError, Outcome, hold
 from domino.records import Dropped
 from tests.benchmarks.conftest import NO_MLFLOW
+from tests.sandbox.machine import needs_bubblewrap
 from tests.stages.small import fresh, source
 
 
@@ -27,6 +28,7 @@ def held(tmp_path: Path, run: list[str], **changes: object) -> tuple[Outcome, li
     return hold(config, said.append), said
 
 
+@needs_bubblewrap
 def test_a_run_that_is_killed_torn_and_starved_ends_as_the_undisturbed_one(
     tiny_backbone: Path, tmp_path: Path
 ) -> None:
@@ -38,6 +40,7 @@ def test_a_run_that_is_killed_torn_and_starved_ends_as_the_undisturbed_one(
     assert any(line.startswith("kill 1/1 in run 1") for line in said)
 
 
+@needs_bubblewrap
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_run_that_fine_tunes_survives_many_kills(tiny_backbone: Path, tmp_path: Path) -> None:
@@ -78,6 +81,18 @@ def test_a_run_that_cannot_resume_is_an_error_with_what_it_said(tmp_path: Path) 
     program.write_text(FORGETFUL.replace("CHECK", check), encoding="utf-8")
     with pytest.raises(BrokenPromiseError, match=r"must end with 0, not with 1: .*AssertionError"):
         held(tmp_path, [sys.executable, str(program)], kills=8, tails=0, full_disks=0)
+
+
+def test_no_run_begins_once_the_minutes_are_over_and_the_last_one_still_ends(
+    tmp_path: Path,
+) -> None:
+    program = tmp_path / "able.py"
+    program.write_text(FORGETFUL.replace("CHECK", ""), encoding="utf-8")
+    run = [sys.executable, str(program)]
+    outcome, _ = held(tmp_path, run, kills=10_000, minutes=0.02, tails=0, full_disks=0)
+    assert 1 <= outcome.runs < 100
+    last = tmp_path / "work" / f"disturbed-{outcome.runs}" / "runs"
+    assert (last / "stages" / "one" / "manifest.json").exists()
 
 
 def test_what_differs_is_named_and_clocks_do_not_count(tmp_path: Path) -> None:
@@ -141,6 +156,7 @@ def test_limited_files_stop_a_program_that_writes_more(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["--kills", "0"], "kills is 0: give at least 1"),
+        (["--minutes", "0"], "minutes is 0.0: give more than 0"),
         (["--tails", "2"], "tails is 2.0: give a share from 0 to 1"),
         (["--work", "."], "work . is not an empty directory"),
         (["--kill", "3"], "--kill 3; see --help"),

@@ -15,7 +15,7 @@ from benchmarks.presets import DEFAULT, load_preset
 ROOT = Path(__file__).resolve().parents[2]
 
 OPTIONS = """
---help --preset --config --json --plain --quiet
+--help --help-all --preset --config --json --plain --quiet
 --suite --suite_options.domain --suite_options.track --suite_options.dataset
 --suite_options.references_path --suite_options.cutoff --suite_options.split_seed
 --suite_options.folds --suite_options.fold
@@ -52,6 +52,21 @@ def test_the_options_are_these_and_no_others() -> None:
     text = make_parser(list(leaves(load_preset(DEFAULT)))).format_help()
     shown = re.findall(r"^  (?:-h, )?(--[\w.-]+)", text, re.MULTILINE)
     assert sorted(shown) == sorted(OPTIONS.split())
+
+
+def test_help_shows_what_is_set_often_and_help_all_every_part(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    texts = {}
+    for option in ("--help", "--help-all"):
+        with pytest.raises(SystemExit, match="0"):
+            main([option])
+        texts[option] = capsys.readouterr().out
+    assert "--pairs PAIRS" in texts["--help"]
+    assert "--evaluate.ks" not in texts["--help"]
+    assert "see --help-all" in texts["--help"]
+    assert "\nevaluate:\n  --evaluate.samples SAMPLES" in texts["--help-all"]
+    assert len(texts["--help"].splitlines()) < 80  # what a reader takes in
 
 
 def run_module(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -25,6 +25,7 @@ from benchmarks.store import StoreError
 from domino.records import Dropped, Synthetic
 from tests.benchmarks import tiny_run
 from tests.benchmarks.conftest import NO_MLFLOW
+from tests.sandbox.machine import needs_bubblewrap
 from tests.stages import small
 
 Whole = tuple[RunConfig, Report]
@@ -247,6 +248,7 @@ def test_a_killed_process_continues_and_gives_the_same_table(
     assert "Stored in" in text
 
 
+@needs_bubblewrap
 def test_ctrl_c_finishes_the_record_in_flight_and_the_same_command_continues(
     tiny_backbone: Path, tmp_path: Path
 ) -> None:
@@ -274,6 +276,7 @@ def heed_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@needs_bubblewrap
 def test_two_runs_in_one_directory_share_every_stage(tiny_backbone: Path, tmp_path: Path) -> None:
     def arguments(number: int) -> list[str]:
         table = tmp_path / f"{number}.json"

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from benchmarks.presets import load_preset
+from tests.sandbox.machine import needs_bubblewrap
+
+pytestmark = needs_bubblewrap  # the runs are processes of their own
 
 ROOT = Path(__file__).resolve().parents[2]
 

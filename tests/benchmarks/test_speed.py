@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from benchmarks.speed import flops
 from benchmarks.speed.__main__ import main
+from benchmarks.speed.engines import EnginesPlan, _rows
 from benchmarks.speed.flops import SHAPES, ModelShape
 from benchmarks.speed.models import Place, random_batch, random_model
 from benchmarks.speed.official import official_objective
@@ -174,8 +175,33 @@ def test_engines_are_measured_on_the_same_requests(tiny_backbone, tmp_path, caps
     for row in rows:
         assert 0 < row["tokens"] <= 4 * row["requests"]
         assert row["tokens_per_s"] > 0
-        assert row["ratio"] == 1
-    assert "CPU µs/token" in capsys.readouterr().out
+        assert row["ratio"] == row["cpu_ratio"] == 1
+        assert row["ratio_spread"] == row["cpu_ratio_spread"] == [1, 1]
+    printed = capsys.readouterr()
+    assert "CPU µs/token" in printed.out
+    assert [line.split(" · ")[:3] for line in printed.err.splitlines()] == [
+        [kind, str(count), name] for kind, count, name in kinds
+    ]
+
+
+def test_ratios_of_engines_are_taken_round_by_round_and_their_spread_is_told():
+    seconds = {"steady": iter([9.0, 1.0, 2.0, 4.0]), "other": iter([9.0, 2.0, 2.0, 2.0])}
+    calls = []
+
+    def way(name):
+        def generate(requests, sampling):
+            calls.append(name)
+            return 10, next(seconds[name]), 5.0
+
+        return generate
+
+    plan = EnginesPlan(rounds=3)
+    steady, other = _rows(plan, "text", [], {name: way(name) for name in seconds})
+    assert calls == ["steady", "other", "other", "steady"] * 2  # neither is always the later one
+    assert (steady.ratio, steady.ratio_spread) == (1.0, (1.0, 1.0))
+    assert (other.ratio, other.ratio_spread) == (1.0, (0.5, 2.0))
+    assert (other.cpu_ratio, other.cpu_us_per_token) == (1.0, 0.5e6)
+    assert other.tokens_per_s == 5.0
 
 
 def test_an_engine_that_is_none_is_one_line_and_exit_code_2(capsys):

@@ -79,10 +79,12 @@ def test_the_state_follows_a_run_from_outside(tmp_path: Path) -> None:
         assert "no-data seed 0 synthesize: 50/100, " in text
         shown.line("FAILED no-data seed 0 in synthesize: it has no template")
         shown.stage("domino seed 0", 3, 15)
+        assert "domino seed 0 beginning: 0; last sign" in describe(state(tmp_path))
         shown.waiting("synthesize: another process (pid 7) is writing it; waiting")
         now = state(tmp_path)
-        assert (now.state, len(now.failed)) == ("waiting", 1)
+        assert (now.state, now.stage, len(now.failed)) == ("waiting", "synthesize", 1)
         assert "pid 7" in describe(now)
+        assert "domino seed 0 synthesize: waiting; last sign" in describe(now)
         assert "FAILED no-data seed 0" in describe(now)
     assert state(tmp_path).state == "finished"
     assert state(tmp_path).done == 1

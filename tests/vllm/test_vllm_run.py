@@ -10,7 +10,9 @@ from typing import Any
 import psutil
 import pytest
 
+from benchmarks.chaos.compare import Stored, differences
 from benchmarks.presets import load_preset
+from benchmarks.stages.evaluate import COMPLETIONS
 from tests.vllm.conftest import workers
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(1800)]
@@ -34,32 +36,41 @@ def type_command(folder: Path, *options: str) -> dict[str, Any]:
     return json.loads((folder / "table.json").read_text())
 
 
-def test_every_method_goes_from_references_to_a_score_and_nothing_is_computed_twice(tmp_path):
-    values = type_command(tmp_path, *VLLM)
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """The directory and the table of a run of every method that nothing befell."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return folder, type_command(folder, *VLLM)
+
+
+def test_every_method_goes_from_references_to_a_score_and_nothing_is_computed_twice(undisturbed):
+    folder, values = undisturbed
     assert values["about"]["engine"] == "vllm"
     config = load_preset("smoke")
     assert tuple(row["method"] for row in values["methods"]) == config.methods
     drawn = {row["method"]: row["drawn"] for row in values["methods"]}
     assert drawn["domino"] == drawn["few-shot"] == config.draws
 
-    began = time.monotonic()
-    assert type_command(tmp_path, *VLLM)["methods"] == values["methods"]
-    assert time.monotonic() - began < 60  # no engine is started to show what is stored
+    again = type_command(folder, *VLLM)
+    assert again["methods"] == values["methods"]
+    assert again["reused"] == again["stages"] == values["stages"]
 
-    by_transformers = type_command(tmp_path, "--methods", "no-data")
+    by_transformers = type_command(folder, "--methods", "no-data")
     (greedy,) = [row for row in values["methods"] if row["method"] == "no-data"]
     assert by_transformers["methods"][0]["scores"] == greedy["scores"]
-    evaluations = list((tmp_path / "runs/stages").glob("evaluate-*"))
+    evaluations = list((folder / "runs/stages").glob("evaluate-*"))
     assert len(evaluations) == len(config.methods) + 1  # an engine has addresses of its own
 
 
-def test_an_engine_that_dies_costs_its_row_and_no_finished_stage(tmp_path):
+def test_an_engine_that_dies_costs_its_row_alone_and_the_same_command_ends_as_undisturbed(
+    undisturbed, tmp_path
+):
     options = (*VLLM, "--methods", "few-shot,no-data")
     with subprocess.Popen(
         command(tmp_path, *options), cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
         text=True,
     ) as run:  # fmt: skip
-        kill_worker_of(run.pid, once=tmp_path / "runs/stages", name="evaluate-*")
+        kill_worker_of(run.pid, within=tmp_path / "runs/stages")
         out, err = run.communicate()
     assert run.returncode == 1, err[-3000:]
     rows = json.loads((tmp_path / "table.json").read_text())["methods"]
@@ -68,16 +79,29 @@ def test_an_engine_that_dies_costs_its_row_and_no_finished_stage(tmp_path):
     assert "ended (killed by SIGKILL)" in out + err
     whole = [path.parent.name for path in (tmp_path / "runs/stages").glob("*/manifest.json")]
     assert {"synthesize", "respond", "finetune"} <= {name.rpartition("-")[0] for name in whole}
+    half = Stored.at(tmp_path / "runs")
+    assert list(half.summaries.values()).count(None) == 1  # the stage in which it died
+
     again = type_command(tmp_path, *options)
-    assert not [row for row in again["methods"] if row["failures"]]
+    folder, values = undisturbed
+    assert timeless(again) == [
+        row for row in timeless(values) if row["method"] in ("few-shot", "no-data")
+    ]
+    expected, found = Stored.at(folder / "runs"), Stored.at(tmp_path / "runs")
+    assert set(half.summaries) < set(found.summaries) < set(expected.summaries)
+    assert [line for line in differences(expected, found) if not line.endswith(": missing")] == []
 
 
-def kill_worker_of(pid: int, *, once: Path, name: str) -> None:
-    """Kill the engine's process as soon as a file shows that it is at work."""
+def timeless(values: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{n: v for n, v in row.items() if n != "seconds"} for row in values["methods"]]
+
+
+def kill_worker_of(pid: int, *, within: Path) -> None:
+    """Kill the engine's process in the middle of an evaluation: some problems are answered."""
     run = psutil.Process(pid)
     while run.is_running():
         started = workers(run)
-        if started and list(once.glob(name)):
+        if started and any(p.stat().st_size for p in within.glob(f"evaluate-*/{COMPLETIONS}")):
             started[0].kill()
             return
         time.sleep(0.05)
