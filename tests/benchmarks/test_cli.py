@@ -45,6 +45,9 @@ OPTIONS = """
 --sandbox.memory_mib --sandbox.processes --sandbox.file_mib --sandbox.output_mib --sandbox.workers
 --sandbox.interpreter --sandbox.bubblewrap --sandbox.allow_unsandboxed
 --output --tracking_uri --allow-unsandboxed
+--plan --device --assume.references --assume.problems --assume.reference_tokens
+--assume.problem_tokens --assume.instruction_tokens --assume.response_tokens
+--assume.solution_tokens --assume.kept_share --assume.program_s
 """
 
 
