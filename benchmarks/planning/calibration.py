@@ -8,10 +8,11 @@ on a busy machine do not lengthen; where it has several, the best time on the wa
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -228,7 +229,7 @@ def _tuned(engine: TransformersEngine, rows: int) -> Sample:
         for row in range(rows)
     ]  # fmt: skip
     config = FinetuneConfig(steps=_ROUNDS + 2, batch_size=rows)
-    with tempfile.TemporaryDirectory() as scratch:
+    with _no_bars(), tempfile.TemporaryDirectory() as scratch:
         trainer = make_trainer(config, records, model, tokenizer, seed=0, scratch=scratch)
         trainer.add_callback(Clock())
         trainer.train()
@@ -239,6 +240,24 @@ def _tuned(engine: TransformersEngine, rows: int) -> Sample:
     return Sample(
         seconds=min(steps), passes=1, rows=rows, flops=work.step(find_shape("housestyle"))
     )
+
+
+@contextlib.contextmanager
+def _no_bars() -> Iterator[None]:
+    """Silence the bars of datasets, which the trainer prepares its rows by."""
+    from datasets.utils import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
+
+    were_on = not are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        if were_on:
+            enable_progress_bars()
 
 
 def _program_s() -> float | None:
