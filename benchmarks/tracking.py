@@ -233,7 +233,7 @@ class Tracker:
             **{name: str(about[name]) for name in ("suite", "variant", "split", "responder")},
             "failed": str(report.failed).lower(),
         }
-        self._log(parent, tags={name: text[:_TAG_LENGTH] for name, text in tags.items()})
+        self._log(parent, tags={name: text[:_TAG_LENGTH] for name, text in tags.items() if text})
 
     @guarded
     def log_rows(self, rows: Sequence[Row], name: str, config: RunConfig) -> None:

@@ -26,9 +26,9 @@ from benchmarks.run import FailedRow, Row, run_rows
 from benchmarks.store import Stage
 
 FACTOR = 1.5
-LEAST_S = 3.0
+LEAST_S = 1.0
 """A stage of less than this is counted with the others of its kind: it is mostly overhead."""
-METHODS = ("no-data", "few-shot", "self-instruct", "domino")
+METHODS = ("no-data", "few-shot", "domino")
 Spent = dict[tuple[str, str], float]
 
 
@@ -81,16 +81,21 @@ def tokens_of(rows: list[Row | FailedRow], name: str) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 @pytest.mark.usefixtures("one_thread")
 def test_a_plan_for_this_machine_is_within_a_factor_of_what_a_run_took(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
+    preset = load_preset("housestyle")
     config = replace(
-        load_preset("housestyle"), methods=METHODS, pairs=40, output=tmp_path / "runs",
-        finetune=replace(load_preset("housestyle").finetune, steps=20),
-        sandbox=replace(load_preset("housestyle").sandbox, workers=1),
-    )  # fmt: skip
+        preset,
+        methods=METHODS,
+        method_options={"domino": {"steps": 75}},
+        pairs=32,
+        output=tmp_path / "runs",
+        finetune=replace(preset.finetune, steps=12),
+        sandbox=replace(preset.sandbox, workers=1),
+    )
     calibration.measure.cache_clear()
     plan = make_plan(config, PlanRequest(device="this-machine"))
     rows, spent = run(config)
