@@ -67,6 +67,8 @@ class RunConfig:
         sandbox: limits for untrusted programs.
         output: directory of all stored stages.
         tracking_uri: MLflow's address; null takes MLFLOW_TRACKING_URI, or a local database.
+        register_mib: adapters of at most this size are copied into MLflow and registered as
+            models there; 0 registers none.
     """
 
     suite: str = "housestyle"
@@ -95,6 +97,7 @@ class RunConfig:
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     output: Path = Path("runs")
     tracking_uri: str | None = None
+    register_mib: int = 64
 
     def __post_init__(self) -> None:
         """Refuse names that are not known and numbers that no run can follow."""
@@ -109,6 +112,7 @@ class RunConfig:
         _require_at_least("pairs", self.pairs, 1)
         _require_at_least("oversample", self.oversample, 1)
         _require_at_least("shots", self.shots, 1)
+        _require_at_least("register_mib", self.register_mib, 0)
         if self.references is not None:
             _require_at_least("references", self.references, 2)
         if not self.model:

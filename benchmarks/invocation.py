@@ -122,6 +122,7 @@ def _run(
         path = write_invocation(invocation, config.output)
         report = replace(report, name=invocation.name)
         tracker.log_report(report)
+        tracker.log_rows([row for row in rows if isinstance(row, Row)], report.name, config)
         if tracker.works:
             tracker.log_page(_page(path), report)
     return report, tracker.where()

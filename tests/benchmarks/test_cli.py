@@ -44,7 +44,10 @@ OPTIONS = """
 --sandbox.wall_factor
 --sandbox.memory_mib --sandbox.processes --sandbox.file_mib --sandbox.output_mib --sandbox.workers
 --sandbox.interpreter --sandbox.bubblewrap --sandbox.allow_unsandboxed
---output --tracking_uri --allow-unsandboxed
+--output --tracking_uri --register_mib --allow-unsandboxed
+--plan --device --assume.references --assume.problems --assume.reference_tokens
+--assume.problem_tokens --assume.instruction_tokens --assume.response_tokens
+--assume.solution_tokens --assume.kept_share --assume.program_s
 """
 
 
