@@ -44,7 +44,7 @@ OPTIONS = """
 --sandbox.wall_factor
 --sandbox.memory_mib --sandbox.processes --sandbox.file_mib --sandbox.output_mib --sandbox.workers
 --sandbox.interpreter --sandbox.bubblewrap --sandbox.allow_unsandboxed
---output --tracking_uri --allow-unsandboxed
+--output --store --tracking_uri --allow-unsandboxed
 """
 
 
