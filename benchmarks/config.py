@@ -24,6 +24,7 @@ from benchmarks.stages.embed import EmbedConfig
 from benchmarks.stages.evaluate import EvaluateConfig
 from benchmarks.stages.filter_config import FilterConfig
 from benchmarks.stages.finetune import FinetuneConfig
+from benchmarks.stages.launching import AccelerateConfig
 from benchmarks.stages.respond import Responder
 from benchmarks.suites.registry import SUITES, SuiteOptions
 from domino.attention import Attention
@@ -64,6 +65,8 @@ class RunConfig:
         filter: which instructions and responses may pass.
         decontaminate: what counts as a repeated task.
         finetune: the recipe, the same for every method.
+        accelerate: in how many processes, and how, the backbone is fine-tuned; no stage's address
+            depends on it.
         evaluate: how the problems are tried.
         embed: what measures of the data are computed on; no score depends on it.
         sandbox: limits for untrusted programs.
@@ -94,6 +97,7 @@ class RunConfig:
     filter: FilterConfig = field(default_factory=FilterConfig)
     decontaminate: DecontaminateConfig = field(default_factory=DecontaminateConfig)
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
+    accelerate: AccelerateConfig = field(default_factory=AccelerateConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     embed: EmbedConfig = field(default_factory=EmbedConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)

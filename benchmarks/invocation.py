@@ -33,7 +33,7 @@ from benchmarks.run import (
     step_count,
     synthesize_config,
 )
-from benchmarks.stages import respond, synthesize
+from benchmarks.stages import finetune, respond, synthesize
 from benchmarks.tracking import Tracker
 from benchmarks.tracking_values import tracking_place
 from domino.synthesizer import Domain
@@ -160,7 +160,7 @@ def check_before_work(pipeline: Pipeline) -> None:
     Raises:
         MethodError: a plug-in cannot be imported, or is no method.
         ConfigError: a method has no such option, or not with this value.
-        StageError: the responder cannot be had from these references.
+        StageError: the responder cannot be had from these references, or fine-tuning not so.
         SynthesisError: no method could learn from these references.
     """
     config = pipeline.config
@@ -173,6 +173,7 @@ def check_before_work(pipeline: Pipeline) -> None:
             method_class: Any = load_method(method)
             update(method_class.config_class(), options, prefix=f"method_options.{method}.")
     respond.check(respond_config(config, config.methods[0]), pipeline.references)
+    finetune.check(config.finetune, config.accelerate)
     if config.embed.model is not None:
         resolve_model(config.embed.model)
     if config.output.exists() and not config.output.is_dir():

@@ -194,6 +194,7 @@ def open_pipeline(
         log=_showing(display),
         make_engine=make_engine or engine_factory(config),
         attention=config.attention,
+        accelerate=config.accelerate,
         make_solver=None if make_engine else solver_factory(config),
     )
     known = _suite_facts(config, suite)

@@ -38,6 +38,7 @@ OPTIONS = """
 --finetune.rank --finetune.alpha --finetune.dropout --finetune.learning_rate
 --finetune.warmup_share --finetune.steps --finetune.batch_size --finetune.micro_batch_size
 --finetune.max_tokens --finetune.max_grad_norm --finetune.gradient_checkpointing
+--finetune.quantize --accelerate.processes --accelerate.config
 --evaluate.samples --evaluate.temperature --evaluate.top_p --evaluate.max_new_tokens --evaluate.ks
 --evaluate.split --embed.model --embed.texts
 --sandbox.timeout_s --sandbox.input_timeout_s --sandbox.timeout_factor --sandbox.load_timeout_s
