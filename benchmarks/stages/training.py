@@ -111,10 +111,11 @@ def micro_batch(config: FinetuneConfig, processes: int) -> int:
     """
     micro = config.micro_batch_size or config.batch_size // processes
     if not micro or config.batch_size % (micro * processes):
+        least = processes * (config.micro_batch_size or 1)
         raise StageError(
-            f"finetune.batch_size is {config.batch_size}, which {processes} processes with "
-            f"finetune.micro_batch_size {config.micro_batch_size} cannot share evenly: give a "
-            "multiple of both numbers' product, or another accelerate.processes"
+            f"finetune.batch_size is {config.batch_size} and cannot be shared by {processes} "
+            f"processes with finetune.micro_batch_size {config.micro_batch_size}: give a multiple "
+            f"of {least}, or another accelerate.processes"
         )
     return micro
 
