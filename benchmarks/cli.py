@@ -320,7 +320,8 @@ def prepare_process() -> None:
 
     What the user has set stays. MLflow: give up on an unreachable server within seconds, send no
     telemetry. tokenizers: no threads beside torch's own in worker processes. transformers: no bars
-    of its own through our display.
+    of its own through our display. OpenMP: threads that wait sleep; where other work has the cores
+    they would take them from the thread they wait for.
     """
     defaults = {
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -328,6 +329,7 @@ def prepare_process() -> None:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "OMP_WAIT_POLICY": "passive",
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)

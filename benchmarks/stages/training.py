@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.stages.context import Log, StageError
 from benchmarks.stages.shares import shared_loader
 from domino.backbone import Backbone, load_backbone, load_shape, pick_device
-from domino.distributed import World
 from domino.records import Synthetic
 
 if TYPE_CHECKING:
     from benchmarks.stages.finetune import FinetuneConfig
+    from domino.distributed import World
 
 _LOGGED = ("loss", "learning_rate", "grad_norm")
 _SHARDED = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
@@ -88,6 +88,8 @@ def make_trainer(
     import torch
     from datasets import Dataset
     from transformers import PrinterCallback, set_seed
+
+    from domino.distributed import World
 
     world = World.of(torch.device(pick_device("auto")))
     micro = micro_batch(config, world.size)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cli import main, make_parser, merge, read_command
+from benchmarks.cli import main, make_parser, merge, prepare_process, read_command
 from benchmarks.fields import ConfigError, leaves
 from benchmarks.files import StoreError
 from benchmarks.presets import DEFAULT, load_preset
@@ -89,6 +89,16 @@ def test_help_answers_within_a_second_of_processor_time() -> None:
     assert done.returncode == 0
     assert "default: housestyle" in done.stdout
     assert used < 1.0, f"{used:.2f} s of processor time, {elapsed:.2f} s on the clock"
+
+
+def test_libraries_are_told_to_wait_asleep_and_what_the_user_has_set_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for environment, policy in (({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active")):
+        monkeypatch.setattr(os, "environ", environment)
+        prepare_process()
+        assert environment["OMP_WAIT_POLICY"] == policy
+        assert environment["TOKENIZERS_PARALLELISM"] == "false"
 
 
 def test_help_imports_nothing_heavy() -> None:
