@@ -44,7 +44,7 @@ def measure() -> Device:
     """Return this machine as a device."""
     import psutil
 
-    began = time.perf_counter()
+    began = {clock: clock() for clock in (time.process_time, time.perf_counter)}
     import torch
 
     from domino.engines.transformers_engine import TransformersEngine
@@ -52,7 +52,7 @@ def measure() -> Device:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     engine = TransformersEngine.load(_checkpoint())
     trainer = _trainer(engine)
-    start_s = time.perf_counter() - began
+    start_s = _clock()() - began[_clock()]
     peak = _peak(device)
     tune = solve(trainer(), peak)
     decode = solve_rows(_decoding(engine), tune.share, peak)
@@ -113,9 +113,7 @@ def best_s(way: Callable[[], object], rounds: int = _ROUNDS) -> float:
     """Return the least seconds of several rounds, the first left out."""
     import torch
 
-    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
-    if torch.cuda.is_available():
-        clock = time.perf_counter
+    clock = _clock()
     taken = []
     for _ in range(rounds + 1):
         began = clock()
@@ -124,6 +122,14 @@ def best_s(way: Callable[[], object], rounds: int = _ROUNDS) -> float:
             torch.cuda.synchronize()
         taken.append(clock() - began)
     return min(taken[1:])
+
+
+def _clock() -> Callable[[], float]:
+    """Return the processor's clock where torch has one thread of it, else the wall's."""
+    import torch
+
+    alone = torch.get_num_threads() == 1 and not torch.cuda.is_available()
+    return time.process_time if alone else time.perf_counter
 
 
 def _peak(device: str) -> float:
@@ -203,14 +209,13 @@ def _tuned(engine: TransformersEngine, rows: int) -> Sample:
     """Time steps of the harness's own trainer, by the clock between them."""
     import tempfile
 
-    import torch
     from transformers import TrainerCallback
 
     from benchmarks.stages.finetune import FinetuneConfig, make_trainer
     from domino.backbone import load_backbone
     from domino.records import Provenance, Synthetic
 
-    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    clock = _clock()
     ends: list[float] = []
 
     class Clock(TrainerCallback):
@@ -278,11 +283,19 @@ def _program_s() -> float | None:
     config = replace(SandboxConfig(), workers=1)
     try:
         behaviours(pairs[:1], config)
-        began = time.perf_counter()
+        began = _with_children_s()
         behaviours(pairs, config)
     except NoSandboxError:
         return None
-    return (time.perf_counter() - began) / len(pairs)
+    return (_with_children_s() - began) / len(pairs)
+
+
+def _with_children_s() -> float:
+    """Return the processor's seconds of this process and of its ended children."""
+    import resource
+
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def _texts() -> list[str]:

@@ -98,8 +98,8 @@ def _lengths(plan: Plan) -> Table:
 def magnitude(value: float) -> str:
     """Return a count with the prefix of its size: 1,200,000 is 1.20 M; "" for nothing."""
     for size, prefix in _PREFIXES:
-        if value >= size:
-            return f"{value / size:,.3g} {prefix}"
+        if value >= 0.9995 * size:  # what would round to 1000 of the next smaller one
+            return f"{value / size:.3g} {prefix}"
     return f"{value:.0f}" if value else ""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.cli import Parser, exit_code, prepare_process
+from benchmarks.fields import ConfigError
 
 PROGRAM = "python -m benchmarks.report"
 
@@ -18,11 +19,17 @@ def main(arguments: Sequence[str]) -> int:
 
 def _main(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
+    if given.publish is not None and given.to is not None:
+        raise ConfigError("--to and --publish are two places: give one of them")
     from benchmarks.report.page import make_report  # after --help and wrong options
+    from benchmarks.report.publish import publish
     from benchmarks.report.stored import read_run
     from benchmarks.report.together import together
 
     runs = together([read_run(name, given.output) for name in given.run], force=given.force)
+    if given.publish is not None:
+        print(publish(runs, make_report(runs), given.publish))
+        return 0
     folder = given.to or given.output / "reports" / "+".join(run.name for run in runs.runs)
     print(make_report(runs).write(folder))
     return 0
@@ -42,6 +49,11 @@ def _parser() -> Parser:
     parser.add_argument(
         "--to", type=Path, metavar="DIR",
         help="where the report is written (default: reports/NAME in the directory of runs)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--publish", type=Path, metavar="DIR",
+        help="write a result that can be committed instead: tables, SVG figures, config and "
+        "manifest, nothing of this machine, the paper's numbers beside them",
     )  # fmt: skip
     parser.add_argument(
         "--force", action="store_true",

@@ -1,0 +1,202 @@
+"""A committed result: tables, figures and the manifest that makes them again, nothing of a machine.
+
+The same records give the same bytes. What only holds where a run was made (places of files, times,
+workers) stays in the report.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from benchmarks.fields import ConfigError
+from benchmarks.files import write_atomically, write_error
+from benchmarks.report.display import DisplayTable
+from benchmarks.report.published import published_tables
+from benchmarks.report.table import suite_words
+
+if TYPE_CHECKING:
+    from benchmarks.report.page import StaticReport
+    from benchmarks.report.stored import StoredRun
+    from benchmarks.report.together import Together
+
+MANIFEST, PAGE = "manifest.json", "README.md"
+_FRAMES = ("scores", "verdicts", "funnel", "facts", "character")
+_OF_A_MACHINE = (
+    ("sandbox", "interpreter"), ("sandbox", "bubblewrap"), ("sandbox", "workers"),
+    ("sandbox", "allow_unsandboxed"), ("openai", "base_url"),
+)  # fmt: skip
+_PLACES = (
+    ("model",), ("embed", "model"), ("suite_options", "dataset"),
+    ("suite_options", "references_path"), ("suite_options", "task_ids"),
+    ("suite_options", "environment"),
+)  # fmt: skip
+_TIMES = "costs"
+
+
+def publish(runs: Together, report: StaticReport, folder: Path) -> Path:
+    """Write a result; what an earlier publication left there is replaced. Returns its page.
+
+    Raises:
+        ConfigError: the folder holds something else.
+        StoreError: it cannot be written.
+    """
+    texts = publication(runs, report)
+    _clear(folder)
+    for name, text in texts.items():
+        try:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise write_error(folder, error) from error
+        write_atomically(folder / name, text)
+    return folder / PAGE
+
+
+def publication(runs: Together, report: StaticReport) -> dict[str, str]:
+    """Return the text of every file of a result, by its path."""
+    tables = [table for table in report.tables if table.name != _TIMES]
+    tables += [_tokens(runs), *published_tables(runs, report.frames)]
+    texts = {f"tables/{table.name}.md": table.to_markdown() for table in tables}
+    for name, frame in report.frames.items():
+        if name in _FRAMES:
+            texts[f"tables/{name}.csv"] = frame.to_csv(index=False, lineterminator="\n")
+    for figure in report.figures:
+        texts[f"figures/{figure.name}.svg"] = _on_white(figure.svg)
+    for number, run in enumerate(runs.runs, 1):
+        texts[f"run-{number}.yaml"] = yaml.safe_dump(
+            portable(run.invocation.config), allow_unicode=True, width=100
+        )
+    texts[PAGE] = _page(runs, report, tables)
+    return texts | {MANIFEST: _manifest(runs, texts)}
+
+
+def portable(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's config without what holds on one machine alone; of files, the names."""
+    values: dict[str, Any] = deepcopy(dict(config))
+    for section, name in _OF_A_MACHINE:
+        values.get(section, {}).pop(name, None)
+    for *sections, name in _PLACES:
+        inner = values
+        for section in sections:
+            inner = inner.get(section, {})
+        if isinstance(inner.get(name), str):
+            inner[name] = _without_place(inner[name])
+    return values
+
+
+def _without_place(text: str) -> str:
+    return Path(text).name if text.startswith(("/", "~", "..")) else text
+
+
+def _tokens(runs: Together) -> DisplayTable:
+    return DisplayTable(
+        name="tokens",
+        title="Tokens generated",
+        columns=("method", "for pairs", "for evaluation"),
+        rows=tuple(
+            (row.method, f"{row.tokens:,}", f"{row.evaluation_tokens:,}")
+            for row in runs.method_rows()
+        ),
+        note="All seeds together. Seconds are a machine's and are left out.",
+    )
+
+
+def _on_white(svg: str) -> str:
+    """Put a white ground under a drawing, which would be black on black in a dark viewer."""
+    end = svg.index(">", svg.index("<svg")) + 1
+    return f'{svg[:end]}\n <rect width="100%" height="100%" fill="#ffffff"/>{svg[end:]}'
+
+
+def _page(runs: Together, report: StaticReport, tables: list[DisplayTable]) -> str:
+    names = ", ".join(run.name for run in runs.runs)
+    figures = [f"![{f.alternative}](figures/{f.name}.svg)\n\n*{f.title}*" for f in report.figures]
+    parts = [
+        f"# {names}",
+        *dict.fromkeys(_about(run) for run in runs.runs),
+        "Written by `python -m benchmarks.report`, not by hand; "
+        f"[{MANIFEST}]({MANIFEST}) names data, code and versions.",
+        *([f"**Not comparable:** {line}." for line in runs.differences]),
+        report.summary.partition("\n\n**")[0],
+        *(table.to_markdown().rstrip() for table in tables),
+        *figures,
+        "## Making it again",
+        "\n".join(f"    {command}" for command in _commands(runs)),
+        "Files that a run was given are named without their place: put them into the directory "
+        "that the command is typed in, or give their paths.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _about(run: StoredRun) -> str:
+    about = run.invocation.about
+    return (
+        f"{suite_words(about)}: {about['references']} references, at most {about['pairs']} pairs a "
+        f"seed of {about['draws']} draws, {len(run.seeds)} seeds, backbone "
+        f"{_without_place(str(about['model']))}, responder {about['responder']}."
+    )
+
+
+def _commands(runs: Together) -> list[str]:
+    made = [
+        f"python -m benchmarks.run --config run-{number}.yaml"
+        for number, _ in enumerate(runs.runs, 1)
+    ]
+    names = " ".join(run.name for run in runs.runs)
+    force = " --force" if runs.differences else ""
+    return [*made, f"python -m benchmarks.report {names}{force} --publish DIR"]
+
+
+def _manifest(runs: Together, texts: Mapping[str, str]) -> str:
+    values = {
+        "commands": _commands(runs),
+        "runs": [_run(number, run) for number, run in enumerate(runs.runs, 1)],
+        "differences": list(runs.differences),
+        "files": {
+            name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(texts.items())
+        },
+    }
+    return json.dumps(values, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def _run(number: int, run: StoredRun) -> dict[str, Any]:
+    about = dict(run.invocation.about)
+    about["model"] = _without_place(str(about["model"]))
+    return {
+        "name": run.name,
+        "config": f"run-{number}.yaml",
+        "about": about,
+        "versions": dict(run.invocation.versions),
+        "finished": run.finished,
+        "stages": {stage.path.name: stage.address for stage in run.stages},
+    }
+
+
+def _clear(folder: Path) -> None:
+    """Remove the files of an earlier publication.
+
+    Raises:
+        ConfigError: the folder holds something else.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise ConfigError(f"--publish {folder}: a file; give a directory")
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    try:
+        known = set(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        known = set()
+    strange = sorted(files - known - {MANIFEST})
+    if strange:
+        raise ConfigError(
+            f"--publish {folder}: holds {strange[0]}, which no publication wrote there; give a "
+            "new directory, or remove it"
+        )
+    for name in sorted(files):
+        (folder / name).unlink()

@@ -1,0 +1,93 @@
+"""What the paper published (arXiv 2605.30039), in tables beside what runs here came to.
+
+Its suites and backbones are other ones: directions can be compared, numbers cannot.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.report.display import NONE, DisplayTable
+from benchmarks.report.table import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.report.frames import Frames
+    from benchmarks.report.together import Together
+    from domino.records import Score
+
+PAPER = "paper, published"
+HERE = "here"
+HEADLINE_POINTS = 4.63
+"""The most that DOMINO gained in Pass@1 over the instruction-tuned backbone, in points."""
+FRACTION = (
+    (20, 14.54, 20.17, 24.34),
+    (40, 14.89, 21.35, 24.75),
+    (60, 16.93, 25.16, 28.55),
+    (80, 16.72, 25.73, 28.14),
+    (100, 17.31, 26.81, 29.94),
+)
+"""Their figure: share of the references, Pass@1, Pass@5 and Pass@10, all in %."""
+_METHOD, _BACKBONE = "domino", "no-data"
+_NOTE = (
+    "Published: arXiv 2605.30039, LiveCodeBench with Qwen2.5-Coder-7B and -14B and "
+    "DeepSeek-Coder-V2-Lite. Other suites and backbones than here: compare directions, not numbers."
+)
+
+
+def published_tables(runs: Together, frames: Frames) -> list[DisplayTable]:
+    """Return the published numbers, each beside what these runs have of the same kind."""
+    return [_headline(runs, frames), _fractions(runs)]
+
+
+def _headline(runs: Together, frames: Frames) -> DisplayTable:
+    methods, backbones = _shown(runs, _METHOD), _shown(runs, _BACKBONE)
+    own = [
+        (HERE, f"{line.first} over {line.second}", f"{100 * line.difference:+.1f}",
+         f"{100 * line.low:+.1f} to {100 * line.high:+.1f}", line.verdict)
+        for line in frames.verdicts.itertuples()
+        if line.first in methods and line.second in backbones
+    ]  # fmt: skip
+    claimed = (
+        PAPER,
+        "DOMINO over the backbone, the best case",
+        f"up to +{HEADLINE_POINTS}",
+        NONE,
+        NONE,
+    )
+    return DisplayTable(
+        name="published_headline",
+        title="Pass@1 gained over the backbone, in points",
+        columns=("source", "what", "points", "95 % interval", "verdict"),
+        rows=(claimed, *own),
+        note=_NOTE,
+    )
+
+
+def _fractions(runs: Together) -> DisplayTable:
+    most = max(int(run.invocation.about["references"]) for run in runs.runs)
+    published = [(PAPER, "DOMINO", f"{share} %", *map(str, scores)) for share, *scores in FRACTION]
+    own = [
+        (HERE, row.method, f"{run.invocation.about['references'] / most:.0%} of {most}".replace(
+            "%", " %"), *(_score(row.scores, k) for k in (1, 5, 10)))
+        for run in sorted(runs.runs, key=lambda run: int(run.invocation.about["references"]))
+        for row in run.method_rows()
+        if row.method == run.shown(_METHOD)
+    ]  # fmt: skip
+    return DisplayTable(
+        name="published_references",
+        title="DOMINO against the fraction of the references",
+        columns=("source", "method", "references", "Pass@1", "Pass@5", "Pass@10"),
+        rows=(*published, *own),
+        note=_NOTE,
+    )
+
+
+def _shown(runs: Together, method: str) -> set[str]:
+    return {run.shown(method) for run in runs.runs}
+
+
+def _score(scores: Sequence[Score], k: int) -> str:
+    found = [score for score in scores if score.metric == f"pass@{k}"]
+    return percent(found[0].value) if found else NONE
