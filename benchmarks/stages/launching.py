@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 JOB = "job.json"
 WORKER = "benchmarks.stages.finetune_worker"
+_NEED_GPUS = ("FSDP", "DEEPSPEED")  # without, accelerate replicates and says nothing
 _LOOK_EVERY_S = 0.2
 _ENDING_S = 20.0
 _ERROR_LINE = re.compile(r"\b[\w.]*(?:Error|Exception)\b: .*")
@@ -93,6 +94,12 @@ def check_accelerate(config: AccelerateConfig) -> None:
     import torch
 
     gpus = torch.cuda.device_count()
+    kind = _read(config.config).get("distributed_type") if config.config else None
+    if not gpus and kind in _NEED_GPUS:
+        raise StageError(
+            f"accelerate.config {config.config} has distributed_type {kind}, which needs GPUs: "
+            "leave it out, and give accelerate.processes for several processes on a CPU"
+        )
     if gpus and count > gpus:
         raise StageError(
             f"accelerate.processes is {count} and this machine has {gpus} GPUs: give at most {gpus}"

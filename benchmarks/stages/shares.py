@@ -68,8 +68,9 @@ def shared_loader(trainer: Any, world: World, batch: int, micro: int) -> Any:
     order.batch_size = batch  # lengths are grouped by whole batches, as in one process
     shortest = min(pairs, key=lambda pair: len(pair["input_ids"]))
     blank = {**shortest, "labels": [_NO_LOSS] * len(shortest["input_ids"])}
+    rows: list[Any] = [pairs, [blank]]  # the blank one behind the others
     return DataLoader(
-        ConcatDataset([pairs, [blank]]),
+        ConcatDataset(rows),
         batch_sampler=SharedBatches(
             order, len(pairs), world=world, batch=batch, micro=micro, blank=len(pairs)
         ),

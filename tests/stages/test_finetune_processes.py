@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -18,6 +19,7 @@ from benchmarks.stages.launching import AccelerateConfig, trained_in_processes
 from benchmarks.stages.shares import SharedBatches
 from domino.distributed import World
 from domino.engines.base import EngineError
+from domino.engines.transformers_engine import TransformersEngine
 from tests.stages.small import synthetic
 from tests.stages.test_finetune import backbone, trained  # noqa: F401
 
@@ -89,7 +91,8 @@ def test_two_processes_give_the_curve_and_the_adapter_of_one(backbone, tmp_path)
     assert logged == [(step, values) for step, values in enumerate(curve(together), 1)]
 
 
-@pytest.mark.slow
+@pytest.mark.gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
 def test_sharded_by_fsdp_they_give_it_too(backbone, tmp_path):  # noqa: F811
     sharding = {
         "fsdp_version": 2,
@@ -147,6 +150,29 @@ def test_a_missing_file_and_too_few_processes_are_refused(tmp_path):
         check(CONFIG, AccelerateConfig(config=broken))
     with pytest.raises(StageError, match=r"processes is 0: give at least 1"):
         AccelerateConfig(processes=0)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+@pytest.mark.parametrize("kind", ["FSDP", "DEEPSPEED"])
+def test_sharding_is_refused_where_accelerate_would_replicate_in_silence(tmp_path, kind):
+    with pytest.raises(StageError, match=rf"distributed_type {kind}, which needs GPUs"):
+        check(CONFIG, AccelerateConfig(config=file(tmp_path, distributed_type=kind)))
+
+
+@pytest.mark.slow
+def test_over_four_bits_it_learns_and_its_adapter_fits_the_plain_backbone(
+    backbone,  # noqa: F811
+    tmp_path,
+):
+    pytest.importorskip("bitsandbytes")
+    config = replace(CONFIG, quantize="4bit", gradient_checkpointing=True)
+    check(config, AccelerateConfig())
+    stage = trained(tmp_path, backbone, PAIRS, config)
+    losses = [point["loss"] for point in curve(stage)]
+    assert losses[-1] < 0.8 * losses[0]
+    plain = trained(tmp_path / "plain", backbone, PAIRS, replace(config, quantize="none"))
+    assert losses[0] != pytest.approx(curve(plain)[0]["loss"], rel=1e-3), "the weights are coarser"
+    TransformersEngine.load(backbone, adapter=stage.path / "adapter")
 
 
 def test_a_batch_is_shared_in_whole_micro_batches():
