@@ -28,6 +28,7 @@ from benchmarks.fields import (
     update,
 )
 from benchmarks.files import StoreError, disk_full_message, is_disk_full
+from benchmarks.launch.launchers import LaunchError
 from benchmarks.methods import MethodError
 from benchmarks.presets import DEFAULT, PRESETS, load_preset
 from benchmarks.sandbox import NoSandboxError, SandboxConfigError, SandboxError
@@ -42,7 +43,7 @@ BAD_INPUT = (
     SandboxConfigError, NoSandboxError,
     CheckingError,
 )  # fmt: skip
-BROKEN_MACHINE = (StoreError, SandboxError)
+BROKEN_MACHINE = (StoreError, SandboxError, LaunchError)
 ALLOW_UNSANDBOXED = {"sandbox": {"allow_unsandboxed": True}}
 """What `--allow-unsandboxed` sets in a run."""
 _FREE_FORM = "--method_options."
@@ -266,8 +267,8 @@ def prepare_process() -> None:
     """Set what libraries read from the environment once, before any of them is imported.
 
     What the user has set stays. MLflow: give up on an unreachable server within seconds, send no
-    telemetry. tokenizers: no threads beside torch's own in worker processes. transformers: no bars
-    of its own through our display.
+    telemetry; nor does Ray. tokenizers: no threads beside torch's own in worker processes.
+    transformers: no bars of its own through our display.
     """
     defaults = {
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -275,6 +276,7 @@ def prepare_process() -> None:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "RAY_USAGE_STATS_ENABLED": "0",
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from benchmarks.report.facts import FactRow
 
 INVOCATIONS = "invocations"
-_PLACES = ("output", "tracking_uri")  # where results are kept, not what they are
+_PLACES = ("output", "tracking_uri", "launcher", "ray")  # where, not what
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

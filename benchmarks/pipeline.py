@@ -26,8 +26,38 @@ from domino.records import Reference
 OnStage = Callable[[Stage, bool], None]
 """Called with (stage, whether it was complete already) as each step ends."""
 
+CarryOut = Callable[["Pipeline", "Work"], bool]
+"""Sees to it that a stage is complete; returns whether it was so already."""
+
 _SUITES = "suite-digests.json"
 _WHERE_NOT_WHAT = ("workers", "bubblewrap", "allow_unsandboxed")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """What makes a stage; all but the stage is as `Pipeline.step` was given it."""
+
+    stage: Stage
+    module: ModuleType
+    config: Any
+    inputs: tuple[Stage | Sequence[Reference], ...]
+    row: str
+    seed: int | None
+    runs_programs: bool
+    address_inputs: Sequence[Stage] | None
+
+
+def carry_out_here(pipeline: Pipeline, work: Work) -> bool:
+    """Complete a stage in this process; the default of `Pipeline.carry_out`."""
+    stage = work.stage
+    if stage.complete:
+        return True
+    context = replace(pipeline.context, seed=work.seed or 0)
+    with stage.writing(on_wait=pipeline.display.waiting):
+        if stage.complete:  # another process has finished it meanwhile
+            return True
+        work.module.run(work.config, *work.inputs, stage, context)
+    return False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +72,7 @@ class Pipeline:
         model: of the backbone's files.
         context: what stages are given; each row replaces the seed.
         steps: how many steps the invocation has, gold check included.
+        carry_out: where and how the work of a stage is done.
     """
 
     config: RunConfig
@@ -55,6 +86,7 @@ class Pipeline:
     display: Display
     on_stage: OnStage
     steps: int
+    carry_out: CarryOut = carry_out_here
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def step(
@@ -82,15 +114,13 @@ class Pipeline:
             module, config, *inputs, seed=seed, runs_programs=runs_programs,
             address_inputs=address_inputs,
         )  # fmt: skip
+        work = Work(
+            stage=stage, module=module, config=config, inputs=inputs, row=row, seed=seed,
+            runs_programs=runs_programs, address_inputs=address_inputs,
+        )  # fmt: skip
         self.display.stage(row, next(self._numbers), self.steps)
         self.store.between()
-        reused = stage.complete
-        if not reused:
-            context = replace(self.context, seed=seed or 0)
-            with stage.writing(on_wait=self.display.waiting):
-                reused = stage.complete  # another process may have finished it meanwhile
-                if not reused:
-                    module.run(config, *inputs, stage, context)
+        reused = self.carry_out(self, work)
         if reused:
             self.display.reused(stage.name)
         self.on_stage(stage, reused)
@@ -147,6 +177,15 @@ class Pipeline:
         methods = [method_module(method)] if method else []
         engine = ENGINES[self.config.engine].modules
         return code_version(module.__name__, suite_module(self.config.suite), *engine, *methods)
+
+    def beside(self, display: Display) -> Pipeline:
+        """Return the same pipeline with a count of its own, that reports nothing but to `display`.
+
+        What walks the same rows at the same time must not move the first one's count.
+        """
+        return replace(
+            self, display=display, on_stage=lambda stage, reused: None, _numbers=itertools.count(1)
+        )
 
     def close(self) -> None:
         """Give back what engines hold outside of this process."""
