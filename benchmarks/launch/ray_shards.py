@@ -13,15 +13,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from benchmarks.checking import check_programs
 from benchmarks.launch.ray_worker import begin
 from domino.engines.base import Engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from benchmarks.gold import KnownGolds
+    from benchmarks.sandbox import SandboxConfig
     from benchmarks.stages.context import EngineFactory, StageContext
     from domino.engines.base import Completion, Message, Request
-    from domino.records import Sampling
+    from domino.records import Problem, Program, Sampling, Verdict
 
 _LEAST = 16  # requests that are worth another machine's loading the backbone
 
@@ -31,55 +34,89 @@ _R = TypeVar("_R")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shards:
-    """How a stage's generation is shared out; called on its context (`ray_worker.Equip`).
+    """How a stage's work is shared out; called on its context (`ray_worker.Equip`).
 
     Attributes:
         count: parts at most.
         packed: the run's order, for the other machines.
-        options: Ray's options for a part.
+        options: Ray's options for a part of a generation.
+        checking: those for a part of the programs that are checked.
     """
 
     count: int
     packed: bytes
     options: Mapping[str, Any]
+    checking: Mapping[str, Any]
 
     def __call__(self, context: StageContext) -> StageContext:
-        """Return the context with engines that share out what they generate."""
+        """Return the context with engines and a check that share out what they are given."""
         solver = context.make_solver
         return replace(
             context,
             make_engine=self._sharing(context.make_engine),
             make_solver=None if solver is None else self._sharing(solver),
+            check=self.check,
         )
 
     def _sharing(self, make: EngineFactory) -> EngineFactory:
         return lambda model, adapter: ShardedEngine(make, model, adapter, self)
 
+    def check(
+        self,
+        problems: Sequence[Problem],
+        programs: Sequence[Program],
+        config: SandboxConfig,
+        *,
+        on_done: Callable[[Verdict], None] | None = None,
+        known: KnownGolds | None = None,
+    ) -> list[Verdict]:
+        """Check programs here and on other machines; see `checking.check_programs`.
+
+        Each machine runs the canonical solutions itself, so that its own speed sets its limits.
+        """
+        tell = on_done or (lambda verdict: None)
+
+        def here(first: int, part: Sequence[Program]) -> list[Verdict]:
+            return check_programs(problems, part, config, on_done=tell, known=known)
+
+        return self.share(
+            programs, here, check_there, lambda number, verdict: tell(verdict), self.checking,
+            problems, replace(config, workers=self.checking["num_cpus"]),
+        )  # fmt: skip
+
     def share(
         self,
         items: Sequence[_T],
-        here: Callable[[Sequence[_T]], list[_R]],
+        here: Callable[[int, Sequence[_T]], list[_R]],
         there: Callable[..., Any],
+        tell: Callable[[int, _R], None],
+        options: Mapping[str, Any],
         *arguments: Any,
-    ) -> Iterator[list[_R]]:
-        """Yield the results of consecutive parts, in order: the first of here, others of wherever.
+    ) -> list[_R]:
+        """Return the results of all items, in order; the first part is done here.
 
         Args:
-            items: what is shared out.
-            here: does a part in this process.
+            items: what is shared out, in consecutive parts.
+            here: does (number of its first item, part) in this process, and tells of it itself.
             there: does (packed order, part, *arguments) on another machine: yields None as it
                 begins, then the results.
+            tell: called with (number, result) for those.
+            options: Ray's, of a part.
             arguments: of `there`.
         """
         import ray
 
         own, *others = parts(items, self.count)
-        remote = ray.remote(there).options(num_returns="streaming", max_retries=0, **self.options)
+        remote = ray.remote(there).options(num_returns="streaming", max_retries=0, **options)
         begun = [(part, remote.remote(self.packed, part, *arguments)) for part in others]
-        yield here(own)
+        results = here(0, own)
         for part, stream in begun:
-            results = _results(stream)
-            yield here(part) if results is None else results
+            first = len(results)
+            made = _results(stream)
+            results += here(first, part) if made is None else made
+            for number, result in enumerate(made or (), first):
+                tell(number, result)
+        return results
 
 
 def _results(stream: Any) -> Any:
@@ -139,16 +176,16 @@ class ShardedEngine(Engine):
         on_done: Callable[[int, Completion], None] | None = None,
     ) -> list[Completion]:
         """Complete every request; see `Engine.generate`."""
-        completions: list[Completion] = []
-        for part in self._shards.share(
-            requests, lambda own: self._here.generate(own, sampling), generate_there,
-            sampling, *self._place,
-        ):  # fmt: skip
-            for completion in part:
-                if on_done is not None:
-                    on_done(len(completions), completion)
-                completions.append(completion)
-        return completions
+        tell = on_done or (lambda number, completion: None)
+
+        def here(first: int, part: Sequence[Request]) -> list[Completion]:
+            return self._here.generate(
+                part, sampling, on_done=lambda number, completion: tell(first + number, completion)
+            )
+
+        return self._shards.share(
+            requests, here, generate_there, tell, self._shards.options, sampling, *self._place
+        )
 
     def render(self, messages: Sequence[Message], *, open_user_turn: bool = False) -> str:
         """Return what the engine of this process does."""
@@ -184,6 +221,15 @@ def generate_there(
         yield engine.generate(requests, sampling)
     finally:
         engine.close()
+
+
+def check_there(
+    packed: bytes, programs: Sequence[Program], problems: Sequence[Problem], config: SandboxConfig
+) -> Iterator[Any]:
+    """Say that a part has begun, then check its programs with this machine's own sandbox."""
+    yield None
+    begin(packed)
+    yield check_programs(problems, programs, config)
 
 
 @functools.lru_cache(maxsize=1)

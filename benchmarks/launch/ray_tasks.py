@@ -43,6 +43,10 @@ class Tasks:
         """Nothing is asked for yet."""
         self._cluster = cluster
         self._order = Order(config=pipeline.config, directory=str(Path.cwd())).packed()
+        self._shards = Shards(
+            count=pipeline.config.ray.shards, packed=self._order,
+            options=cluster.options("generate"), checking=cluster.options("execute"),
+        )  # fmt: skip
         self._lock = threading.Lock()
         self._futures: dict[str, Future[Done]] = {}
         self._references: dict[str, Any] = {}
@@ -105,8 +109,7 @@ class Tasks:
         kind = self._cluster.kind(work.stage.name)
         options = self._cluster.options(kind)
         task = Task.of(work, model=pipeline.context.model, threads=options["num_cpus"])
-        count = self._cluster.config.ray.shards if kind == "generate" else 1
-        equip = Shards(count=count, packed=self._order, options=options) if count > 1 else None
+        equip = self._shards if kind == "generate" and self._shards.count > 1 else None
         remote = ray.remote(do).options(
             name=f"{work.row} {work.stage.name}", max_retries=self._cluster.config.ray.retries,
             **options,

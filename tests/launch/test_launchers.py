@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.checking import check_programs
 from benchmarks.cli import BAD_INPUT, BROKEN_MACHINE, main
 from benchmarks.config import RunConfig
 from benchmarks.engines import engine_factory
@@ -28,10 +29,12 @@ from benchmarks.run import check_gold
 from benchmarks.stages import gold
 from benchmarks.stages.gold import GoldConfig, GoldError
 from domino.engines.base import Request
-from domino.records import Sampling, Verdict
+from domino.records import Program, Sampling, Verdict
 from domino.synthesizer import SynthesisError
 from tests.benchmarks import tiny_run
 from tests.benchmarks.conftest import NO_MLFLOW
+from tests.sandbox.machine import needs_bubblewrap
+from tests.stages import small
 
 NODE = {"CPU": 8.0, "GPU": 1.0, "memory": 4.0 * 2**30}
 
@@ -204,26 +207,59 @@ def test_every_row_is_walked_at_once_after_the_gold_check(config: RunConfig) -> 
     assert next(pipeline._numbers) == 2  # whoever walks in order has a count of its own
 
 
+def share_here(shards, items, here, there, tell, options, *arguments):  # type: ignore[no-untyped-def]
+    """What a cluster does, in this process: the second half by the code for other machines."""
+    first, second = parts(items, shards.count)
+    results = here(0, first)
+    begun, made = there(shards.packed, second, *arguments)
+    assert begun is None
+    for number, result in enumerate(made, len(first)):
+        tell(number, result)
+    return results + made
+
+
+def shards_of(config: RunConfig) -> Shards:
+    packed = Order(config=config, directory=str(Path.cwd())).packed()
+    return Shards(count=2, packed=packed, options={}, checking={"num_cpus": 1})
+
+
 def test_shared_out_generation_gives_the_same_texts(
     config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def share(shards, items, here, there, *arguments):  # type: ignore[no-untyped-def]
-        """What a cluster does, in this process: the second half by the code for other machines."""
-        first, second = parts(items, shards.count)
-        yield here(first)
-        begun, made = there(shards.packed, second, *arguments)
-        assert begun is None
-        yield made
-
-    monkeypatch.setattr(Shards, "share", share)
-    order, done = Order(config=config, directory=str(Path.cwd())), list[int]()
-    shards = Shards(count=2, packed=order.packed(), options={})
+    monkeypatch.setattr(Shards, "share", share_here)
+    shards, done = shards_of(config), list[int]()
     requests = [Request(prompt=f"Add {number} to", seed=number) for number in range(40)]
     sampling = Sampling(temperature=1.0, max_new_tokens=8)
     factory = engine_factory(config)
     alone, sharing = factory(config.model, None), ShardedEngine(factory, config.model, None, shards)
     expected = alone.generate(requests, sampling)
     assert sharing.generate(requests, sampling, on_done=lambda n, _: done.append(n)) == expected
-    assert done == list(range(40))
+    assert sorted(done) == list(range(40))
     sharing.close()
     assert sharing.count_tokens("Add 3") == alone.count_tokens("Add 3")
+
+
+@needs_bubblewrap
+def test_shared_out_programs_get_the_same_verdicts(
+    config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Shards, "share", share_here)
+    problems = small.SmallSuite().problems("test")
+    programs = [
+        Program(id=f"{p.id}/{n}", problem_id=p.id, code=small.solution(number + n % 2))
+        for number, p in enumerate(problems, 1)
+        for n in range(11)
+    ]
+    done: list[Verdict] = []
+    found = shards_of(config).check(problems, programs, config.sandbox, on_done=done.append)
+    alone = check_programs(problems, programs, config.sandbox)
+    assert [replace(v, seconds=0.0) for v in found] == [replace(v, seconds=0.0) for v in alone]
+    assert {verdict.passed for verdict in found} == {True, False}
+    assert len(done) == len(programs)
+
+
+def test_a_context_that_is_equipped_shares_out_engines_and_programs(config: RunConfig) -> None:
+    shards = shards_of(config)
+    equipped = shards(opened(config).context)
+    assert equipped.check == shards.check
+    assert isinstance(equipped.engine(), ShardedEngine)

@@ -40,10 +40,15 @@ def cluster(*, head_cpus: int, **environment: str) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def local(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the suite's files: a run's name holds where they are."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def local(tiny_backbone: Path, data: Path) -> Any:
     """Table, records and words of the run in one process; a method fails in it."""
-    folder = tmp_path_factory.mktemp("local")
-    return runs.run(runs.command(folder, tiny_backbone, folder / "runs"), code=1)
+    return runs.run(runs.command(data, tiny_backbone, data / "runs"), code=1)
 
 
 def assert_same(local: Any, found: Any) -> None:
@@ -53,13 +58,13 @@ def assert_same(local: Any, found: Any) -> None:
 
 
 def test_two_nodes_give_the_local_table_with_rows_at_the_same_time(
-    local: Any, tiny_backbone: Path, tmp_path: Path
+    local: Any, data: Path, tiny_backbone: Path, tmp_path: Path
 ) -> None:
     meeting = tmp_path / "meeting"
     meeting.mkdir()
     with cluster(head_cpus=1, **{methods.MEET: str(meeting)}) as nodes:
         place = ("--launcher", "ray", "--ray.address", nodes.address)
-        command = runs.command(tmp_path, tiny_backbone, tmp_path / "runs", *place)
+        command = runs.command(data, tiny_backbone, tmp_path / "runs", *place)
         assert_same(local, runs.run(command, code=1))
         table, _, said = runs.run(command, code=1)  # again: all is reused, the failure tried anew
     assert "reused" in said
@@ -68,13 +73,13 @@ def test_two_nodes_give_the_local_table_with_rows_at_the_same_time(
 
 
 def test_a_node_that_is_killed_in_the_middle_costs_nothing_but_its_work(
-    local: Any, tiny_backbone: Path, tmp_path: Path
+    local: Any, data: Path, tiny_backbone: Path, tmp_path: Path
 ) -> None:
     slow = tmp_path / "slow"
     slow.mkdir()
     with cluster(head_cpus=0, **{methods.SLOW: str(slow)}) as nodes:
         place = ("--launcher", "ray", "--ray.address", nodes.address)
-        command = runs.command(tmp_path, tiny_backbone, tmp_path / "runs", *place)
+        command = runs.command(data, tiny_backbone, tmp_path / "runs", *place)
         with subprocess.Popen(
             command, stderr=subprocess.PIPE, text=True, cwd=runs.ROOT, env=runs.environment()
         ) as child:
@@ -90,7 +95,7 @@ def test_a_node_that_is_killed_in_the_middle_costs_nothing_but_its_work(
     assert child.returncode == 1, said
     assert all(len(text.splitlines()) < 8 for text in half.values())
     assert all(path.read_bytes().startswith(text) for path, text in half.items())
-    command = runs.command(tmp_path, tiny_backbone, tmp_path / "runs")
+    command = runs.command(data, tiny_backbone, tmp_path / "runs")
     assert_same(local, runs.run(command, code=1))
 
 
@@ -102,7 +107,9 @@ def test_a_part_is_done_elsewhere_where_a_machine_takes_it_else_by_the_stage(
 
     begun, items = tmp_path / "begun", list(range(40))
 
-    def here(part: Sequence[int]) -> list[str]:
+    told: list[int] = []
+
+    def here(first: int, part: Sequence[int]) -> list[str]:
         if cpus == 1:
             methods.wait_until(begun.exists, "the other part was never begun")
         return [f"{item} here" for item in part]
@@ -110,24 +117,27 @@ def test_a_part_is_done_elsewhere_where_a_machine_takes_it_else_by_the_stage(
     with cluster(head_cpus=1) as nodes:
         ray.init(nodes.address, logging_level="ERROR", log_to_driver=False)
         try:
-            shards = Shards(count=2, packed=b"order", options={"num_cpus": cpus})
-            found = list(shards.share(items, here, methods.there, str(begun)))
+            shards = Shards(count=2, packed=b"order", options={}, checking={})
+            options = {"num_cpus": cpus}
+            found = shards.share(
+                items, here, methods.there, lambda n, _: told.append(n), options, str(begun)
+            )
         finally:
             ray.shutdown()
     place = "there" if cpus == 1 else "here"  # no machine has eight processors
-    assert found == [
-        [f"{item} here" for item in range(20)],
-        [f"{item} {place}" for item in range(20, 40)],
-    ]
+    assert found == [f"{item} {'here' if item < 20 else place}" for item in items]
+    assert told == (list(range(20, 40)) if cpus == 1 else [])
 
 
-def test_a_run_with_shards_gives_the_local_table(tiny_backbone: Path, tmp_path: Path) -> None:
+def test_a_run_with_shards_gives_the_local_table(
+    data: Path, tiny_backbone: Path, tmp_path: Path
+) -> None:
     change = ("--methods", "few-shot", "--pairs", "20", "--responder", "plain")
-    alone = runs.command(tmp_path, tiny_backbone, tmp_path / "alone", *change)
+    alone = runs.command(data, tiny_backbone, tmp_path / "alone", *change)
     table, stored, _ = runs.run(alone, code=1)
     with cluster(head_cpus=1) as nodes:
         place = ("--launcher", "ray", "--ray.address", nodes.address, "--ray.shards", "2")
-        shared = runs.command(tmp_path, tiny_backbone, tmp_path / "runs", *change, *place)
+        shared = runs.command(data, tiny_backbone, tmp_path / "runs", *change, *place)
         again, found, _ = runs.run(shared, code=1)
     assert differences(stored, found) == []
     assert same_table(table, again)
