@@ -109,13 +109,18 @@ class Shards:
         own, *others = parts(items, self.count)
         remote = ray.remote(there).options(num_returns="streaming", max_retries=0, **options)
         begun = [(part, remote.remote(self.packed, part, *arguments)) for part in others]
-        results = here(0, own)
-        for part, stream in begun:
-            first = len(results)
-            made = _results(stream)
-            results += here(first, part) if made is None else made
-            for number, result in enumerate(made or (), first):
-                tell(number, result)
+        try:
+            results = here(0, own)
+            for part, stream in begun:
+                first = len(results)
+                made = _results(stream)
+                results += here(first, part) if made is None else made
+                for number, result in enumerate(made or (), first):
+                    tell(number, result)
+        except BaseException:
+            for _, stream in begun:
+                ray.cancel(stream)
+            raise
         return results
 
 
