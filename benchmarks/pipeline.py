@@ -50,14 +50,14 @@ class Work:
 def carry_out_here(pipeline: Pipeline, work: Work) -> bool:
     """Complete a stage in this process; the default of `Pipeline.carry_out`."""
     stage = work.stage
-    if stage.complete:
-        return True
-    context = replace(pipeline.context, seed=work.seed or 0)
-    with stage.writing(on_wait=pipeline.display.waiting):
-        if stage.complete:  # another process has finished it meanwhile
-            return True
-        work.module.run(work.config, *work.inputs, stage, context)
-    return False
+    reused = stage.complete
+    if not reused:
+        context = replace(pipeline.context, seed=work.seed or 0)
+        with stage.writing(on_wait=pipeline.display.waiting):
+            reused = stage.complete  # another process may have finished it meanwhile
+            if not reused:
+                work.module.run(work.config, *work.inputs, stage, context)
+    return reused
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -66,7 +67,7 @@ class Cluster:
             ConfigError: a kind of stage fits no machine.
         """
         for kind in ("generate", "train", "execute"):
-            asked = self.options(kind)  # type: ignore[arg-type]
+            asked = self.options(kind)
             if not any(_fits(asked, node) for node in self.nodes):
                 raise ConfigError(
                     f"ray.{kind} asks for {_words(asked)}, which no machine of the cluster has "
@@ -112,9 +113,11 @@ def _reach(config: RayConfig) -> None:
 
     if config.address not in (None, AUTO):
         _knock(str(config.address))
-    local = {"include_dashboard": False} if config.address is None else {}
     try:
-        ray.init(config.address or "local", logging_level="ERROR", log_to_driver=False, **local)
+        ray.init(
+            config.address or "local", logging_level=logging.ERROR, log_to_driver=False,
+            include_dashboard=False if config.address is None else None,
+        )  # fmt: skip
     except (Exception, SystemExit) as error:  # Ray raises the bare one, and exits
         raise _unreachable(config.address, " ".join(str(error).split())[:300]) from error
 

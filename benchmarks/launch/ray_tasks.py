@@ -110,7 +110,7 @@ class Tasks:
         options = self._cluster.options(kind)
         task = Task.of(work, model=pipeline.context.model, threads=options["num_cpus"])
         equip = self._shards if kind == "generate" and self._shards.count > 1 else None
-        remote = ray.remote(do).options(
+        remote: Any = ray.remote(do).options(
             name=f"{work.row} {work.stage.name}", max_retries=self._cluster.config.ray.retries,
             **options,
         )  # fmt: skip
