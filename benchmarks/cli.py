@@ -28,6 +28,7 @@ from benchmarks.fields import (
     update,
 )
 from benchmarks.files import StoreError, disk_full_message, is_disk_full
+from benchmarks.launch.launchers import LaunchError
 from benchmarks.methods import MethodError
 from benchmarks.planning.devices import DEFAULT_GPU, DEVICES, THIS_MACHINE
 from benchmarks.planning.lengths import Assumptions
@@ -45,7 +46,7 @@ BAD_INPUT = (
     SandboxConfigError, NoSandboxError,
     CheckingError,
 )  # fmt: skip
-BROKEN_MACHINE = (StoreError, SandboxError)
+BROKEN_MACHINE = (StoreError, SandboxError, LaunchError)
 ALLOW_UNSANDBOXED = {"sandbox": {"allow_unsandboxed": True}}
 """What `--allow-unsandboxed` sets in a run."""
 _FREE_FORM = "--method_options."
@@ -319,9 +320,9 @@ def prepare_process() -> None:
     """Set what libraries read from the environment once, before any of them is imported.
 
     What the user has set stays. MLflow: give up on an unreachable server within seconds, send no
-    telemetry. tokenizers: no threads beside torch's own in worker processes. transformers: no bars
-    of its own through our display. OpenMP: threads that wait sleep; where other work has the cores
-    they would take them from the thread they wait for.
+    telemetry; nor does Ray. tokenizers: no threads beside torch's own in worker processes.
+    transformers: no bars of its own through our display. OpenMP: threads that wait sleep; where
+    other work has the cores they would take them from the thread they wait for.
     """
     defaults = {
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -330,6 +331,7 @@ def prepare_process() -> None:
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "OMP_WAIT_POLICY": "passive",
+        "RAY_USAGE_STATS_ENABLED": "0",
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)

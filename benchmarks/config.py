@@ -17,6 +17,8 @@ import yaml
 
 from benchmarks.engines import ENGINES
 from benchmarks.fields import ConfigError, closest
+from benchmarks.launch.launchers import LAUNCHERS
+from benchmarks.launch.ray_config import RayConfig
 from benchmarks.methods import METHODS, is_plug_in
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.stages.decontaminate import DecontaminateConfig
@@ -70,6 +72,9 @@ class RunConfig:
         evaluate: how the problems are tried.
         embed: what measures of the data are computed on; no score depends on it.
         sandbox: limits for untrusted programs.
+        launcher: where stages are carried out: local (one after the other, in this process) or ray
+            (on a cluster, rows at the same time); no stage's address depends on it.
+        ray: the cluster of launcher ray.
         output: directory of all stored stages.
         store: URL of a store that machines share (s3://, gs://, file://, whatever fsspec knows):
             finished stages are put there, and taken from there where they are not in `output`.
@@ -103,6 +108,8 @@ class RunConfig:
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     embed: EmbedConfig = field(default_factory=EmbedConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
+    launcher: str = "local"
+    ray: RayConfig = field(default_factory=RayConfig)
     output: Path = Path("runs")
     store: str | None = None
     tracking_uri: str | None = None
@@ -112,6 +119,7 @@ class RunConfig:
         """Refuse names that are not known and numbers that no run can follow."""
         _require_known("suite", [self.suite], SUITES)
         _require_known("engine", [self.engine], ENGINES)
+        _require_known("launcher", [self.launcher], LAUNCHERS)
         for name in ("methods", "method_options"):
             named = [method for method in getattr(self, name) if not is_plug_in(method)]
             _require_known(name, named, METHODS)
@@ -124,6 +132,11 @@ class RunConfig:
         _require_at_least("register_mib", self.register_mib, 0)
         if self.references is not None:
             _require_at_least("references", self.references, 2)
+        if self.engine == "openai" and self.ray.shards > 1:
+            raise ConfigError(
+                f"ray.shards is {self.ray.shards} with engine openai: a server shares requests out "
+                "itself; leave ray.shards at 1"
+            )
         if not self.model:
             raise ConfigError("model is empty: give a directory or a hub name")
         if self.store is not None:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import platform
 from pathlib import Path
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -43,7 +44,8 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     Raises:
         StoreError: the disk is full; the old content stays.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    writer = f"{platform.node()}.{os.getpid()}"  # machines that share a disk may share numbers
+    temporary = path.with_name(f".{path.name}.{writer}.tmp")
     try:
         with temporary.open("wb") as handle:
             handle.write(content.encode() if isinstance(content, str) else content)

@@ -16,6 +16,7 @@ from benchmarks.describing import describe_rows, description_steps, keep_domain
 from benchmarks.events import RecordingDisplay
 from benchmarks.fields import ConfigError, update
 from benchmarks.interruption import Interruption
+from benchmarks.launch.launchers import open_launcher
 from benchmarks.manifest import describe_invocation, write_invocation
 from benchmarks.methods import is_plug_in, load_method
 from benchmarks.models import resolve_model
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmarks.config import RunConfig
+    from benchmarks.launch.launchers import Launch
     from benchmarks.report.page import StaticReport
     from benchmarks.stages.context import EngineFactory
     from benchmarks.store import Stage
@@ -73,8 +75,8 @@ def execute(
     """
     began = time.monotonic()
     shown = make_display(plain=plain or not sys.stdout.isatty(), quiet=quiet)
-    with RecordingDisplay(shown, config.output) as display:
-        report, places = _run(config, display, began, make_engine)
+    with open_launcher(config) as launch, RecordingDisplay(shown, config.output) as display:
+        report, places = _run(config, display, began, make_engine, launch)
     if json_path == STDOUT:
         sys.stdout.write(json.dumps(report.to_dict(), ensure_ascii=False) + "\n")
         return report
@@ -89,7 +91,11 @@ def execute(
 
 
 def _run(
-    config: RunConfig, display: RecordingDisplay, began: float, make_engine: EngineFactory | None
+    config: RunConfig,
+    display: RecordingDisplay,
+    began: float,
+    make_engine: EngineFactory | None,
+    launch: Launch,
 ) -> tuple[Report, list[str]]:
     """Return the report, and the lines that say where the shared store and MLflow have it."""
     reused: list[bool] = []
@@ -111,12 +117,17 @@ def _run(
     check_before_work(pipeline)
     display.begin(_about(config))
     display.line(_head(pipeline))
-    with closing(pipeline), interruption.listening(), tracker.invocation(pipeline):
-        kept = keep_domain(pipeline)
+    with (
+        closing(pipeline),
+        interruption.listening(),
+        tracker.invocation(pipeline),
+        launch(pipeline) as launched,
+    ):
+        kept = keep_domain(launched)
         rows = run_rows(
-            pipeline, on_row=tracker.begin_row, on_failure=_announcing(display, tracker)
+            launched, on_row=tracker.begin_row, on_failure=_announcing(display, tracker)
         )
-        found = describe_rows(pipeline, kept, rows, on_stage=on_described)
+        found = describe_rows(launched, kept, rows, on_stage=on_described)
         report = _report(pipeline, rows, time.monotonic() - began, reused)
         invocation = describe_invocation(config, report.about, found, rows, report.facts)
         path = write_invocation(invocation, config.output)

@@ -27,8 +27,39 @@ from domino.records import Reference
 OnStage = Callable[[Stage, bool], None]
 """Called with (stage, whether it was complete already) as each step ends."""
 
+CarryOut = Callable[["Pipeline", "Work"], bool]
+"""Sees to it that a stage is complete; returns whether it was so already."""
+
 _SUITES = "suite-digests.json"
 _WHERE_NOT_WHAT = ("workers", "bubblewrap", "allow_unsandboxed", "golds")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """What makes a stage; all but the stage is as `Pipeline.step` was given it."""
+
+    stage: Stage
+    module: ModuleType
+    config: Any
+    inputs: tuple[Stage | Sequence[Reference], ...]
+    row: str
+    seed: int | None
+    runs_programs: bool
+    address_inputs: Sequence[Stage] | None
+
+
+def carry_out_here(pipeline: Pipeline, work: Work) -> bool:
+    """Complete a stage in this process; the default of `Pipeline.carry_out`."""
+    stage = work.stage
+    reused = stage.complete
+    if not reused:
+        context = replace(pipeline.context, seed=work.seed or 0)
+        with stage.writing(on_wait=pipeline.display.waiting):
+            # Another process may have finished it meanwhile, or another machine before.
+            reused = stage.complete or pipeline.shared.fetch(stage)
+            if not reused:
+                work.module.run(work.config, *work.inputs, stage, context)
+    return reused
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +75,7 @@ class Pipeline:
         context: what stages are given; each row replaces the seed.
         steps: how many steps the invocation has, gold check included.
         shared: the store at `--store`, beside the run directory.
+        carry_out: where and how the work of a stage is done.
     """
 
     config: RunConfig
@@ -58,6 +90,7 @@ class Pipeline:
     on_stage: OnStage
     steps: int
     shared: Unshared = field(default_factory=Unshared)
+    carry_out: CarryOut = carry_out_here
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def step(
@@ -85,16 +118,13 @@ class Pipeline:
             module, config, *inputs, seed=seed, runs_programs=runs_programs,
             address_inputs=address_inputs,
         )  # fmt: skip
+        work = Work(
+            stage=stage, module=module, config=config, inputs=inputs, row=row, seed=seed,
+            runs_programs=runs_programs, address_inputs=address_inputs,
+        )  # fmt: skip
         self.display.stage(row, next(self._numbers), self.steps)
         self.store.between()
-        reused = stage.complete
-        if not reused:
-            context = replace(self.context, seed=seed or 0)
-            with stage.writing(on_wait=self.display.waiting):
-                # Another process may have finished it meanwhile, or another machine before.
-                reused = stage.complete or self.shared.fetch(stage)
-                if not reused:
-                    module.run(config, *inputs, stage, context)
+        reused = self.carry_out(self, work)
         self.shared.keep(stage)
         if reused:
             self.display.reused(stage.name)
@@ -152,6 +182,16 @@ class Pipeline:
         methods = [method_module(method)] if method else []
         engine = ENGINES[self.config.engine].modules
         return code_version(module.__name__, suite_module(self.config.suite), *engine, *methods)
+
+    def beside(self, display: Display) -> Pipeline:
+        """Return the same pipeline with a count of its own, that reports nothing but to `display`.
+
+        What walks the same rows at the same time must not move the first one's count.
+        """
+        return replace(
+            self, display=display, on_stage=lambda stage, reused: None, shared=Unshared(),
+            _numbers=itertools.count(1),
+        )  # fmt: skip
 
     def close(self) -> None:
         """Give back what engines hold outside of this process."""

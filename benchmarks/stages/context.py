@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from benchmarks.store import Stage
     from benchmarks.suites.base import Suite
     from domino.engines.base import Engine
+    from domino.records import Verdict
 
 LOSSES = "losses.jsonl"
 """The file of a stage that holds its training curves, one `Metrics` record a line."""
@@ -28,6 +29,10 @@ Log = Callable[[Mapping[str, float], int], None]
 
 EngineFactory = Callable[[str, Path | None], "Engine"]
 """Makes an engine from (model directory or hub name, directory of a peft adapter or None)."""
+
+
+Check = Callable[..., "list[Verdict]"]
+"""Takes and returns what `benchmarks.checking.check_programs` does."""
 
 
 class StageError(ValueError):
@@ -97,6 +102,7 @@ class StageContext:
         attention: how the backbone computes attention where it is trained or fitted on.
         make_solver: how engines that solve the problems are made, where not by `make_engine`.
         accelerate: in which processes the backbone is fine-tuned; None is in this one.
+        check: how solutions are checked, where not by `check_programs` in this process.
         golds: what the suite's canonical solutions showed in this process: found out once.
     """
 
@@ -110,6 +116,7 @@ class StageContext:
     attention: str = "auto"
     make_solver: EngineFactory | None = None
     accelerate: AccelerateConfig | None = None
+    check: Check | None = None
     golds: KnownGolds = field(default_factory=dict, repr=False)
     _engines: dict[str, Engine] = field(default_factory=dict, repr=False)
 

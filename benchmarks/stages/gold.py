@@ -20,16 +20,20 @@ _SHOWN = 5
 class GoldError(StageError):
     """A suite's own solutions fail: it refuses to score anything."""
 
-    def __init__(self, suite: str, failures: Sequence[Verdict], total: int) -> None:
-        """Name the problems."""
-        self.problem_ids = tuple(verdict.problem_id for verdict in failures)
+    problem_ids: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, suite: str, failures: Sequence[Verdict], total: int) -> GoldError:
+        """Name the problems; an error that its text alone makes can be sent between processes."""
         shown = ", ".join(f"{v.problem_id} ({_reason(v)})" for v in failures[:_SHOWN])
         more = f" and {len(failures) - _SHOWN} more" if len(failures) > _SHOWN else ""
-        super().__init__(
+        error = cls(
             f"{suite}: the canonical solutions of {len(failures)} of {total} problems fail: "
             f"{shown}{more}; nothing is scored until they pass: check the dataset, or raise the "
             "sandbox's limits where they time out or run out of memory"
         )
+        error.problem_ids = tuple(verdict.problem_id for verdict in failures)
+        return error
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +56,7 @@ def run(config: GoldConfig, stage: Stage, context: StageContext) -> None:
         problems, context.sandbox, on_done=context.progress.advance, known=context.golds
     )
     if failures:
-        raise GoldError(config.suite, failures, len(problems))
+        raise GoldError.of(config.suite, failures, len(problems))
     stage.finish({"problems": len(problems), "failures": 0})
 
 

@@ -45,6 +45,10 @@ OPTIONS = """
 --sandbox.wall_factor
 --sandbox.memory_mib --sandbox.processes --sandbox.file_mib --sandbox.output_mib --sandbox.workers
 --sandbox.interpreter --sandbox.bubblewrap --sandbox.allow_unsandboxed --sandbox.golds
+--launcher --ray.address --ray.shards --ray.retries
+--ray.generate.num_cpus --ray.generate.num_gpus --ray.generate.memory_mib
+--ray.train.num_cpus --ray.train.num_gpus --ray.train.memory_mib
+--ray.execute.num_cpus --ray.execute.num_gpus --ray.execute.memory_mib
 --output --store --tracking_uri --register_mib --allow-unsandboxed
 --plan --device --assume.references --assume.problems --assume.reference_tokens
 --assume.problem_tokens --assume.instruction_tokens --assume.response_tokens
@@ -106,7 +110,7 @@ def test_help_imports_nothing_heavy() -> None:
         "import sys, contextlib\n"
         "from benchmarks.cli import main\n"
         "with contextlib.suppress(SystemExit): main(['--help'])\n"
-        "heavy = {'torch', 'transformers', 'trl', 'mlflow', 'pandas', 'evalplus', 'scipy'}\n"
+        "heavy = {'torch', 'transformers', 'trl', 'mlflow', 'pandas', 'evalplus', 'scipy', 'ray'}\n"
         "print('HEAVY', sorted(heavy & set(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT,

@@ -1,0 +1,1 @@
+"""Where the stages of a run are carried out: in this process, or on the machines of a cluster."""

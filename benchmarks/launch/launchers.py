@@ -1,0 +1,52 @@
+"""Launchers by name: an explicit map from a run's choice to what carries its stages out.
+
+A launcher only changes how the stages of a pipeline become complete in the store. The rows are
+walked by the same code, so table, MLflow and report do not know of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmarks.config import RunConfig
+    from benchmarks.pipeline import Pipeline
+
+    Launch = Callable[[Pipeline], AbstractContextManager[Pipeline]]
+    """Gives, for a block, the pipeline whose stages the launcher carries out."""
+
+
+class LaunchError(RuntimeError):
+    """The cluster cannot go on: what happened, what to do. Finished stages are kept."""
+
+
+@contextmanager
+def _local(config: RunConfig) -> Iterator[Launch]:
+    yield nullcontext
+
+
+@contextmanager
+def _ray(config: RunConfig) -> Iterator[Launch]:
+    from benchmarks.launch.ray_cluster import connected
+    from benchmarks.launch.ray_tasks import launch_on
+
+    with connected(config) as cluster:
+        yield lambda pipeline: launch_on(cluster, pipeline)
+
+
+LAUNCHERS: Mapping[str, Callable[[RunConfig], AbstractContextManager[Launch]]] = MappingProxyType(
+    {"local": _local, "ray": _ray}
+)
+"""Launcher name to what makes it ready; a library is imported when its launcher is chosen."""
+
+
+def open_launcher(config: RunConfig) -> AbstractContextManager[Launch]:
+    """Make a run's launcher ready, before any work.
+
+    Raises:
+        ConfigError: its library is missing, or its cluster cannot be reached or is too small.
+    """
+    return LAUNCHERS[config.launcher](config)

@@ -1,0 +1,248 @@
+"""Parts of one stage's work on other machines of the cluster, where these are free.
+
+A part that no machine has begun when the stage is through with its own is done by the stage: a
+stage never waits for a place that another waiting stage holds.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from benchmarks.checking import check_programs
+from benchmarks.launch.ray_worker import begin
+from domino.engines.base import Engine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.gold import KnownGolds
+    from benchmarks.sandbox import SandboxConfig
+    from benchmarks.stages.context import EngineFactory, StageContext
+    from domino.engines.base import Completion, Message, Request
+    from domino.records import Problem, Program, Sampling, Verdict
+
+_LEAST = 16  # requests that are worth another machine's loading the backbone
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shards:
+    """How a stage's work is shared out; called on its context (`ray_worker.Equip`).
+
+    Attributes:
+        count: parts at most.
+        packed: the run's order, for the other machines.
+        options: Ray's options for a part of a generation.
+        checking: those for a part of the programs that are checked.
+    """
+
+    count: int
+    packed: bytes
+    options: Mapping[str, Any]
+    checking: Mapping[str, Any]
+
+    def __call__(self, context: StageContext) -> StageContext:
+        """Return the context with engines and a check that share out what they are given."""
+        solver = context.make_solver
+        return replace(
+            context,
+            make_engine=self._sharing(context.make_engine),
+            make_solver=None if solver is None else self._sharing(solver),
+            check=self.check,
+        )
+
+    def _sharing(self, make: EngineFactory) -> EngineFactory:
+        return lambda model, adapter: ShardedEngine(make, model, adapter, self)
+
+    def check(
+        self,
+        problems: Sequence[Problem],
+        programs: Sequence[Program],
+        config: SandboxConfig,
+        *,
+        on_done: Callable[[Verdict], None] | None = None,
+        known: KnownGolds | None = None,
+    ) -> list[Verdict]:
+        """Check programs here and on other machines; see `checking.check_programs`.
+
+        Each machine runs the canonical solutions itself, so that its own speed sets its limits.
+        """
+        tell = on_done or (lambda verdict: None)
+
+        def here(first: int, part: Sequence[Program]) -> list[Verdict]:
+            return check_programs(problems, part, config, on_done=tell, known=known)
+
+        return self.share(
+            programs, here, check_there, lambda number, verdict: tell(verdict), self.checking,
+            problems, replace(config, workers=self.checking["num_cpus"]),
+        )  # fmt: skip
+
+    def share(
+        self,
+        items: Sequence[_T],
+        here: Callable[[int, Sequence[_T]], list[_R]],
+        there: Callable[..., Any],
+        tell: Callable[[int, _R], None],
+        options: Mapping[str, Any],
+        *arguments: Any,
+    ) -> list[_R]:
+        """Return the results of all items, in order; the first part is done here.
+
+        Args:
+            items: what is shared out, in consecutive parts.
+            here: does (number of its first item, part) in this process, and tells of it itself.
+            there: does (packed order, part, *arguments) on another machine: yields None as it
+                begins, then the results.
+            tell: called with (number, result) for those.
+            options: Ray's, of a part.
+            arguments: of `there`.
+        """
+        import ray
+
+        own, *others = parts(items, self.count)
+        remote = ray.remote(there).options(num_returns="streaming", max_retries=0, **options)
+        begun = [(part, remote.remote(self.packed, part, *arguments)) for part in others]
+        try:
+            results = here(0, own)
+            for part, stream in begun:
+                first = len(results)
+                made = _results(stream)
+                results += here(first, part) if made is None else made
+                for number, result in enumerate(made or (), first):
+                    tell(number, result)
+        except BaseException:
+            for _, stream in begun:
+                ray.cancel(stream)
+            raise
+        return results
+
+
+def _results(stream: Any) -> Any:
+    """Return what a part on another machine came to; None where it has not begun, or was lost."""
+    import ray
+    from ray.exceptions import RayError, RayTaskError
+
+    begun, _ = ray.wait([stream], timeout=0)
+    if not begun:
+        ray.cancel(stream)
+        return None
+    try:
+        _, results = (ray.get(item) for item in stream)
+    except RayTaskError as error:
+        raise (error.cause if isinstance(error.cause, Exception) else error) from error
+    except RayError:  # its machine died
+        return None
+    return results
+
+
+def parts(items: Sequence[_T], count: int) -> list[Sequence[_T]]:
+    """Return the items in at most `count` consecutive parts of about one size, none too small."""
+    count = max(1, min(count, len(items) // _LEAST))
+    edges = [len(items) * number // count for number in range(count + 1)]
+    return [items[a:b] for a, b in itertools.pairwise(edges)]
+
+
+class ShardedEngine(Engine):
+    """Generates here and on other machines; a request's text is the same wherever it is made.
+
+    Its own engine is forgotten at `close`, so that no second backbone lies beside one in training.
+    """
+
+    def __init__(
+        self, make: EngineFactory, model: str, adapter: Path | None, shards: Shards
+    ) -> None:
+        """Load the engine of this process.
+
+        Raises:
+            EngineError: it cannot be loaded.
+        """
+        self._make = functools.partial(make, model, adapter)
+        self._place = (model, adapter)
+        self._shards = shards
+        self._engine: Engine | None = self._make()
+
+    @property
+    def _here(self) -> Engine:
+        self._engine = self._engine or self._make()
+        return self._engine
+
+    def generate(
+        self,
+        requests: Sequence[Request],
+        sampling: Sampling,
+        *,
+        on_done: Callable[[int, Completion], None] | None = None,
+    ) -> list[Completion]:
+        """Complete every request; see `Engine.generate`."""
+        tell = on_done or (lambda number, completion: None)
+
+        def here(first: int, part: Sequence[Request]) -> list[Completion]:
+            return self._here.generate(
+                part, sampling, on_done=lambda number, completion: tell(first + number, completion)
+            )
+
+        return self._shards.share(
+            requests, here, generate_there, tell, self._shards.options, sampling, *self._place
+        )
+
+    def render(self, messages: Sequence[Message], *, open_user_turn: bool = False) -> str:
+        """Return what the engine of this process does."""
+        return self._here.render(messages, open_user_turn=open_user_turn)
+
+    def count_tokens(self, text: str) -> int:
+        """Return what the engine of this process does."""
+        return self._here.count_tokens(text)
+
+    @property
+    def end_of_turn(self) -> str:
+        """The same as the engine of this process."""
+        return self._here.end_of_turn
+
+    def close(self) -> None:
+        """Forget the engine of this process, until it is used again."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+
+def generate_there(
+    packed: bytes,
+    requests: Sequence[Request],
+    sampling: Sampling,
+    model: str,
+    adapter: Path | None,
+) -> Iterator[Any]:
+    """Say that a part has begun, then complete its requests with this machine's own engine."""
+    yield None
+    engine = _engine(packed, model, adapter)
+    try:
+        yield engine.generate(requests, sampling)
+    finally:
+        engine.close()
+
+
+def check_there(
+    packed: bytes, programs: Sequence[Program], problems: Sequence[Problem], config: SandboxConfig
+) -> Iterator[Any]:
+    """Say that a part has begun, then check its programs with this machine's own sandbox."""
+    yield None
+    begin(packed)
+    yield check_programs(problems, programs, config)
+
+
+@functools.lru_cache(maxsize=1)
+def _engine(packed: bytes, model: str, adapter: Path | None) -> Engine:
+    """Return the engine of this process, loaded once for the parts of one stage."""
+    from benchmarks.cli import prepare_process
+
+    prepare_process()
+    from benchmarks.engines import engine_factory
+
+    return engine_factory(begin(packed).config)(model, adapter)

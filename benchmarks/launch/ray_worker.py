@@ -1,0 +1,214 @@
+"""What a machine of the cluster does: one stage, as the local launcher would, in its own process.
+
+Nothing here knows of Ray. A machine must see the run directory, the model and the suite's data at
+the same paths as the one that started the run, and have the same code: the stage's address says so.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import pickle
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.cli import prepare_process
+from benchmarks.interruption import Interruption
+from benchmarks.launch.launchers import LaunchError
+from benchmarks.progress import Display
+from benchmarks.stages import embed
+from benchmarks.stages.context import NullProgress
+from benchmarks.store import Stage
+
+if TYPE_CHECKING:
+    from benchmarks.config import RunConfig
+    from benchmarks.pipeline import Pipeline, Work
+    from benchmarks.stages.context import StageContext
+    from domino.records import Reference
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """What all tasks of a run share.
+
+    Attributes:
+        config: of the run.
+        directory: where it was started; relative paths are meant from there.
+    """
+
+    config: RunConfig
+    directory: str
+
+    def packed(self) -> bytes:
+        """Return it as bytes, by which a machine knows it again."""
+        return pickle.dumps(self)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """A stage's work in terms that another machine understands: stages by their directories.
+
+    Attributes:
+        model: directory of the model that the stage generates or embeds with.
+        threads: programs that may run at a time.
+    """
+
+    module: str
+    config: Any
+    inputs: tuple[str | tuple[Reference, ...], ...]
+    row: str
+    seed: int | None
+    runs_programs: bool
+    address_inputs: tuple[str, ...] | None
+    address: str
+    model: str
+    threads: int
+
+    @classmethod
+    def of(cls, work: Work, *, model: str, threads: int) -> Task:
+        """Return the task that does a work."""
+        chosen = work.address_inputs
+        return cls(
+            module=work.module.__name__,
+            config=work.config,
+            inputs=tuple(_name(i) if isinstance(i, Stage) else tuple(i) for i in work.inputs),
+            row=work.row,
+            seed=work.seed,
+            runs_programs=work.runs_programs,
+            address_inputs=None if chosen is None else tuple(map(_name, chosen)),
+            address=work.stage.address,
+            model=model,
+            threads=threads,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Done:
+    """What came of a task.
+
+    Attributes:
+        reused: whether the stage was complete already.
+        lines: what the stage told people.
+        node: the machine that did it.
+    """
+
+    reused: bool
+    lines: tuple[str, ...] = ()
+    node: str = ""
+
+
+class Told(NullProgress, Display):
+    """Keeps lines, and shows nothing: the machine has no terminal."""
+
+    def __init__(self) -> None:
+        """Keep none yet."""
+        self.lines: list[str] = []
+
+    def stage(self, row: str, number: int, of: int) -> None:
+        """Ignore it."""
+
+    def reused(self, label: str) -> None:
+        """Ignore it."""
+
+    def line(self, text: str) -> None:
+        """Keep it."""
+        self.lines.append(text)
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+
+
+Equip = Callable[["StageContext"], "StageContext"]
+"""Gives a stage's context what the cluster adds to it."""
+
+
+def do(packed: bytes, task: Task, equip: Equip | None = None) -> Done:
+    """Complete a stage.
+
+    Raises:
+        LaunchError: this machine has other code or data than the one that started the run.
+        Exception: whatever the stage raises.
+    """
+    pipeline, interruption = _opened(packed)
+    told = Told()
+    with interruption.listening():  # a task that is cancelled ends its record first
+        try:
+            stage_pipeline = _at(pipeline, task, told, equip)
+            reused = _step(stage_pipeline, task)
+        finally:
+            pipeline.close()
+            embed.forget_models()
+    return Done(reused=reused, lines=tuple(told.lines), node=platform.node())
+
+
+def begin(packed: bytes) -> Order:
+    """Bring this process to where the run was started, and return what is to be done there.
+
+    Raises:
+        LaunchError: this machine has no such directory.
+    """
+    order: Order = pickle.loads(packed)
+    try:
+        os.chdir(order.directory)
+    except OSError as error:
+        raise LaunchError(
+            f"{platform.node()} has no directory {order.directory} ({error.strerror}): start the "
+            "run where every machine of the cluster has the same files"
+        ) from error
+    return order
+
+
+@functools.lru_cache(maxsize=1)
+def _opened(packed: bytes) -> tuple[Pipeline, Interruption]:
+    """Return the run's pipeline in this process, opened once."""
+    prepare_process()
+    from benchmarks.pipeline import open_pipeline  # after the process is prepared
+
+    order, interruption = begin(packed), Interruption()
+    pipeline = open_pipeline(order.config, display=Told(), steps=0, between=interruption.check)
+    return pipeline, interruption
+
+
+def _at(pipeline: Pipeline, task: Task, told: Told, equip: Equip | None) -> Pipeline:
+    """Return the pipeline with the task's model, its machine's share, and who is told."""
+    from benchmarks.models import model_digest
+
+    sandbox = replace(pipeline.context.sandbox, workers=task.threads)
+    context = replace(pipeline.context, model=task.model, sandbox=sandbox, progress=told)
+    digest = model_digest(Path(task.model), pipeline.config.output)
+    return replace(
+        pipeline, context=equip(context) if equip else context, model_digest=digest, display=told
+    )
+
+
+def _step(pipeline: Pipeline, task: Task) -> bool:
+    store, reused = pipeline.store, False
+
+    def remember(stage: Stage, was_complete: bool) -> None:
+        nonlocal reused
+        reused = was_complete
+
+    module = importlib.import_module(task.module)
+    inputs = [store.stored(i) if isinstance(i, str) else i for i in task.inputs]
+    chosen = task.address_inputs
+    given: dict[str, Any] = {
+        "seed": task.seed,
+        "runs_programs": task.runs_programs,
+        "address_inputs": None if chosen is None else [store.stored(name) for name in chosen],
+    }
+    found = pipeline.find(module, task.config, *inputs, **given)
+    if found.address != task.address:
+        raise LaunchError(
+            f"{platform.node()} would make {found.name} at another address than the machine that "
+            "started the run: give every machine the same code, libraries, model and data"
+        )
+    replace(pipeline, on_stage=remember).step(module, task.config, *inputs, row=task.row, **given)
+    return reused
+
+
+def _name(stage: Stage) -> str:
+    return stage.path.name
