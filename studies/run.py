@@ -17,6 +17,7 @@ from benchmarks.cli import ALLOW_UNSANDBOXED, Parser, exit_code, prepare_process
 from benchmarks.config import read_config_file
 from benchmarks.fields import ConfigError, update
 from studies.config import PrunerName, SamplerName, StudyConfig
+from studies.objective import OBJECTIVES
 from studies.presets import STUDIES, load_study
 
 PROGRAM = "python -m studies.run"
@@ -69,8 +70,11 @@ def read_command(arguments: Sequence[str]) -> Command:
     if given.output is not None:
         config = under(config, {"output": str(given.output)})
     chosen = {name: getattr(given, name) for name in ("method", "trials", "sampler", "pruner",
-                                                      "storage", "seed")}  # fmt: skip
+                                                      "storage", "seed", "choose")}  # fmt: skip
     changes: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    if given.objective is not None:
+        names = given.objective.split(",")
+        changes |= {"objective": names[0], "also": tuple(names[1:])}
     if changes.get("sampler", config.sampler) != "grid":
         changes["grid"] = {}
     return Command(
@@ -116,6 +120,19 @@ def make_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--study", metavar="NAME", required=True, help=", ".join(STUDIES))
     add("--method", metavar="NAME", help="tune another method, under the same conditions")
+    add(
+        "--objective",
+        metavar="NAME",
+        help="improve something else: "
+        + ", ".join(OBJECTIVES)
+        + "; two with a comma between them make a front",
+    )
+    add(
+        "--choose",
+        metavar="N",
+        type=int,
+        help="test this trial of the front, not its best by the first objective",
+    )
     add("--trials", metavar="N", type=int, help="finished trials in all, over all processes")
     add("--sampler", metavar="NAME", help=", ".join(get_args(SamplerName)))
     add("--pruner", metavar="NAME", help=", ".join(get_args(PrunerName)))

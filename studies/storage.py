@@ -90,7 +90,7 @@ def open_study(config: StudyConfig, pipeline: Pipeline) -> optuna.Study:
         study = optuna.create_study(
             storage=storage,
             study_name=config.full_name,
-            direction=config.aim.direction,
+            directions=_directions(config),
             sampler=make_sampler(config),
             pruner=PRUNERS[config.pruner](),
             load_if_exists=True,
@@ -102,6 +102,10 @@ def open_study(config: StudyConfig, pipeline: Pipeline) -> optuna.Study:
         if trial.state.is_finished() and trial.state.name != "FAIL":
             _check_space(config, trial)
     return study
+
+
+def _directions(config: StudyConfig) -> list[str]:
+    return [aim.direction for aim in config.aims.values()]
 
 
 def check_space(config: StudyConfig) -> None:
@@ -123,7 +127,7 @@ def check_space(config: StudyConfig) -> None:
 def _check_proposal(config: StudyConfig, run: RunConfig, proposed: RunConfig) -> None:
     """Refuse a space that reaches for what trials must share, or for how they are scored."""
     for name in _SHARED:
-        if getattr(run, name) != getattr(proposed, name):
+        if name not in config.varies and getattr(run, name) != getattr(proposed, name):
             raise ConfigError(
                 f"the search space of {config.full_name} changes {name}: that is the same for all "
                 "trials, set it in the study's run"
@@ -138,9 +142,10 @@ def _check_conditions(config: StudyConfig, pipeline: Pipeline, study: optuna.Stu
         study.set_user_attr(CONDITIONS, ours)
         stored = ours
     differing = sorted(k for k in {*ours, *stored} if ours.get(k) != stored.get(k))
-    if differing or study.direction.name.lower() != config.aim.direction:
+    kept = [direction.name.lower() for direction in study.directions]
+    if differing or kept != _directions(config):
         name = differing[0] if differing else "direction"
-        theirs, own = stored.get(name, study.direction.name), ours.get(name, config.aim.direction)
+        theirs, own = stored.get(name, ", ".join(kept)), ours.get(name, config.aim.direction)
         raise _another_study(config, f"{name} is {theirs} there and {own} here")
 
 
@@ -174,7 +179,7 @@ def conditions(config: StudyConfig, pipeline: Pipeline) -> dict[str, str]:
         {
             "run": values,
             "seeds": list(config.run.seeds),
-            "objective": config.objective,
+            "objective": ", ".join(config.measured),
             "method": config.method,
             "suite": pipeline.suite_digest,
             "references": pipeline.references_digest,

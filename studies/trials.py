@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 import optuna
 from optuna.exceptions import TrialPruned
 
+from benchmarks.identity import digest
+from benchmarks.pipeline import take_references
 from benchmarks.stages.context import LOSSES, Metrics
 from domino.synthesizer import SynthesisError
-from studies.objective import HELD_OUT
+from studies.made import Made
+from studies.measures import HELD_OUT
 from studies.slots import SETTING, claim
 
 if TYPE_CHECKING:
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
     from benchmarks.store import Stage
     from benchmarks.tracking_study import StudyTracker
     from studies.config import StudyConfig
+
+BySeed = dict[str, list[float]]
+"""By objective or measure: a value for each seed, in the order of the run's seeds."""
 
 BY_SEED = "by_seed"
 REASON = "reason"
@@ -44,8 +50,10 @@ class Trials:
     tracker: StudyTracker
     display: Display
 
-    def __call__(self, trial: optuna.Trial) -> float:
+    def __call__(self, trial: optuna.Trial) -> float | Sequence[float]:
         """Return the mean over the study's seeds of what the trial's setting comes to.
+
+        Of several objectives, each one's.
 
         Raises:
             GivesWay: another trial does the same work.
@@ -54,38 +62,53 @@ class Trials:
         claim(trial, self.config.trials)
         run = self.config.of_method(self.config.space(trial, self.config.run))
         trial.set_user_attr(SETTING, trial.params)
-        pipeline = replace(self.pipeline, config=run)
+        pipeline = self._under(run)
         with self.tracker.trial(pipeline, trial.number, trial.params):
-            values, reason = self._measure(trial, pipeline)
-            self._log(trial, values, reason)
+            by_seed, reason = self._measure(trial, pipeline)
+            self._log(trial, by_seed, reason)
         if reason:
             raise TrialPruned(reason)
-        return statistics.fmean(values)
+        values = [statistics.fmean(by_seed[name]) for name in self.config.aims]
+        return values if self.config.also else values[0]
 
-    def _measure(self, trial: optuna.Trial, pipeline: Pipeline) -> tuple[list[float], str]:
-        """Return the value of each seed, and why not all of them were measured ("" if they were).
+    def _under(self, run: RunConfig) -> Pipeline:
+        """Return the pipeline with the trial's run, and fewer references where it says so."""
+        if run.references == self.config.run.references:
+            return replace(self.pipeline, config=run)
+        references = take_references(self.pipeline.context.suite, run.references)
+        return replace(
+            self.pipeline, config=run, references=references, references_digest=digest(references)
+        )
+
+    def _measure(self, trial: optuna.Trial, pipeline: Pipeline) -> tuple[BySeed, str]:
+        """Return the values of each seed, and why not all were measured ("" if they were).
 
         A setting that no fit can follow is a result, as a pruned one is; a broken machine is not.
         """
-        values: list[float] = []
+        config = self.config
+        by_seed: BySeed = {name: [] for name in config.measured}
         try:
-            for index, seed in enumerate(self.config.run.seeds):
-                self.tracker.begin_row(self.config.method, seed)
-                watched = watch(trial, pipeline, self.config) if index == 0 else pipeline
-                values.append(self.config.aim.measure(watched, self.config.method, seed))
+            for index, seed in enumerate(config.run.seeds):
+                self.tracker.begin_row(config.method, seed)
+                watched = watch(trial, pipeline, config) if index == 0 else pipeline
+                made = Made(watched, config.method, seed, whole=config.scores)
+                found = {name: one.measure(made) for name, one in config.measured.items()}
+                for name, value in found.items():
+                    by_seed[name].append(value)
         except TrialPruned as pruned:
-            return values, str(pruned)
+            return by_seed, str(pruned)
         except SynthesisError as error:
-            return values, f"refused: {error}"
-        return values, ""
+            return by_seed, f"refused: {error}"
+        return by_seed, ""
 
-    def _log(self, trial: optuna.Trial, values: Sequence[float], reason: str) -> None:
-        named: Mapping[str, float] = {} if reason else {"value": statistics.fmean(values)}
+    def _log(self, trial: optuna.Trial, by_seed: BySeed, reason: str) -> None:
+        means = {} if reason else {name: statistics.fmean(v) for name, v in by_seed.items()}
+        named = {"value": means[self.config.objective], **means} if means else {}
         tags = {"state": "pruned" if reason else "complete", REASON: reason}
-        trial.set_user_attr(BY_SEED, list(values))
+        trial.set_user_attr(BY_SEED, by_seed)
         trial.set_user_attr(REASON, reason)
         self.tracker.log_outcome(named, tags)
-        said = reason or f"{self.config.objective} {statistics.fmean(values):.4f}"
+        said = reason or ", ".join(f"{name} {means[name]:.4f}" for name in self.config.aims)
         self.display.line(f"{self.config.full_name} trial {trial.number}: {said}")
 
 
@@ -94,6 +117,8 @@ def watch(trial: optuna.Trial, pipeline: Pipeline, config: StudyConfig) -> Pipel
 
     A fit that is stopped leaves a stage without a manifest, which is never taken for a whole one.
     """
+    if config.also:
+        return pipeline  # Optuna prunes studies of one objective alone
     sign = 1.0 if config.aim.direction == "minimize" else -1.0
     watcher = _Watcher(trial, sign, pipeline.context.log, pipeline.on_stage)
     return replace(

@@ -22,6 +22,7 @@ from unittest import mock
 
 from benchmarks.fields import update
 from studies.config import StudyConfig
+from studies.made import Made
 from studies.objective import OBJECTIVES, Objective
 from studies.spaces import with_options
 from tests.benchmarks import tiny_run
@@ -46,8 +47,9 @@ class Falling(small.Counting):
             context.log({"loss": 1.0, "held_out": self.config.start + 100 / step}, step)
 
 
-def formula(pipeline, method: str, seed: int) -> float:
+def formula(made: Made) -> float:
     """Best, 1, at a temperature of 0.7 with supply 1; the seed moves it a little."""
+    pipeline, method, seed = made.pipeline, made.method, made.seed
     if MEETING in os.environ:
         meet(Path(os.environ[MEETING]), 3)
     if os.environ.get(DIES) == str(next(_MEASURED)):
