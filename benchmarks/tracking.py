@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 _PARAMS_A_BATCH = 100
 _METRICS_A_BATCH = 1000
 _DIGEST_LENGTH = 36
-_TAG_LENGTH = 5000
-_NOTE = "mlflow.note.content"  # what MLflow shows as a run's description
+TAG_LENGTH = 5000
+NOTE = "mlflow.note.content"  # what MLflow shows as a run's description
 _SAMPLES = ("synthesize/synthetic.jsonl", "decontaminate/kept.jsonl", "evaluate/programs.jsonl",
             "evaluate/verdicts.jsonl")  # fmt: skip
 _P = ParamSpec("_P")
@@ -153,7 +153,7 @@ class Tracker:
     @guarded
     def fail_row(self, reason: str) -> None:
         """End the current row as failed."""
-        self._tags["failure"] = reason[:_TAG_LENGTH]
+        self._tags["failure"] = reason[:TAG_LENGTH]
         self._end_child("FAILED")
 
     @guarded
@@ -207,12 +207,12 @@ class Tracker:
             self._client.log_artifacts(parent, folder, artifact_path="report")
         about = report.about
         tags = {
-            _NOTE: f"{page.summary}\nThe whole page: artifact `report/report.html`.",
+            NOTE: f"{page.summary}\nThe whole page: artifact `report/report.html`.",
             "invocation": report.name,
             **{name: str(about[name]) for name in ("suite", "variant", "split", "responder")},
             "failed": str(report.failed).lower(),
         }
-        self._log(parent, tags={name: text[:_TAG_LENGTH] for name, text in tags.items()})
+        self._log(parent, tags={name: text[:TAG_LENGTH] for name, text in tags.items()})
 
     @guarded
     def _end(self, status: str) -> None:

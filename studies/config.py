@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal, get_args
 
 from benchmarks.config import RunConfig
@@ -82,6 +83,11 @@ class StudyConfig:
     def full_name(self) -> str:
         """The study's name in the storage: each method has a study of its own."""
         return f"{self.name}.{self.method}"
+
+    @property
+    def report_folder(self) -> Path:
+        """Where the study's page, tables and figures are written."""
+        return self.run.output / "studies" / self.full_name
 
     @property
     def aim(self) -> Objective:

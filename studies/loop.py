@@ -26,6 +26,7 @@ from benchmarks.tracking_study import StudyTracker
 from benchmarks.tracking_values import tracking_place
 from studies.development import without_test_problems
 from studies.front import chosen_trial
+from studies.page import make_page
 from studies.slots import (
     GivesWay,
     bury_dead,
@@ -112,6 +113,9 @@ def _search(
         work(study, trials, config.trials)
         best = chosen_trial(config, study)
         tracker.tag_best(best.number, float(best.values[0]))
+        page = make_page(config, study)
+        tracker.log_study(page)
+        display.line(f"report: {page.write(config.report_folder)}")
     return study, tracker
 
 

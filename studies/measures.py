@@ -97,6 +97,17 @@ def copies(made: Made) -> float:
     return memorisation(made.drawn, references).near if made.drawn else 0.0
 
 
+def shared_run(made: Made) -> float:
+    """Return the mean share of a draw's words that its longest run from a reference takes up.
+
+    It tells memorisation apart where no draw is a copy.
+    """
+    from benchmarks.metrics.memorisation import memorisation
+
+    references = [reference.instruction for reference in made.pipeline.references]
+    return memorisation(made.drawn, references).longest_share if made.drawn else 0.0
+
+
 def copied_tasks(made: Made) -> float:
     """Return the share of draws that state a reference's task, whatever the wording."""
     references = [reference.instruction for reference in made.pipeline.references]

@@ -12,7 +12,7 @@ from studies.made import Made
 
 Direction = Literal["maximize", "minimize"]
 CLAIMS = (
-    "in-domain", "copies", "copied-tasks", "distinct-2", "distinct-tasks", "coverage",
+    "in-domain", "copies", "copied-tasks", "shared-run", "distinct-2", "distinct-tasks", "coverage",
 )  # fmt: skip
 """Measures of what the contrastive term is for: fewer copies, more diversity, more support."""
 
@@ -73,6 +73,11 @@ OBJECTIVES: Mapping[str, Objective] = MappingProxyType(
         "copied-tasks": _named(
             "minimize", "share of draws that state a reference's task in any words",
             measures.copied_tasks,
+        ),
+        "shared-run": _named(
+            "minimize",
+            "mean share of a draw's words in the longest run that it has from a reference",
+            measures.shared_run,
         ),
         "distinct-2": _named(
             "maximize", "distinct pairs of neighbouring words over all in the draws",

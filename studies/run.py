@@ -21,6 +21,8 @@ from studies.objective import OBJECTIVES
 from studies.presets import STUDIES, load_study
 
 PROGRAM = "python -m studies.run"
+_FIELDS = ("method", "trials", "sampler", "pruner", "storage", "seed", "choose")
+"""Options that are fields of a study."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,27 +64,35 @@ def read_command(arguments: Sequence[str]) -> Command:
         ConfigError: an option, a file, a key or a value is wrong.
     """
     given = make_parser().parse_args(arguments)
+    return Command(
+        config=configured(given),
+        test=given.test,
+        json=_json_path(given.json),
+        plain=given.plain,
+    )
+
+
+def configured(given: argparse.Namespace) -> StudyConfig:
+    """Return the named study with what was given; options that a parser lacks are left alone.
+
+    Raises:
+        ConfigError: an option, a file, a key or a value is wrong.
+    """
     config = load_study(given.study)
     for path in given.config:
         config = under(config, read_config_file(path))
-    if given.allow_unsandboxed:
+    if getattr(given, "allow_unsandboxed", False):
         config = under(config, ALLOW_UNSANDBOXED)
     if given.output is not None:
         config = under(config, {"output": str(given.output)})
-    chosen = {name: getattr(given, name) for name in ("method", "trials", "sampler", "pruner",
-                                                      "storage", "seed", "choose")}  # fmt: skip
+    chosen = {name: getattr(given, name, None) for name in _FIELDS}
     changes: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
     if given.objective is not None:
         names = given.objective.split(",")
         changes |= {"objective": names[0], "also": tuple(names[1:])}
     if changes.get("sampler", config.sampler) != "grid":
         changes["grid"] = {}
-    return Command(
-        config=replace(config, **changes),
-        test=given.test,
-        json=_json_path(given.json),
-        plain=given.plain,
-    )
+    return replace(config, **changes)
 
 
 def _json_path(path: Path | None) -> Path | None:

@@ -77,6 +77,21 @@ def open_storage(address: str) -> BaseStorage:
         raise _unreachable(address, error) from error
 
 
+def existing_storage(address: str) -> BaseStorage:
+    """Open a storage that is there already; a new file would only hide a wrong name.
+
+    Raises:
+        ConfigError: it is not there, or cannot be reached.
+    """
+    path = address.removeprefix("sqlite:///")
+    if "://" not in path and not Path(path).is_file():
+        raise ConfigError(
+            f"storage {shown(address)} is not there: give the --storage or --output that the study "
+            "was run with"
+        )
+    return open_storage(address)
+
+
 def open_study(config: StudyConfig, pipeline: Pipeline) -> optuna.Study:
     """Return the study of this name, made where it is not there.
 

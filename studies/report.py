@@ -1,0 +1,89 @@
+"""`python -m studies.report STUDY`: the page, tables and figures of a study that is stored."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.cli import Parser, exit_code, prepare_process
+from benchmarks.fields import ConfigError, closest
+from studies.presets import STUDIES
+from studies.run import configured
+
+if TYPE_CHECKING:
+    import argparse
+
+    import optuna
+
+    from studies.config import StudyConfig
+
+PROGRAM = "python -m studies.report"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code."""
+    return exit_code("studies.report", lambda: _main(arguments))
+
+
+def _main(arguments: Sequence[str]) -> int:
+    given = make_parser().parse_args(arguments)
+    config = configured(given)
+    from studies.page import make_page  # after --help and after wrong options
+
+    page = make_page(config, load(config))
+    print(page.write(given.to or config.report_folder))
+    return 0
+
+
+def load(config: StudyConfig) -> optuna.Study:
+    """Return the stored study.
+
+    Raises:
+        ConfigError: it is not there, or was run with other objectives or seeds.
+    """
+    import optuna
+
+    from studies.storage import CONDITIONS, existing_storage, shown, storage_address
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    address = storage_address(config)
+    storage = existing_storage(address)
+    known = optuna.get_all_study_names(storage)
+    if config.full_name not in known:
+        raise ConfigError(
+            f"storage {shown(address)} holds no study {config.full_name}"
+            f"{closest(config.full_name, known)}; it holds: {', '.join(known) or 'none'}"
+        )
+    study = optuna.load_study(study_name=config.full_name, storage=storage)
+    stored = study.user_attrs.get(CONDITIONS, {})
+    ours = {"objective": ", ".join(config.measured), "seeds": str(list(config.run.seeds))}
+    for name, value in ours.items():
+        if stored.get(name, value) != value:
+            raise ConfigError(
+                f"study {config.full_name} was run with {name} {stored[name]}, not {value}: give "
+                "the --objective and --config that it was run with"
+            )
+    return study
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser."""
+    parser = Parser(prog=PROGRAM, description=__doc__, allow_abbrev=False)
+    add = parser.add_argument
+    add("study", metavar="STUDY", help=", ".join(STUDIES))
+    add("--method", metavar="NAME", help="the method that it tuned")
+    add("--objective", metavar="NAME", help="as it was run")
+    add("--choose", metavar="N", type=int, help="show this trial of the front as the chosen one")
+    add("--storage", metavar="URL", help="as it was run (default: studies.db in --output)")
+    add("--config", metavar="FILE", action="append", type=Path, default=[], help="as it was run")
+    add("--output", metavar="DIR", type=Path, help="the directory of stored stages (default: runs)")
+    add("--to", metavar="DIR", type=Path,
+        help="where to write (default: studies/NAME in the directory of stages)")  # fmt: skip
+    return parser
+
+
+if __name__ == "__main__":
+    prepare_process()
+    sys.exit(main(sys.argv[1:]))
