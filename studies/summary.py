@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from studies.objective import Direction
 
 LEVEL = 0.95
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,8 +78,10 @@ def compare(own: Sequence[float], other: Sequence[float]) -> Comparison:
     from scipy.stats import ttest_rel
 
     differences = [a - b for a, b in zip(own, other, strict=True)]
-    if len(set(differences)) == 1:  # no spread: the t statistic is 0 / 0, or infinite
-        p = 1.0 if differences[0] == 0 else 0.0
+    if (
+        max(differences) - min(differences) <= _ROUNDING
+    ):  # the t statistic would be 0 / 0, or infinite
+        p = 1.0 if abs(differences[0]) <= _ROUNDING else 0.0
     else:
         p = float(ttest_rel(own, other).pvalue)
     return Comparison(difference=summarize(differences), p=p)

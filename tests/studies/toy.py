@@ -65,6 +65,11 @@ def formula(made: Made) -> float:
     )
 
 
+def cost(made: Made) -> float:
+    """What is better where the formula is worse: less supply costs more."""
+    return 1 / made.pipeline.config.method_options[made.method]["supply"]
+
+
 def meet(folder: Path, processes: int) -> None:
     """Wait until as many processes are here."""
     (folder / str(os.getpid())).touch()
@@ -93,7 +98,8 @@ def levels(trial, run):
     return with_options(run, "falling", {"start": trial.suggest_int("start", 100, 900)})
 
 
-FORMULA = Objective(about="a formula", direction="maximize", measure=formula, scores=False)
+FORMULA = Objective(about="a formula", direction="maximize", measure=formula)
+COST = Objective(about="a cost", direction="minimize", measure=cost)
 
 
 def study(model: Path, output: Path, **changes: Any) -> StudyConfig:
@@ -124,7 +130,7 @@ def whole(model: Path, output: Path, **changes: Any) -> StudyConfig:
 def names() -> ExitStack:
     """Put the toy names in place of the real ones."""
     stack = tiny_run.names()
-    objectives: Mapping[str, Objective] = {**OBJECTIVES, "formula": FORMULA}
+    objectives: Mapping[str, Objective] = {**OBJECTIVES, "formula": FORMULA, "cost": COST}
     places = {f"benchmarks.{place}.METHODS": METHODS for place in ("methods", "config")}
     for place, value in {**places, "studies.config.OBJECTIVES": objectives}.items():
         stack.enter_context(mock.patch(place, value))
