@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,6 +32,7 @@ CONDITIONS = "conditions"
 _HEARTBEAT_S = 60
 _GRACE_S = 600  # a starved machine is not a dead one
 _LOCKED_S = 120
+_RACES, _RACE_S = 5, 1.0
 _UNREACHABLE = (
     sqlalchemy.exc.SQLAlchemyError, CommandError, OptunaError, ImportError, OSError, RuntimeError,
     ValueError,
@@ -65,16 +67,32 @@ def open_storage(address: str) -> BaseStorage:
             return JournalStorage(JournalFileBackend(address))
         if address.startswith("sqlite:///") and address.endswith(DATABASE):
             Path(address.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # of the heartbeat
-            return RDBStorage(
-                address,
-                engine_kwargs=_engine_options(address),
-                heartbeat_interval=_HEARTBEAT_S,
-                grace_period=_GRACE_S,
-            )
+        return _open_database(address)
     except _UNREACHABLE as error:
         raise _unreachable(address, error) from error
+
+
+def _open_database(address: str) -> RDBStorage:
+    """Open a database; where another process makes the same tables at this moment, wait for it."""
+    for _ in range(_RACES):
+        try:
+            return _new_database_storage(address)
+        except sqlalchemy.exc.DBAPIError as error:
+            if not any(word in str(error) for word in ("already exists", "duplicate key")):
+                raise
+            time.sleep(_RACE_S)
+    return _new_database_storage(address)
+
+
+def _new_database_storage(address: str) -> RDBStorage:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # of the heartbeat
+        return RDBStorage(
+            address,
+            engine_kwargs=_engine_options(address),
+            heartbeat_interval=_HEARTBEAT_S,
+            grace_period=_GRACE_S,
+        )
 
 
 def existing_storage(address: str) -> BaseStorage:
