@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 _PARAMS_A_BATCH = 100
 _METRICS_A_BATCH = 1000
 _DIGEST_LENGTH = 36
-_TAG_LENGTH = 5000
-_NOTE = "mlflow.note.content"  # what MLflow shows as a description
+TAG_LENGTH = 5000
+NOTE = "mlflow.note.content"  # what MLflow shows as a description
 _KIND = "mlflow.experimentKind"  # which of its pages MLflow opens: training's, not chats'
 _SAMPLES = ("synthesize/synthetic.jsonl", "decontaminate/kept.jsonl", "evaluate/programs.jsonl",
             "evaluate/verdicts.jsonl")  # fmt: skip
@@ -172,8 +172,8 @@ class Tracker:
     @guarded
     def fail_row(self, reason: str) -> None:
         """End the current row as failed."""
-        self._tags["failure"] = reason[:_TAG_LENGTH]
-        self._tags[_NOTE] = f"Failed in {reason}"[:_TAG_LENGTH]
+        self._tags["failure"] = reason[:TAG_LENGTH]
+        self._tags[NOTE] = f"Failed in {reason}"[:TAG_LENGTH]
         self._end_child("FAILED")
 
     @guarded
@@ -227,13 +227,13 @@ class Tracker:
             self._client.log_artifacts(parent, folder, artifact_path="report")
         about = report.about
         tags = {
-            _NOTE: f"{page.summary}\nThe whole page: artifact `report/report.html`.",
+            NOTE: f"{page.summary}\nThe whole page: artifact `report/report.html`.",
             "invocation": report.name,
             **({} if self._named else {"mlflow.runName": report.name}),
             **{name: str(about[name]) for name in ("suite", "variant", "split", "responder")},
             "failed": str(report.failed).lower(),
         }
-        self._log(parent, tags={name: text[:_TAG_LENGTH] for name, text in tags.items() if text})
+        self._log(parent, tags={name: text[:TAG_LENGTH] for name, text in tags.items() if text})
 
     @guarded
     def log_rows(self, rows: Sequence[Row], name: str, config: RunConfig) -> None:
@@ -246,7 +246,7 @@ class Tracker:
         """
         for row in rows:
             run = self._children[row.method, row.seed]
-            self._log(run, tags={_NOTE: row_note(row, name)})
+            self._log(run, tags={NOTE: row_note(row, name)})
             for adapter in adapters_of(row, config.register_mib * 2**20):
                 tags = {"invocation": name, **adapter_tags(adapter, row)}
                 register(self._client, adapter, config, run, uri=self._place.uri, tags=tags)
@@ -282,7 +282,7 @@ class Tracker:
     def _find_experiment(self, name: str) -> str:
         """Return the experiment's id, made where it is not there."""
         found = self._client.get_experiment_by_name(name)
-        tags = {_KIND: "custom_model_development", _NOTE: experiment_note(name)}
+        tags = {_KIND: "custom_model_development", NOTE: experiment_note(name)}
         if found is None:
             return self._client.create_experiment(name, self._place.artifacts, tags)
         for key, value in tags.items():

@@ -7,16 +7,19 @@ it, log under one.
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.provenance import machine_tags, process_tags
-from benchmarks.tracking import Tracker, guarded
+from benchmarks.tracking import NOTE, TAG_LENGTH, Tracker, guarded
 from benchmarks.tracking_values import flatten
 from domino.records import stable_id
 
 if TYPE_CHECKING:
     from benchmarks.pipeline import Pipeline
+    from benchmarks.report.page import StaticReport
 
 _STUDY, _NUMBER, _BEST = "study.id", "trial", "best"
 
@@ -71,6 +74,15 @@ class StudyTracker(Tracker):
             elif _BEST in run.data.tags:
                 self._client.delete_tag(run.info.run_id, _BEST)
         self._log(str(self._study), metrics=[("best value", value, 0)])
+
+    @guarded
+    def log_study(self, page: StaticReport) -> None:
+        """Log the study's page, tables and figures to its run, which they also describe."""
+        with tempfile.TemporaryDirectory() as folder:
+            page.write(Path(folder))
+            self._client.log_artifacts(str(self._study), folder, artifact_path="report")
+        note = f"{page.summary}\nThe whole page: artifact `report/report.html`."
+        self._log(str(self._study), tags={NOTE: note[:TAG_LENGTH]})
 
     @guarded
     def _open(self, pipeline: Pipeline, key: str, params: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal, get_args
 
 from benchmarks.config import RunConfig
@@ -27,11 +28,16 @@ class StudyConfig:
         run: the conditions of every trial; its seeds are run in each, and their mean counts.
         final: the conditions of the result, on test problems and with seeds that no trial had.
         objective: name of what is improved.
+        also: names of what else is improved: the study then has a front of settings that nothing
+            beats in all of them, and the front's best by `objective` is chosen.
+        measures: names of what is measured beside, and never chosen by.
+        varies: what its space may change of what trials otherwise share: "references" (fewer).
         trials: finished trials in all, over any number of processes; equal for every method.
         sampler: "tpe", "gp", "random", or "grid", which tries the points of `grid` in turn.
         grid: parameter name to its values, for sampler "grid".
         pruner: "none", or "median" or "percentile" of the held-out losses of other trials' fits.
         seed: of the sampler.
+        choose: number of the trial of the front that is tested, where not the best by `objective`.
         storage: database URL or path of a journal file; None is a database beside the stages.
     """
 
@@ -41,17 +47,24 @@ class StudyConfig:
     run: RunConfig
     final: RunConfig
     objective: str = "pass@1"
+    also: tuple[str, ...] = ()
+    measures: tuple[str, ...] = ()
+    varies: tuple[str, ...] = ()
     trials: int = 20
     sampler: SamplerName = "tpe"
     grid: Mapping[str, Sequence[bool | int | float | str]] = field(default_factory=dict)
     pruner: PrunerName = "none"
     seed: int = 0
+    choose: int | None = None
     storage: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse names that are not known, and a result that is no test of what was chosen."""
         _require_known("method", self.method, self.spaces)
-        _require_known("objective", self.objective, OBJECTIVES)
+        for name in (self.objective, *self.also, *self.measures):
+            _require_known("objective", name, OBJECTIVES)
+        for name in self.varies:
+            _require_known("varies", name, ("references",))
         _require_known("sampler", self.sampler, get_args(SamplerName))
         _require_known("pruner", self.pruner, get_args(PrunerName))
         if self.trials < 1:
@@ -63,6 +76,7 @@ class StudyConfig:
                 f"sampler is {self.sampler!r} and grid has {len(self.grid)} parameters: sampler "
                 "'grid' needs a study with a grid, and no other sampler takes one"
             )
+        self._check_objectives()
         self._check_runs()
 
     @property
@@ -71,9 +85,29 @@ class StudyConfig:
         return f"{self.name}.{self.method}"
 
     @property
+    def report_folder(self) -> Path:
+        """Where the study's page, tables and figures are written."""
+        return self.run.output / "studies" / self.full_name
+
+    @property
     def aim(self) -> Objective:
         """The objective."""
         return OBJECTIVES[self.objective]
+
+    @property
+    def aims(self) -> dict[str, Objective]:
+        """All objectives by name, the one that chooses first."""
+        return {name: OBJECTIVES[name] for name in (self.objective, *self.also)}
+
+    @property
+    def measured(self) -> dict[str, Objective]:
+        """Objectives and measures by name, each once."""
+        return {name: OBJECTIVES[name] for name in (*self.aims, *self.measures)}
+
+    @property
+    def scores(self) -> bool:
+        """Whether a trial takes the whole pipeline."""
+        return any(one.scores for one in self.measured.values())
 
     @property
     def space(self) -> Space:
@@ -88,6 +122,18 @@ class StudyConfig:
     def of_method(self, run: RunConfig) -> RunConfig:
         """Return the run with the tuned method alone."""
         return replace(run, methods=(self.method,))
+
+    def _check_objectives(self) -> None:
+        if len(self.aims) <= len(self.also):
+            raise ConfigError(
+                f"objective repeats one of {', '.join((self.objective, *self.also))}: give each "
+                "once"
+            )
+        if self.also and self.pruner != "none":
+            raise ConfigError(
+                f"pruner is {self.pruner!r} with {len(self.aims)} objectives: a fit's loss cannot "
+                "tell which end of the front it would reach: give pruner none"
+            )
 
     def _check_runs(self) -> None:
         if self.run.evaluate.split != "development":

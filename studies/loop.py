@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,6 @@ from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
-from benchmarks.fields import ConfigError
 from benchmarks.invocation import check_before_work
 from benchmarks.invocation import execute as execute_run
 from benchmarks.pipeline import open_pipeline
@@ -26,7 +25,8 @@ from benchmarks.stages.context import EngineFactory
 from benchmarks.tracking_study import StudyTracker
 from benchmarks.tracking_values import tracking_place
 from studies.development import without_test_problems
-from studies.report import show_trials
+from studies.front import chosen_trial
+from studies.page import make_page
 from studies.slots import (
     GivesWay,
     bury_dead,
@@ -37,7 +37,8 @@ from studies.slots import (
     trials_by_slot,
 )
 from studies.storage import check_space, conditions, open_study, shown, storage_address
-from studies.trials import REASON, Trials, chosen
+from studies.tables import show_trials
+from studies.trials import Trials, chosen
 
 if TYPE_CHECKING:
     from benchmarks.report.table import Report
@@ -77,7 +78,7 @@ def execute(
     """
     with make_display(plain=plain or not sys.stdout.isatty()) as display:
         study, tracker = _search(config, display, make_engine)
-    best = best_trial(study)
+    best = chosen_trial(config, study)
     console = Console(width=None if sys.stdout.isatty() else 140)
     show_trials(config, study, best, console)
     console.print(tracker.where(), markup=False, highlight=False, soft_wrap=True)
@@ -87,25 +88,6 @@ def execute(
         chosen(config, best.params), json_path=json_path, plain=plain, make_engine=make_engine
     )
     return Outcome(study=study, best=best, report=report)
-
-
-def best_trial(study: optuna.Study) -> FrozenTrial:
-    """Return the complete trial with the best value, of equal ones that of the first slot.
-
-    Raises:
-        ConfigError: no trial is complete.
-    """
-    trials = study.get_trials(deepcopy=False)
-    in_order = [trial for own in sorted(trials_by_slot(trials).items()) for trial in own[1]]
-    complete = [trial for trial in in_order if trial.state == TrialState.COMPLETE]
-    if not complete:
-        why = next((t.user_attrs[REASON] for t in trials if t.user_attrs.get(REASON)), "none began")
-        raise ConfigError(
-            f"study {study.study_name}: none of {len(trials)} trials came to a value; the first: "
-            f"{why}: change the study's run or its search space"
-        )
-    best = max if study.direction == optuna.study.StudyDirection.MAXIMIZE else min
-    return best(complete, key=lambda trial: float(trial.values[0]))
 
 
 def _search(
@@ -125,18 +107,21 @@ def _search(
     study = open_study(config, pipeline)
     key = f"{config.full_name} in {shown(storage_address(config))}"
     with closing(whole), tracker.study(pipeline, key, conditions(config, pipeline)):
-        if config.aim.scores:  # no trial's stage, so it is logged to none
+        if config.scores:  # no trial's stage, so it is logged to none
             check_gold(replace(pipeline, on_stage=lambda stage, reused: None))
         trials = Trials(config=config, pipeline=pipeline, tracker=tracker, display=display)
         work(study, trials, config.trials)
-        best = best_trial(study)
+        best = chosen_trial(config, study)
         tracker.tag_best(best.number, float(best.values[0]))
+        page = make_page(config, study)
+        tracker.log_study(page)
+        display.line(f"report: {page.write(config.report_folder)}")
     return study, tracker
 
 
 def work(
     study: optuna.Study,
-    objective: Callable[[optuna.Trial], float],
+    objective: Callable[[optuna.Trial], float | Sequence[float]],
     trials: int,
     *,
     wait: Callable[[], None] = lambda: time.sleep(_POLL_S),
@@ -162,11 +147,13 @@ def work(
             wait()
 
 
-def run_one(study: optuna.Study, objective: Callable[[optuna.Trial], float]) -> None:
+def run_one(
+    study: optuna.Study, objective: Callable[[optuna.Trial], float | Sequence[float]]
+) -> None:
     """Run one trial; one that was declared dead meanwhile is another's now, its stages reused."""
     taken_away = False
 
-    def watched(trial: optuna.Trial) -> float:
+    def watched(trial: optuna.Trial) -> float | Sequence[float]:
         nonlocal taken_away
         try:
             return objective(trial)
@@ -191,6 +178,6 @@ def _bury(study: optuna.Study) -> None:
 def _steps(config: StudyConfig) -> int:
     """Return how many stages a process that runs all trials goes through."""
     run = config.of_method(config.run)
-    gold_check = int(config.aim.scores)
-    rows = step_count(run) - 1 if config.aim.scores else len(run.seeds)
+    gold_check = int(config.scores)
+    rows = step_count(run) - 1 if config.scores else len(run.seeds)
     return gold_check + config.trials * rows

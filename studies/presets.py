@@ -7,19 +7,24 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from benchmarks.fields import ConfigError, closest
-from benchmarks.presets import housestyle
+from benchmarks.presets import housestyle, paper_official
 from studies.config import StudyConfig
+from studies.objective import CLAIMS
 from studies.spaces import (
     CONTRASTIVE_WEIGHTS,
     DOMAIN_LENGTHS,
+    REFERENCE_FRACTIONS,
     SAMPLE_LENGTHS,
     SPACES,
     contrastive_weight,
+    paper,
     prompt_length,
+    reference_fraction,
 )
 
 FINAL_SEEDS = (1000, 1001, 1002)
 """Seeds of results; trials have seeds from 0 on."""
+PAPER_MODEL = "Qwen/Qwen2.5-Coder-7B-Instruct"
 
 
 def housestyle_quick() -> StudyConfig:
@@ -48,30 +53,101 @@ def housestyle_quick() -> StudyConfig:
     )
 
 
-def _ablation() -> StudyConfig:
-    """Development Pass@1 of DOMINO over five seeds, everything else as in *housestyle*."""
+def housestyle_full() -> StudyConfig:
+    """DOMINO on *housestyle* by what counts: Pass@1 on development problems, the default's budget.
+
+    A trial is the whole pipeline with two seeds; fits that are worse than the median stop. Hours
+    on four cores: several processes share its trials.
+    """
     run = housestyle()
+    return StudyConfig(
+        name="housestyle-full",
+        spaces=SPACES,
+        method="domino",
+        trials=40,
+        pruner="median",
+        measures=CLAIMS,
+        run=replace(run, seeds=(0, 1), evaluate=replace(run.evaluate, split="development")),
+        final=replace(run, seeds=FINAL_SEEDS),
+    )
+
+
+def housestyle_tokens() -> StudyConfig:
+    """Development Pass@1 of DOMINO against the tokens that its pairs cost: a front, not a best."""
+    return replace(housestyle_full(), name="housestyle-tokens", also=("tokens",), pruner="none")
+
+
+def housestyle_front() -> StudyConfig:
+    """Alignment against diversity: draws that stay in the domain, and draws that differ.
+
+    As `housestyle-quick`, with two objectives in place of the one that has both in it.
+    """
+    return replace(
+        housestyle_quick(),
+        name="housestyle-front",
+        objective="in-domain",
+        also=("distinct-tasks",),
+        measures=("new-in-domain", "copies", "coverage"),
+    )
+
+
+def paper_7b() -> StudyConfig:
+    """DOMINO over the paper's run: LiveCodeBench, Qwen2.5-Coder-7B-Instruct; needs a GPU.
+
+    P, Q, learning rate, start, contrastive term and temperature, on the earlier problems that are
+    for development; 2,000 pairs a trial, the paper's 40,000 for the result. The data's file comes
+    by --config (suite_options.dataset); other backbones likewise.
+    """
+    run = replace(paper_official(), suite="livecodebench", model=PAPER_MODEL, engine="vllm")
+    run = replace(run, references=100)  # trials and result learn from the same number
+    return StudyConfig(
+        name="paper-7b",
+        spaces={**SPACES, "domino": paper},
+        method="domino",
+        trials=30,
+        run=replace(
+            run,
+            pairs=2000,
+            evaluate=replace(run.evaluate, samples=1, temperature=0.0, ks=(1,),
+                             split="development"),
+        ),
+        final=replace(run, seeds=FINAL_SEEDS),
+    )  # fmt: skip
+
+
+def _ablation() -> StudyConfig:
+    """DOMINO over five seeds, 200 steps and 128 draws each, by what its samples are.
+
+    Every fit keeps its last step, as the paper's do: a hold-out and a guard against copies would
+    choose the checkpoints in which the terms that are compared differ least. `--objective pass@1`
+    takes every cell through the whole pipeline instead.
+    """
+    run = housestyle()
+    fit = {"steps": 200, "held_out": 0.0, "guard_samples": 0}
     return StudyConfig(
         name="ablation",
         spaces={"domino": contrastive_weight},
         method="domino",
-        objective="pass@1",
+        objective="new-in-domain",
+        measures=CLAIMS,
+        sampler="grid",
+        grid={"w_contrastive": CONTRASTIVE_WEIGHTS},
+        trials=len(CONTRASTIVE_WEIGHTS),
         run=replace(
-            run, seeds=(0, 1, 2, 3, 4), evaluate=replace(run.evaluate, split="development")
+            run,
+            seeds=(0, 1, 2, 3, 4),
+            pairs=128,
+            oversample=1.0,
+            method_options={"domino": fit},
+            evaluate=replace(run.evaluate, split="development"),
         ),
         final=replace(run, seeds=FINAL_SEEDS),
     )
 
 
 def ablation_contrastive_weight() -> StudyConfig:
-    """What the contrastive term does: its weight from 0 to 3, five seeds each."""
-    return replace(
-        _ablation(),
-        name="ablation-contrastive-weight",
-        sampler="grid",
-        grid={"w_contrastive": CONTRASTIVE_WEIGHTS},
-        trials=len(CONTRASTIVE_WEIGHTS),
-    )
+    """What the contrastive term does: its weight from 0 to 3, and the plain soft prompt."""
+    return replace(_ablation(), name="ablation-contrastive-weight")
 
 
 def ablation_prompt_length() -> StudyConfig:
@@ -80,17 +156,33 @@ def ablation_prompt_length() -> StudyConfig:
         _ablation(),
         name="ablation-prompt-length",
         spaces={"domino": prompt_length},
-        sampler="grid",
         grid={"domain_tokens": DOMAIN_LENGTHS, "sample_tokens": SAMPLE_LENGTHS},
         trials=len(DOMAIN_LENGTHS) * len(SAMPLE_LENGTHS),
+    )
+
+
+def ablation_reference_fraction() -> StudyConfig:
+    """What fewer references cost: 20 to 100 % of them, five seeds each."""
+    return replace(
+        _ablation(),
+        name="ablation-reference-fraction",
+        spaces={"domino": reference_fraction},
+        varies=("references",),
+        grid={"reference_fraction": REFERENCE_FRACTIONS},
+        trials=len(REFERENCE_FRACTIONS),
     )
 
 
 STUDIES: Mapping[str, Callable[[], StudyConfig]] = MappingProxyType(
     {
         "housestyle-quick": housestyle_quick,
+        "housestyle-full": housestyle_full,
+        "housestyle-front": housestyle_front,
+        "housestyle-tokens": housestyle_tokens,
         "ablation-contrastive-weight": ablation_contrastive_weight,
         "ablation-prompt-length": ablation_prompt_length,
+        "ablation-reference-fraction": ablation_reference_fraction,
+        "paper-7b": paper_7b,
     }
 )
 

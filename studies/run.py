@@ -17,9 +17,12 @@ from benchmarks.cli import ALLOW_UNSANDBOXED, Parser, exit_code, prepare_process
 from benchmarks.config import read_config_file
 from benchmarks.fields import ConfigError, update
 from studies.config import PrunerName, SamplerName, StudyConfig
+from studies.objective import OBJECTIVES
 from studies.presets import STUDIES, load_study
 
 PROGRAM = "python -m studies.run"
+_FIELDS = ("method", "trials", "sampler", "pruner", "storage", "seed", "choose")
+"""Options that are fields of a study."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,24 +64,35 @@ def read_command(arguments: Sequence[str]) -> Command:
         ConfigError: an option, a file, a key or a value is wrong.
     """
     given = make_parser().parse_args(arguments)
-    config = load_study(given.study)
-    for path in given.config:
-        config = under(config, read_config_file(path))
-    if given.allow_unsandboxed:
-        config = under(config, ALLOW_UNSANDBOXED)
-    if given.output is not None:
-        config = under(config, {"output": str(given.output)})
-    chosen = {name: getattr(given, name) for name in ("method", "trials", "sampler", "pruner",
-                                                      "storage", "seed")}  # fmt: skip
-    changes: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
-    if changes.get("sampler", config.sampler) != "grid":
-        changes["grid"] = {}
     return Command(
-        config=replace(config, **changes),
+        config=configured(given),
         test=given.test,
         json=_json_path(given.json),
         plain=given.plain,
     )
+
+
+def configured(given: argparse.Namespace) -> StudyConfig:
+    """Return the named study with what was given; options that a parser lacks are left alone.
+
+    Raises:
+        ConfigError: an option, a file, a key or a value is wrong.
+    """
+    config = load_study(given.study)
+    for path in given.config:
+        config = under(config, read_config_file(path))
+    if getattr(given, "allow_unsandboxed", False):
+        config = under(config, ALLOW_UNSANDBOXED)
+    if given.output is not None:
+        config = under(config, {"output": str(given.output)})
+    chosen = {name: getattr(given, name, None) for name in _FIELDS}
+    changes: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    if given.objective is not None:
+        names = given.objective.split(",")
+        changes |= {"objective": names[0], "also": tuple(names[1:])}
+    if changes.get("sampler", config.sampler) != "grid":
+        changes["grid"] = {}
+    return replace(config, **changes)
 
 
 def _json_path(path: Path | None) -> Path | None:
@@ -116,6 +130,19 @@ def make_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--study", metavar="NAME", required=True, help=", ".join(STUDIES))
     add("--method", metavar="NAME", help="tune another method, under the same conditions")
+    add(
+        "--objective",
+        metavar="NAME",
+        help="improve something else: "
+        + ", ".join(OBJECTIVES)
+        + "; two with a comma between them make a front",
+    )
+    add(
+        "--choose",
+        metavar="N",
+        type=int,
+        help="test this trial of the front, not its best by the first objective",
+    )
     add("--trials", metavar="N", type=int, help="finished trials in all, over all processes")
     add("--sampler", metavar="NAME", help=", ".join(get_args(SamplerName)))
     add("--pruner", metavar="NAME", help=", ".join(get_args(PrunerName)))

@@ -12,7 +12,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.fields import update
+from benchmarks.fields import ConfigError, update
 from benchmarks.methods import load_method
 
 if TYPE_CHECKING:
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 Space = Callable[["BaseTrial", "RunConfig"], "RunConfig"]
 """From (trial, run as it is) to the run that the trial proposes."""
 
-CONTRASTIVE_WEIGHTS = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0)
+DOMAIN_ALONE = "domain alone"
+CONTRASTIVE_WEIGHTS = (DOMAIN_ALONE, 0.0, 0.03, 0.1, 0.3, 1.0, 3.0)
+"""The first is the plain soft prompt: no sample tokens, no reconstruction either."""
+REFERENCE_FRACTIONS = (0.2, 0.4, 0.6, 0.8, 1.0)
 DOMAIN_LENGTHS = (4, 16, 64)
 SAMPLE_LENGTHS = (2, 8, 32)
 
@@ -32,6 +35,18 @@ def domino(trial: BaseTrial, run: RunConfig) -> RunConfig:
     """P and Q, learning rate, initialisation, the contrastive term, and how to sample."""
     sample_tokens = trial.suggest_int("sample_tokens", 2, 32, log=True)
     options = {**_fit(trial), "sample_tokens": sample_tokens, **_contrastive(trial)}
+    return _sampled(trial, with_options(run, "domino", options))
+
+
+def paper(trial: BaseTrial, run: RunConfig) -> RunConfig:
+    """DOMINO's at the size of the paper's backbones: its P and Q are 256, its rate 1e-3."""
+    options = {
+        "domain_tokens": trial.suggest_int("domain_tokens", 32, 512, log=True),
+        "sample_tokens": trial.suggest_int("sample_tokens", 32, 512, log=True),
+        "learning_rate": trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
+        "initialisation": trial.suggest_categorical("initialisation", ("normal", "vocabulary")),
+        **_contrastive(trial),
+    }
     return _sampled(trial, with_options(run, "domino", options))
 
 
@@ -73,15 +88,44 @@ def oss_instruct(trial: BaseTrial, run: RunConfig) -> RunConfig:
     return _sampled(trial, with_options(run, "oss-instruct", options))
 
 
+def softsrv(trial: BaseTrial, run: RunConfig) -> RunConfig:
+    """Its form, its number of prompts where that counts, P, learning rate, and how to sample."""
+    form = trial.suggest_categorical("form", ("mlp", "mixture"))
+    options = {
+        "form": form,
+        "prompt_tokens": trial.suggest_int("prompt_tokens", 4, 64, log=True),
+        "learning_rate": trial.suggest_float("learning_rate", 3e-4, 1e-2, log=True),
+    }
+    if form == "mixture":
+        options["prompts"] = trial.suggest_int("prompts", 2, 8)
+    return _sampled(trial, with_options(run, "softsrv", options))
+
+
 def magpie(trial: BaseTrial, run: RunConfig) -> RunConfig:
-    """How to sample: Magpie has nothing else to tune."""
+    """How to sample: Magpie has nothing else to tune, and nothing that describes the domain."""
     return _sampled(trial, with_options(run, "magpie", {}))
 
 
+def magpie_induced(trial: BaseTrial, run: RunConfig) -> RunConfig:
+    """From how many references the description is written, and how to sample."""
+    options = {"examples": trial.suggest_int("examples", 1, 8)}
+    return _sampled(trial, with_options(run, "magpie-induced", options))
+
+
 def contrastive_weight(trial: BaseTrial, run: RunConfig) -> RunConfig:
-    """DOMINO's contrastive weight alone; 0 is the ablation without the term."""
+    """DOMINO's contrastive weight alone, without the term, and the domain term alone."""
     weight = trial.suggest_categorical("w_contrastive", CONTRASTIVE_WEIGHTS)
+    if weight == DOMAIN_ALONE:
+        return with_options(run, "domino", {"w_contrastive": 0.0, "w_reconstruction": 0.0})
     return with_options(run, "domino", {"w_contrastive": weight})
+
+
+def reference_fraction(trial: BaseTrial, run: RunConfig) -> RunConfig:
+    """The share of the run's references that the method is given, the first ones."""
+    share = trial.suggest_categorical("reference_fraction", REFERENCE_FRACTIONS)
+    if run.references is None:
+        raise ConfigError("references is null: a share needs a number: give one in the study's run")
+    return replace(run, references=max(2, round(share * run.references)))
 
 
 def prompt_length(trial: BaseTrial, run: RunConfig) -> RunConfig:
@@ -102,6 +146,8 @@ SPACES: Mapping[str, Space] = MappingProxyType(
         "evol-instruct": evol_instruct,
         "oss-instruct": oss_instruct,
         "magpie": magpie,
+        "magpie-induced": magpie_induced,
+        "softsrv": softsrv,
     }
 )
 """Method name to all of its own parameters that are worth tuning."""

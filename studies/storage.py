@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,6 +32,7 @@ CONDITIONS = "conditions"
 _HEARTBEAT_S = 60
 _GRACE_S = 600  # a starved machine is not a dead one
 _LOCKED_S = 120
+_RACES, _RACE_S = 5, 1.0
 _UNREACHABLE = (
     sqlalchemy.exc.SQLAlchemyError, CommandError, OptunaError, ImportError, OSError, RuntimeError,
     ValueError,
@@ -66,16 +68,47 @@ def open_storage(address: str) -> BaseStorage:
             return JournalStorage(JournalFileBackend(address))
         if address.startswith("sqlite:///") and address.endswith(DATABASE):
             Path(address.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # of the heartbeat
-            return RDBStorage(
-                address,
-                engine_kwargs=_engine_options(address),
-                heartbeat_interval=_HEARTBEAT_S,
-                grace_period=_GRACE_S,
-            )
+        return _open_database(address)
     except _UNREACHABLE as error:
         raise _unreachable(address, error) from error
+
+
+def _open_database(address: str) -> RDBStorage:
+    """Open a database; where another process makes the same tables at this moment, wait for it."""
+    for _ in range(_RACES):
+        try:
+            return _new_database_storage(address)
+        except sqlalchemy.exc.DBAPIError as error:
+            if not any(word in str(error) for word in ("already exists", "duplicate key")):
+                raise
+            time.sleep(_RACE_S)
+    return _new_database_storage(address)
+
+
+def _new_database_storage(address: str) -> RDBStorage:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # of the heartbeat
+        return RDBStorage(
+            address,
+            engine_kwargs=_engine_options(address),
+            heartbeat_interval=_HEARTBEAT_S,
+            grace_period=_GRACE_S,
+        )
+
+
+def existing_storage(address: str) -> BaseStorage:
+    """Open a storage that is there already; a new file would only hide a wrong name.
+
+    Raises:
+        ConfigError: it is not there, or cannot be reached.
+    """
+    path = address.removeprefix("sqlite:///")
+    if "://" not in path and not Path(path).is_file():
+        raise ConfigError(
+            f"storage {shown(address)} is not there: give the --storage or --output that the study "
+            "was run with"
+        )
+    return open_storage(address)
 
 
 def open_study(config: StudyConfig, pipeline: Pipeline) -> optuna.Study:
@@ -91,7 +124,7 @@ def open_study(config: StudyConfig, pipeline: Pipeline) -> optuna.Study:
         study = optuna.create_study(
             storage=storage,
             study_name=config.full_name,
-            direction=config.aim.direction,
+            directions=_directions(config),
             sampler=make_sampler(config),
             pruner=PRUNERS[config.pruner](),
             load_if_exists=True,
@@ -103,6 +136,10 @@ def open_study(config: StudyConfig, pipeline: Pipeline) -> optuna.Study:
         if trial.state.is_finished() and trial.state.name != "FAIL":
             _check_space(config, trial)
     return study
+
+
+def _directions(config: StudyConfig) -> list[str]:
+    return [aim.direction for aim in config.aims.values()]
 
 
 def check_space(config: StudyConfig) -> None:
@@ -124,7 +161,7 @@ def check_space(config: StudyConfig) -> None:
 def _check_proposal(config: StudyConfig, run: RunConfig, proposed: RunConfig) -> None:
     """Refuse a space that reaches for what trials must share, or for how they are scored."""
     for name in _SHARED:
-        if getattr(run, name) != getattr(proposed, name):
+        if name not in config.varies and getattr(run, name) != getattr(proposed, name):
             raise ConfigError(
                 f"the search space of {config.full_name} changes {name}: that is the same for all "
                 "trials, set it in the study's run"
@@ -139,9 +176,10 @@ def _check_conditions(config: StudyConfig, pipeline: Pipeline, study: optuna.Stu
         study.set_user_attr(CONDITIONS, ours)
         stored = ours
     differing = sorted(k for k in {*ours, *stored} if ours.get(k) != stored.get(k))
-    if differing or study.direction.name.lower() != config.aim.direction:
+    kept = [direction.name.lower() for direction in study.directions]
+    if differing or kept != _directions(config):
         name = differing[0] if differing else "direction"
-        theirs, own = stored.get(name, study.direction.name), ours.get(name, config.aim.direction)
+        theirs, own = stored.get(name, ", ".join(kept)), ours.get(name, config.aim.direction)
         raise _another_study(config, f"{name} is {theirs} there and {own} here")
 
 
@@ -175,7 +213,7 @@ def conditions(config: StudyConfig, pipeline: Pipeline) -> dict[str, str]:
         {
             "run": values,
             "seeds": list(config.run.seeds),
-            "objective": config.objective,
+            "objective": ", ".join(config.measured),
             "method": config.method,
             "suite": pipeline.suite_digest,
             "references": pipeline.references_digest,

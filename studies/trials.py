@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -10,21 +11,28 @@ from typing import TYPE_CHECKING
 import optuna
 from optuna.exceptions import TrialPruned
 
+from benchmarks.identity import digest
+from benchmarks.pipeline import take_references
 from benchmarks.stages.context import LOSSES, Metrics
 from domino.synthesizer import SynthesisError
-from studies.objective import HELD_OUT
+from studies.made import Made
+from studies.measures import HELD_OUT
 from studies.slots import SETTING, claim
 
 if TYPE_CHECKING:
     from benchmarks.config import RunConfig
-    from benchmarks.pipeline import OnStage, Pipeline
+    from benchmarks.pipeline import Pipeline
     from benchmarks.progress import Display
-    from benchmarks.stages.context import Log
     from benchmarks.store import Stage
     from benchmarks.tracking_study import StudyTracker
     from studies.config import StudyConfig
 
+BySeed = dict[str, list[float]]
+"""By objective or measure: a value for each seed, in the order of the run's seeds."""
+
 BY_SEED = "by_seed"
+COST = "cost"
+FIT_STEPS, CPU_S = "fit_steps", "cpu_s"
 REASON = "reason"
 
 
@@ -44,8 +52,10 @@ class Trials:
     tracker: StudyTracker
     display: Display
 
-    def __call__(self, trial: optuna.Trial) -> float:
+    def __call__(self, trial: optuna.Trial) -> float | Sequence[float]:
         """Return the mean over the study's seeds of what the trial's setting comes to.
+
+        Of several objectives, each one's.
 
         Raises:
             GivesWay: another trial does the same work.
@@ -54,77 +64,113 @@ class Trials:
         claim(trial, self.config.trials)
         run = self.config.of_method(self.config.space(trial, self.config.run))
         trial.set_user_attr(SETTING, trial.params)
-        pipeline = replace(self.pipeline, config=run)
+        pipeline = self._under(run)
+        began, watcher = time.process_time(), Watcher(trial, pipeline, self.config)
         with self.tracker.trial(pipeline, trial.number, trial.params):
-            values, reason = self._measure(trial, pipeline)
-            self._log(trial, values, reason)
+            by_seed, reason = self._measure(watcher, pipeline)
+            cost = {FIT_STEPS: watcher.steps, CPU_S: time.process_time() - began}
+            trial.set_user_attr(COST, cost)
+            self._log(trial, by_seed, reason, cost)
         if reason:
             raise TrialPruned(reason)
-        return statistics.fmean(values)
+        values = [statistics.fmean(by_seed[name]) for name in self.config.aims]
+        return values if self.config.also else values[0]
 
-    def _measure(self, trial: optuna.Trial, pipeline: Pipeline) -> tuple[list[float], str]:
-        """Return the value of each seed, and why not all of them were measured ("" if they were).
+    def _under(self, run: RunConfig) -> Pipeline:
+        """Return the pipeline with the trial's run, and fewer references where it says so."""
+        if run.references == self.config.run.references:
+            return replace(self.pipeline, config=run)
+        references = take_references(self.pipeline.context.suite, run.references)
+        return replace(
+            self.pipeline, config=run, references=references, references_digest=digest(references)
+        )
+
+    def _measure(self, watcher: Watcher, pipeline: Pipeline) -> tuple[BySeed, str]:
+        """Return the values of each seed, and why not all were measured ("" if they were).
 
         A setting that no fit can follow is a result, as a pruned one is; a broken machine is not.
         """
-        values: list[float] = []
+        config = self.config
+        by_seed: BySeed = {name: [] for name in config.measured}
         try:
-            for index, seed in enumerate(self.config.run.seeds):
-                self.tracker.begin_row(self.config.method, seed)
-                watched = watch(trial, pipeline, self.config) if index == 0 else pipeline
-                values.append(self.config.aim.measure(watched, self.config.method, seed))
+            for seed in config.run.seeds:
+                self.tracker.begin_row(config.method, seed)
+                made = Made(watcher.watched(pipeline), config.method, seed, whole=config.scores)
+                found = {name: one.measure(made) for name, one in config.measured.items()}
+                for name, value in found.items():
+                    by_seed[name].append(value)
         except TrialPruned as pruned:
-            return values, str(pruned)
+            return by_seed, str(pruned)
         except SynthesisError as error:
-            return values, f"refused: {error}"
-        return values, ""
+            return by_seed, f"refused: {error}"
+        return by_seed, ""
 
-    def _log(self, trial: optuna.Trial, values: Sequence[float], reason: str) -> None:
-        named: Mapping[str, float] = {} if reason else {"value": statistics.fmean(values)}
+    def _log(
+        self, trial: optuna.Trial, by_seed: BySeed, reason: str, cost: Mapping[str, float]
+    ) -> None:
+        means = {} if reason else {name: statistics.fmean(v) for name, v in by_seed.items()}
+        named = {"value": means[self.config.objective], **means} if means else {}
         tags = {"state": "pruned" if reason else "complete", REASON: reason}
-        trial.set_user_attr(BY_SEED, list(values))
+        trial.set_user_attr(BY_SEED, by_seed)
         trial.set_user_attr(REASON, reason)
-        self.tracker.log_outcome(named, tags)
-        said = reason or f"{self.config.objective} {statistics.fmean(values):.4f}"
+        self.tracker.log_outcome({**named, **cost}, tags)
+        said = reason or ", ".join(f"{name} {means[name]:.4f}" for name in self.config.aims)
         self.display.line(f"{self.config.full_name} trial {trial.number}: {said}")
 
 
-def watch(trial: optuna.Trial, pipeline: Pipeline, config: StudyConfig) -> Pipeline:
-    """Return the pipeline with the held-out losses of its fit reported to the pruner.
+class Watcher:
+    """Counts the steps of a trial's fits, and reports the held-out losses of the first to Optuna.
 
-    A fit that is stopped leaves a stage without a manifest, which is never taken for a whole one.
+    Each loss is reported once, live or from the curve of a fit that was not run again. A fit that
+    is stopped leaves a stage without a manifest, which is never taken for a whole one.
+
+    Attributes:
+        steps: optimiser steps of all seeds so far; those of a stored fit count as if run again, up
+            to where it would have been stopped, so that a study costs the same on every store.
     """
-    sign = 1.0 if config.aim.direction == "minimize" else -1.0
-    watcher = _Watcher(trial, sign, pipeline.context.log, pipeline.on_stage)
-    return replace(
-        pipeline,
-        on_stage=watcher.on_stage,
-        context=replace(pipeline.context, log=watcher.log),
-    )
 
-
-class _Watcher:
-    """Reports each held-out loss once, live or from the curve of a fit that was not run again."""
-
-    def __init__(self, trial: optuna.Trial, sign: float, log: Log, on_stage: OnStage) -> None:
-        self._trial, self._sign = trial, sign
-        self._next_log, self._next_on_stage = log, on_stage
+    def __init__(self, trial: optuna.Trial, pipeline: Pipeline, config: StudyConfig) -> None:
+        self._trial = trial
+        self._sign = 1.0 if config.aim.direction == "minimize" else -1.0
+        self._next_log, self._next_on_stage = pipeline.context.log, pipeline.on_stage
         self._reported: set[int] = set()
+        self._may_prune = not config.also  # Optuna prunes studies of one objective alone
+        self._before, self._step, self._fits = 0, 0, 0
+        self._fitting = False
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of all seeds so far."""
+        return self._before + self._step
+
+    def watched(self, pipeline: Pipeline) -> Pipeline:
+        """Return the pipeline with its next fit watched."""
+        self._before, self._step, self._fits = self.steps, 0, self._fits + 1
+        self._fitting = True
+        return replace(
+            pipeline,
+            on_stage=self.on_stage,
+            context=replace(pipeline.context, log=self.log),
+        )
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Report, and stop the fit where the pruner says so."""
         self._next_log(metrics, step)
-        self._report(metrics, step)
+        if self._fitting:  # fine-tuning logs steps too
+            self._see(metrics, step)
 
     def on_stage(self, stage: Stage, reused: bool) -> None:
         """Report what a stored fit has logged."""
         self._next_on_stage(stage, reused)
         if stage.name == "synthesize":
             for point in stage.read(LOSSES, Metrics):
-                self._report(point.values, point.step)
+                self._see(point.values, point.step)
+            self._fitting = False
 
-    def _report(self, metrics: Mapping[str, float], step: int) -> None:
-        if HELD_OUT not in metrics or step in self._reported:
+    def _see(self, metrics: Mapping[str, float], step: int) -> None:
+        self._step = max(self._step, step)
+        is_first = self._fits == 1 and HELD_OUT in metrics and step not in self._reported
+        if not (is_first and self._may_prune):
             return
         self._reported.add(step)
         self._trial.report(self._sign * metrics[HELD_OUT], step)

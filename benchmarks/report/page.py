@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmarks.files import write_atomically, write_error
 from benchmarks.report.display import DisplayTable
@@ -21,6 +21,8 @@ from benchmarks.report.tables import tables
 from benchmarks.tracking_values import flatten
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from benchmarks.report.stored import StoredRun
     from benchmarks.report.together import Together
 
@@ -28,9 +30,16 @@ PAGE = "report.html"
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
+class NamedFrames(Protocol):
+    """Records as pandas frames, by name."""
+
+    def items(self) -> Iterable[tuple[str, pd.DataFrame]]:
+        """Return the frames by name."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StaticReport:
-    """A report of stored runs, made and not yet written.
+    """A report of stored runs or of a study, made and not yet written.
 
     Attributes:
         html: the page.
@@ -44,7 +53,7 @@ class StaticReport:
     summary: str
     tables: tuple[DisplayTable, ...]
     figures: tuple[DrawnFigure, ...]
-    frames: Frames
+    frames: NamedFrames
 
     def write(self, folder: Path) -> Path:
         """Write report.html, report.md, tables/ and figures/; return the page's path.
@@ -81,7 +90,7 @@ def make_report(runs: Together) -> StaticReport:
     values = _values(runs, own, made, drawn)
     summary = "\n\n".join([*values["headlines"], made[0].to_markdown()])
     return StaticReport(
-        html=_render(values), summary=summary, tables=made, figures=drawn, frames=own
+        html=render("page.html", values), summary=summary, tables=made, figures=drawn, frames=own
     )
 
 
@@ -99,15 +108,16 @@ def figures(runs: Together) -> list[DrawnFigure]:
     return [figure for figure in drawn if figure is not None]
 
 
-def _render(values: Mapping[str, Any]) -> str:
+def render(template: str, values: Mapping[str, Any], *, folder: Path = _TEMPLATES) -> str:
+    """Return the page that a template of the folder makes; all pages have one style."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
+        loader=FileSystemLoader([folder, _TEMPLATES]), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
-    return environment.get_template("page.html").render({**values, "style": style})
+    return environment.get_template(template).render({**values, "style": style})
 
 
 def _values(

@@ -70,17 +70,20 @@ def test_intermediate_values_point_the_way_of_the_objective(
 ) -> None:
     from benchmarks.pipeline import open_pipeline
     from benchmarks.progress import PlainDisplay
-    from studies.trials import watch
+    from studies.trials import Watcher
 
     config = toy.study(no_backbone, tmp_path / "runs", objective=objective)
     pipeline = open_pipeline(config.run, display=PlainDisplay(sys.stderr), steps=0)
     study = optuna.create_study(direction=config.aim.direction)
     trial = study.ask()
-    log = watch(trial, pipeline, config).context.log
+    watcher = Watcher(trial, pipeline, config)
+    log = watcher.watched(pipeline).context.log
     for step, loss in ((10, 3.0), (10, 4.0), (20, 2.0)):
         log({"loss": 9.0, "held_out": loss}, step)
     log({"loss": 9.0}, 30)
+    watcher.watched(pipeline).context.log({"held_out": 1.0}, 10)
     assert study.get_trials()[0].intermediate_values == {10: sign * 3.0, 20: sign * 2.0}
+    assert watcher.steps == 30 + 10, "all fits count, the first alone is judged"
 
 
 def test_a_setting_that_no_fit_can_follow_is_a_pruned_trial_with_its_reason(
@@ -101,3 +104,28 @@ def test_a_setting_that_no_fit_can_follow_is_a_pruned_trial_with_its_reason(
     assert [t.state.name for t in trials].count("PRUNED") == 1
     assert trials[2].user_attrs[REASON] == "refused: 120 does not fit"
     assert "1 settings were refused; trial 2: refused: 120 does not fit" in capsys.readouterr().out
+
+
+def test_what_pruning_saved_is_counted_in_fit_steps_and_the_best_is_compared(
+    no_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """The second study finds the first one's fits in the store, and costs as if it did not."""
+    from studies.saving import main
+
+    without, pruned = str(tmp_path / "without"), str(tmp_path / "pruned")
+    run(no_backbone, tmp_path, pruner="none", storage=without)
+    run(no_backbone, tmp_path, pruner="median", storage=pruned)
+    configured = toy.study(
+        no_backbone, tmp_path / "runs", spaces={"falling": toy.levels}, method="falling",
+        objective="held-out-loss", sampler="grid", grid={"start": LEVELS},
+    )  # fmt: skip
+    monkeypatch.setattr("studies.presets.STUDIES", {"toy": lambda: configured})
+    capsys.readouterr()
+    assert main(["toy", "--storage", pruned, "--unpruned", without]) == 0
+    first, steps_line, _, best = capsys.readouterr().out.strip().splitlines()
+    assert first == "1 of 7 trials pruned"
+    assert steps_line == f"fit steps: 350 without pruning, 310 with it: {40 / 350:.1%} less"
+    assert best.startswith("best held-out-loss: 102 [102, 102] without pruning (trial slot 0), 102")
+    assert best.endswith("within the interval over seeds")
+    assert "NOT" not in best

@@ -96,3 +96,15 @@ def test_the_best_trial_and_no_other_is_tagged(logged: Any) -> None:
     client, outcome, _ = logged
     best = [name for name, run in trials_of(client).items() if "best" in run.data.tags]
     assert best == [f"trial {outcome.best.number}"] == ["trial 0"]
+
+
+def test_the_page_and_its_figures_are_artifacts_of_the_studys_run(logged: Any) -> None:
+    client, outcome, _ = logged
+    (study,) = runs_under(client, None)
+    assert {file.path for file in client.list_artifacts(study.info.run_id, "report")} >= {
+        "report/report.html", "report/figures", "report/tables"
+    }  # fmt: skip
+    figures = {file.path for file in client.list_artifacts(study.info.run_id, "report/figures")}
+    assert "report/figures/history.svg" in figures
+    note = study.data.tags["mlflow.note.content"]
+    assert note.startswith(f"Trial {outcome.best.number} is chosen")

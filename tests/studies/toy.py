@@ -22,6 +22,7 @@ from unittest import mock
 
 from benchmarks.fields import update
 from studies.config import StudyConfig
+from studies.made import Made
 from studies.objective import OBJECTIVES, Objective
 from studies.spaces import with_options
 from tests.benchmarks import tiny_run
@@ -46,8 +47,9 @@ class Falling(small.Counting):
             context.log({"loss": 1.0, "held_out": self.config.start + 100 / step}, step)
 
 
-def formula(pipeline, method: str, seed: int) -> float:
+def formula(made: Made) -> float:
     """Best, 1, at a temperature of 0.7 with supply 1; the seed moves it a little."""
+    pipeline, method, seed = made.pipeline, made.method, made.seed
     if MEETING in os.environ:
         meet(Path(os.environ[MEETING]), 3)
     if os.environ.get(DIES) == str(next(_MEASURED)):
@@ -61,6 +63,11 @@ def formula(pipeline, method: str, seed: int) -> float:
         - options.get("start", 0) / 100
         + seed / 1000
     )
+
+
+def cost(made: Made) -> float:
+    """What is better where the formula is worse: less supply costs more."""
+    return 1 / made.pipeline.config.method_options[made.method]["supply"]
 
 
 def meet(folder: Path, processes: int) -> None:
@@ -91,7 +98,8 @@ def levels(trial, run):
     return with_options(run, "falling", {"start": trial.suggest_int("start", 100, 900)})
 
 
-FORMULA = Objective(about="a formula", direction="maximize", measure=formula, scores=False)
+FORMULA = Objective(about="a formula", direction="maximize", measure=formula)
+COST = Objective(about="a cost", direction="minimize", measure=cost)
 
 
 def study(model: Path, output: Path, **changes: Any) -> StudyConfig:
@@ -122,7 +130,7 @@ def whole(model: Path, output: Path, **changes: Any) -> StudyConfig:
 def names() -> ExitStack:
     """Put the toy names in place of the real ones."""
     stack = tiny_run.names()
-    objectives: Mapping[str, Objective] = {**OBJECTIVES, "formula": FORMULA}
+    objectives: Mapping[str, Objective] = {**OBJECTIVES, "formula": FORMULA, "cost": COST}
     places = {f"benchmarks.{place}.METHODS": METHODS for place in ("methods", "config")}
     for place, value in {**places, "studies.config.OBJECTIVES": objectives}.items():
         stack.enter_context(mock.patch(place, value))

@@ -1,0 +1,61 @@
+"""What a setting makes with one seed: the stages, each run when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from benchmarks.run import Row, run_row, synthesize_config
+from benchmarks.stages import synthesize
+from benchmarks.stages.synthesize import SYNTHETIC
+from domino.records import Synthetic
+
+if TYPE_CHECKING:
+    from benchmarks.pipeline import Pipeline
+    from benchmarks.store import Stage
+
+
+class Made:
+    """A method with a seed under one setting; objectives and measures read it."""
+
+    def __init__(self, pipeline: Pipeline, method: str, seed: int, *, whole: bool) -> None:
+        """Run nothing yet.
+
+        Args:
+            pipeline: over development problems, with the setting in its config.
+            method: the one that is tuned.
+            seed: of the row.
+            whole: whether anything that is asked for takes all stages; else the first is enough.
+        """
+        self.pipeline, self.method, self.seed = pipeline, method, seed
+        self._whole = whole
+
+    @cached_property
+    def row(self) -> Row:
+        """All stages, from synthesis to evaluation."""
+        return run_row(self.pipeline, self.method, self.seed)
+
+    @cached_property
+    def synthesized(self) -> Stage:
+        """The first stage: the fit, and what was drawn."""
+        if self._whole:
+            return self.row.synthesized
+        config = synthesize_config(self.pipeline.config, self.method)
+        return self.pipeline.step(
+            synthesize, config, self.pipeline.references,
+            row=f"{self.method} seed {self.seed}", seed=self.seed,
+        )  # fmt: skip
+
+    @cached_property
+    def drawn(self) -> list[str]:
+        """The instructions that were drawn, before any filter."""
+        return [record.instruction for record in self.synthesized.read(SYNTHETIC, Synthetic)]
+
+    def tasks(self, instructions: Sequence[str]) -> list[str]:
+        """Return which task each instruction states, whatever its wording; "" where it is none."""
+        from benchmarks.stages.describe import program_keys
+
+        named = [(str(number), text) for number, text in enumerate(instructions)]
+        keys = program_keys(named, self.pipeline.context.suite, self.pipeline.references)
+        return [key.key for key in keys]

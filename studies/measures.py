@@ -1,0 +1,166 @@
+"""What is measured of a setting: functions from what it made to one number.
+
+Shares are of all draws that were asked for or of those that were made, as each function says. The
+oracle is the suite's exact knowledge of its universe; a suite without one is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.fields import ConfigError
+from benchmarks.stages.context import LOSSES, Metrics
+from benchmarks.stages.sieve import KEPT
+from domino.records import Synthetic
+
+if TYPE_CHECKING:
+    from studies.made import Made
+
+HELD_OUT = "held_out"
+"""The metric of a fit's curve that objectives and pruners read: loss on held-out references."""
+
+
+def pass_at_1(made: Made) -> float:
+    """Return Pass@1 on the development problems, in [0, 1], after all stages."""
+    return float(made.row.evaluated.summary["pass@1"])
+
+
+def tokens(made: Made) -> float:
+    """Return the tokens generated to make the pairs, the refused ones included."""
+    row = made.row
+    return float(row.synthesized.summary["tokens"] + row.responded.summary["tokens"])
+
+
+def aligned(made: Made) -> float:
+    """Return the share of the pairs trained on whose response is right, by the oracle; 0 of none.
+
+    Raises:
+        ConfigError: the suite's universe is not known.
+    """
+    suite = made.pipeline.context.suite
+    pairs = made.row.pairs.read(KEPT, Synthetic)
+    facts = [suite.oracle(pair.instruction, pair.response) for pair in pairs]
+    return _mean([bool(fact["aligned"]) for fact in _known(facts, "aligned", made)])
+
+
+def held_out_loss(made: Made) -> float:
+    """Return the lowest held-out loss of the fit, in nats a token.
+
+    Raises:
+        ConfigError: the method fits nothing, or held no reference out.
+    """
+    points = made.synthesized.read(LOSSES, Metrics)
+    losses = [point.values[HELD_OUT] for point in points if HELD_OUT in point.values]
+    if not losses:
+        raise ConfigError(
+            f"objective 'held-out-loss': {made.method} reports no held-out loss: give more "
+            "references, a held_out above 0, or another objective"
+        )
+    return min(losses)
+
+
+def new_in_domain(made: Made) -> float:
+    """Return the share of draws that are new tasks of the domain, in [0, 1].
+
+    A task counts once, whatever its wording, where it is made of the domain's operations alone and
+    is no reference's: alignment, diversity and novelty in one number that copies cannot raise.
+
+    Raises:
+        ConfigError: the suite's universe is not known.
+    """
+    facts = _facts(made, "new-in-domain")
+    suite = made.pipeline.context.suite
+    new = {
+        suite.program_key(instruction)
+        for instruction, fact in facts.items()
+        if fact["in_domain"] and not fact["copy"]
+    }
+    return len(new) / made.pipeline.config.draws
+
+
+def in_domain(made: Made) -> float:
+    """Return the share of draws made of the domain's operations alone, repeated ones included.
+
+    Raises:
+        ConfigError: the suite's universe is not known.
+    """
+    facts = _facts(made, "in-domain")
+    return _mean([bool(facts[instruction]["in_domain"]) for instruction in made.drawn])
+
+
+def copies(made: Made) -> float:
+    """Return the share of draws that repeat a reference in nearly its words, in [0, 1]."""
+    from benchmarks.metrics.memorisation import memorisation
+
+    references = [reference.instruction for reference in made.pipeline.references]
+    return memorisation(made.drawn, references).near if made.drawn else 0.0
+
+
+def shared_run(made: Made) -> float:
+    """Return the mean share of a draw's words that its longest run from a reference takes up.
+
+    It tells memorisation apart where no draw is a copy.
+    """
+    from benchmarks.metrics.memorisation import memorisation
+
+    references = [reference.instruction for reference in made.pipeline.references]
+    return memorisation(made.drawn, references).longest_share if made.drawn else 0.0
+
+
+def copied_tasks(made: Made) -> float:
+    """Return the share of draws that state a reference's task, whatever the wording."""
+    references = [reference.instruction for reference in made.pipeline.references]
+    known = set(made.tasks(references))
+    return _mean([bool(task) and task in known for task in made.tasks(made.drawn)])
+
+
+def distinct_2(made: Made) -> float:
+    """Return distinct pairs of neighbouring words over all of the draws, in [0, 1]."""
+    from benchmarks.metrics.diversity import distinct_n
+
+    return distinct_n(made.drawn, 2)
+
+
+def distinct_tasks(made: Made) -> float:
+    """Return how many different tasks the draws state, over the draws asked for."""
+    return len(set(made.tasks(made.drawn)) - {""}) / made.pipeline.config.draws
+
+
+def coverage(made: Made) -> float:
+    """Return how much of the domain's probability the draws cover, by the suite's own support.
+
+    Raises:
+        ConfigError: the suite's support is not known.
+    """
+    covered = made.pipeline.context.suite.support_coverage(made.drawn)
+    if covered is None:
+        raise _no_oracle("coverage", made)
+    return covered
+
+
+def _facts(made: Made, objective: str) -> dict[str, Mapping[str, Any]]:
+    suite = made.pipeline.context.suite
+    texts = list(dict.fromkeys(made.drawn))
+    facts = [suite.oracle(text, None) for text in texts]
+    return dict(zip(texts, _known(facts, objective, made), strict=True))
+
+
+def _known(
+    facts: list[dict[str, Any] | None], objective: str, made: Made
+) -> list[Mapping[str, Any]]:
+    known: list[Mapping[str, Any]] = [fact for fact in facts if fact is not None]
+    if len(known) < len(facts):
+        raise _no_oracle(objective, made)
+    return known
+
+
+def _no_oracle(objective: str, made: Made) -> ConfigError:
+    return ConfigError(
+        f"objective {objective!r}: {made.pipeline.context.suite.name} has no oracle: take a "
+        "housestyle suite, or another objective"
+    )
+
+
+def _mean(values: list[bool]) -> float:
+    return sum(values) / len(values) if values else 0.0
