@@ -17,7 +17,8 @@ from tests.studies import toy
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = """
---help --study --method --objective --choose --trials --sampler --pruner --storage --seed --config --output
+--help --study --method --objective --choose --trials --sampler --pruner --storage --seed --config
+--output
 --trials-only --allow-unsandboxed --json --plain
 """
 
