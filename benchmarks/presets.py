@@ -57,7 +57,9 @@ def housestyle() -> RunConfig:
         response_sampling=Sampling(temperature=0.7, top_p=1.0, max_new_tokens=256),
         responder="plain",
         filter=FilterConfig(consistency=True, consistency_samples=8, consistency_share=0.5),
-        finetune=FinetuneConfig(learning_rate=3e-3, steps=300, batch_size=32, max_tokens=512),
+        finetune=FinetuneConfig(
+            rank=32, alpha=64, learning_rate=3e-3, steps=300, batch_size=32, max_tokens=512
+        ),
         evaluate=EvaluateConfig(samples=1, temperature=0.0, max_new_tokens=256),
     )  # fmt: skip
 
