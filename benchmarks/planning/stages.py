@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 JUDGE_WORDS = 70  # of the judge's prompt around what is judged
 _GRADE = 3  # tokens of an answer that is a grade and ends
 _TURN = 8  # tokens of a chat template around a turn
-_MEASURE_S = 0.02  # of one text against the others, by all measures of `describe`: measured
+_MEASURE_S = 0.012  # of one text against the others, by all measures of `describe`: measured
+_RECORD_S = 0.002  # of one instruction through the response filter beside its programs: measured
 SHARED = "all methods"
 """Whose the stages are that a run has once."""
 
@@ -169,6 +170,7 @@ def _judged(asked: bool, count: float, tokens: float) -> list[Piece]:
 def _response_filter(config: RunConfig, kept: float, known: Mapping[str, float]) -> list[Piece]:
     tokens = known["instruction_tokens"] + known["response_tokens"]
     pieces = _judged(config.filter.judge_responses, kept, tokens)
+    pieces.append(Wait(seconds=_RECORD_S * kept))
     if config.filter.consistency or config.suite in RUNS_RESPONSES:
         pieces.append(_programs(config, kept * config.filter.responses, known))
     return pieces
