@@ -111,14 +111,15 @@ def contour(config: StudyConfig, complete: Sequence[FrozenTrial]) -> DrawnFigure
     if len(cells) < _ENOUGH:
         return None
     places = [(math.log2(p), math.log2(q)) for p, q in cells]
+    x, y = [place[0] for place in places], [place[1] for place in places]
     values = list(cells.values())
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
         axes.grid(visible=False)
         if _spans_a_plane(places):
-            axes.tricontourf(*zip(*places, strict=True), values, levels=12, cmap="viridis")
-        shown = axes.scatter(*zip(*places, strict=True), c=values, cmap="viridis",
+            axes.tricontourf(x, y, values, levels=12, cmap="viridis")
+        shown = axes.scatter(x, y, c=values, cmap="viridis",
                              edgecolors="white", linewidths=0.8, zorder=3)  # fmt: skip
         _length_ticks(axes, list(cells))
         figure.colorbar(shown, label=config.objective)

@@ -25,6 +25,7 @@ from benchmarks.store import canonical_json
 from benchmarks.tracking_values import flatten
 from domino.synthesizer import SynthesisError
 from studies.config import StudyConfig
+from studies.objective import Direction
 from studies.samplers import PRUNERS, make_sampler
 
 DATABASE = "studies.db"
@@ -138,7 +139,7 @@ def open_study(config: StudyConfig, pipeline: Pipeline) -> optuna.Study:
     return study
 
 
-def _directions(config: StudyConfig) -> list[str]:
+def _directions(config: StudyConfig) -> list[Direction]:
     return [aim.direction for aim in config.aims.values()]
 
 
