@@ -197,7 +197,7 @@ def _fitting(engine: TransformersEngine) -> list[Sample]:
 
 def _trainer(engine: TransformersEngine) -> Callable[[], list[Sample]]:
     """Import what fine-tuning needs, and return the function that times its steps."""
-    from benchmarks.stages.finetune import make_trainer  # noqa: F401 - the import is what takes time
+    from benchmarks.stages.training import make_trainer  # noqa: F401 - the import is what takes time
 
     return functools.partial(_tuning, engine)
 
@@ -212,7 +212,8 @@ def _tuned(engine: TransformersEngine, rows: int) -> Sample:
 
     from transformers import TrainerCallback
 
-    from benchmarks.stages.finetune import FinetuneConfig, make_trainer
+    from benchmarks.stages.finetune import FinetuneConfig
+    from benchmarks.stages.training import make_trainer
     from domino.backbone import load_backbone
     from domino.records import Provenance, Synthetic
 

@@ -61,9 +61,10 @@ def publish(runs: Together, report: StaticReport, folder: Path) -> Path:
 def publication(runs: Together, report: StaticReport) -> dict[str, str]:
     """Return the text of every file of a result, by its path."""
     tables = [table for table in report.tables if table.name != _TIMES]
-    tables += [_tokens(runs), *published_tables(runs, report.frames)]
+    frames = dict(report.frames.items())
+    tables += [_tokens(runs), *published_tables(runs, frames["verdicts"])]
     texts = {f"tables/{table.name}.md": table.to_markdown() for table in tables}
-    for name, frame in report.frames.items():
+    for name, frame in frames.items():
         if name in _FRAMES:
             texts[f"tables/{name}.csv"] = frame.to_csv(index=False, lineterminator="\n")
     for figure in report.figures:

@@ -13,7 +13,8 @@ from benchmarks.report.table import percent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmarks.report.frames import Frames
+    import pandas as pd
+
     from benchmarks.report.together import Together
     from domino.records import Score
 
@@ -36,17 +37,22 @@ _NOTE = (
 )
 
 
-def published_tables(runs: Together, frames: Frames) -> list[DisplayTable]:
-    """Return the published numbers, each beside what these runs have of the same kind."""
-    return [_headline(runs, frames), _fractions(runs)]
+def published_tables(runs: Together, verdicts: pd.DataFrame) -> list[DisplayTable]:
+    """Return the published numbers, each beside what these runs have of the same kind.
+
+    Args:
+        runs: the runs.
+        verdicts: their frame of that name.
+    """
+    return [_headline(runs, verdicts), _fractions(runs)]
 
 
-def _headline(runs: Together, frames: Frames) -> DisplayTable:
+def _headline(runs: Together, verdicts: pd.DataFrame) -> DisplayTable:
     methods, backbones = _shown(runs, _METHOD), _shown(runs, _BACKBONE)
     own = [
         (HERE, f"{line.first} over {line.second}", f"{100 * line.difference:+.1f}",
          f"{100 * line.low:+.1f} to {100 * line.high:+.1f}", line.verdict)
-        for line in frames.verdicts.itertuples()
+        for line in verdicts.itertuples()
         if line.first in methods and line.second in backbones
     ]  # fmt: skip
     claimed = (
