@@ -23,10 +23,11 @@ from domino.engines.transformers_engine import TransformersEngine
 from tests.stages.small import synthetic
 from tests.stages.test_finetune import backbone, trained  # noqa: F401
 
-CONFIG = FinetuneConfig(rank=4, alpha=8, steps=6, batch_size=4, max_tokens=400, learning_rate=1e-2)
-PAIRS = [synthetic(n, response="x = 1\n" * (1 + 5 * n)) for n in range(7)]
-"""Seven pairs: each epoch ends with a batch of three. The longest response has 31 times the words
-of the shortest, so that a mean over processes is not one over tokens."""
+CONFIG = FinetuneConfig(rank=4, alpha=8, steps=8, batch_size=4, max_tokens=400, learning_rate=1e-2)
+PAIRS = [synthetic(n, response="x = 1\n" * (1 + 2 * n)) for n in range(27)]
+"""Each epoch ends with a batch of three. The longest response has 53 times the words of the
+shortest, so that a mean over processes is not one over tokens; and grouped by length for a batch of
+two, as each process alone would, 27 pairs come in other batches than for one of four."""
 TWO = AccelerateConfig(processes=2)
 
 
