@@ -12,7 +12,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -29,6 +29,9 @@ from benchmarks.fields import (
 )
 from benchmarks.files import StoreError, disk_full_message, is_disk_full
 from benchmarks.methods import MethodError
+from benchmarks.planning.devices import DEFAULT_GPU, DEVICES, THIS_MACHINE
+from benchmarks.planning.lengths import Assumptions
+from benchmarks.planning.request import PlanRequest
 from benchmarks.presets import DEFAULT, PRESETS, load_preset
 from benchmarks.sandbox import NoSandboxError, SandboxConfigError, SandboxError
 from benchmarks.stages.context import StageError
@@ -57,12 +60,14 @@ class Command:
         json: file that the report is also written to; "-" prints it in place of the table.
         plain: lines in place of the live display.
         quiet: neither.
+        plan: what a plan of the run's cost is asked for; None runs it.
     """
 
     config: RunConfig
     json: Path | None
     plain: bool
     quiet: bool
+    plan: PlanRequest | None = None
 
 
 class Parser(argparse.ArgumentParser):
@@ -80,6 +85,11 @@ def main(arguments: Sequence[str]) -> int:
 
 def _main(arguments: Sequence[str]) -> int:
     command = read_command(arguments)
+    if command.plan is not None:
+        from benchmarks.planning.show import show_plan
+
+        show_plan(command.config, command.plan, command.json)
+        return 0
     from benchmarks.invocation import execute  # after --help and after wrong options
 
     report = execute(
@@ -142,7 +152,23 @@ def read_command(arguments: Sequence[str]) -> Command:
         json=_json_path(given.json),
         plain=given.plain,
         quiet=given.quiet,
+        plan=_plan(given),
     )
+
+
+def _plan(given: argparse.Namespace) -> PlanRequest | None:
+    """Return what a plan is asked for; refuse its options where none is asked for."""
+    values = [
+        _nested([leaf.path], convert_text(f"--assume.{leaf.path}", leaf.hint, text))
+        for leaf in leaves(Assumptions())
+        if (text := getattr(given, f"assume.{leaf.path}", None)) is not None
+    ]
+    if given.plan:
+        assumed = {name: value for one in values for name, value in one.items()}
+        return PlanRequest(device=given.device, assumed=update(Assumptions(), assumed))
+    if values or given.device is not None:
+        raise ConfigError("--device and --assume.* say how to plan: give --plan, or leave them out")
+    return None
 
 
 def make_parser(options: Iterable[Leaf], *, whole: bool = True) -> argparse.ArgumentParser:
@@ -181,12 +207,29 @@ def make_parser(options: Iterable[Leaf], *, whole: bool = True) -> argparse.Argu
     )
     parser.add_argument("--help-all", action="help", help="show the fields of every part as well")
     groups: dict[str, argparse._ActionsContainer] = {"": parser}
+    _add_plan_options(parser, whole=whole)
     for leaf in options:
         part = leaf.path.rpartition(".")[0]
         if part not in groups:
             groups[part] = parser.add_argument_group(part if whole else "")
         _add_option(groups[part], leaf, shown=whole or not part)
     return parser
+
+
+def _add_plan_options(parser: argparse.ArgumentParser, *, whole: bool) -> None:
+    parser.add_argument(
+        "--plan", action="store_true",
+        help="say what the run will cost, and run nothing: tokens, FLOPs, memory, device time",
+    )  # fmt: skip
+    parser.add_argument(
+        "--device", metavar="NAME",
+        help=f"of --plan: {', '.join([*DEVICES, THIS_MACHINE])} (default: {THIS_MACHINE} for the "
+        f"shipped backbone, else {DEFAULT_GPU})",
+    )  # fmt: skip
+    group = parser.add_argument_group("assume" if whole else "")
+    for leaf in leaves(Assumptions()):
+        named = replace(leaf, path=f"assume.{leaf.path}", help=f"of --plan: {leaf.help}")
+        _add_option(group, named, shown=whole)
 
 
 def _add_option(parser: argparse._ActionsContainer, leaf: Leaf, *, shown: bool = True) -> None:

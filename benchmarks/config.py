@@ -1,6 +1,7 @@
 """What a run is: one frozen config, validated where it is made.
 
-Fields that cannot change a result (`output`, `tracking_uri`) are part of no stage's address.
+Fields that cannot change a result (`output`, `store`, `tracking_uri`) are part of no stage's
+address.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -22,6 +24,7 @@ from benchmarks.stages.embed import EmbedConfig
 from benchmarks.stages.evaluate import EvaluateConfig
 from benchmarks.stages.filter_config import FilterConfig
 from benchmarks.stages.finetune import FinetuneConfig
+from benchmarks.stages.launching import AccelerateConfig
 from benchmarks.stages.respond import Responder
 from benchmarks.suites.registry import SUITES, SuiteOptions
 from domino.attention import Attention
@@ -62,11 +65,17 @@ class RunConfig:
         filter: which instructions and responses may pass.
         decontaminate: what counts as a repeated task.
         finetune: the recipe, the same for every method.
+        accelerate: in how many processes, and how, the backbone is fine-tuned; no stage's address
+            depends on it.
         evaluate: how the problems are tried.
         embed: what measures of the data are computed on; no score depends on it.
         sandbox: limits for untrusted programs.
         output: directory of all stored stages.
+        store: URL of a store that machines share (s3://, gs://, file://, whatever fsspec knows):
+            finished stages are put there, and taken from there where they are not in `output`.
         tracking_uri: MLflow's address; null takes MLFLOW_TRACKING_URI, or a local database.
+        register_mib: adapters of at most this size are copied into MLflow and registered as
+            models there; 0 registers none.
     """
 
     suite: str = "housestyle"
@@ -90,11 +99,14 @@ class RunConfig:
     filter: FilterConfig = field(default_factory=FilterConfig)
     decontaminate: DecontaminateConfig = field(default_factory=DecontaminateConfig)
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
+    accelerate: AccelerateConfig = field(default_factory=AccelerateConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     embed: EmbedConfig = field(default_factory=EmbedConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     output: Path = Path("runs")
+    store: str | None = None
     tracking_uri: str | None = None
+    register_mib: int = 64
 
     def __post_init__(self) -> None:
         """Refuse names that are not known and numbers that no run can follow."""
@@ -109,10 +121,13 @@ class RunConfig:
         _require_at_least("pairs", self.pairs, 1)
         _require_at_least("oversample", self.oversample, 1)
         _require_at_least("shots", self.shots, 1)
+        _require_at_least("register_mib", self.register_mib, 0)
         if self.references is not None:
             _require_at_least("references", self.references, 2)
         if not self.model:
             raise ConfigError("model is empty: give a directory or a hub name")
+        if self.store is not None:
+            _require_no_password("store", self.store)
 
     @property
     def draws(self) -> int:
@@ -155,6 +170,17 @@ def _require_distinct(name: str, given: Sequence[Any]) -> None:
     repeated = sorted({str(value) for value in given if given.count(value) > 1})
     if repeated:
         raise ConfigError(f"{name} repeats {', '.join(repeated)}: give each once")
+
+
+def _require_no_password(name: str, url: str) -> None:
+    """Refuse a URL that would be logged with a password, without repeating it."""
+    parts = [urlsplit(part) for part in url.split("::")]
+    if not url or any(part.password is not None for part in parts):
+        what = "holds a password" if url else "is empty"
+        raise ConfigError(
+            f"{name} {what}: give a URL without one, such as s3://bucket/place; credentials come "
+            "from the environment, by the rules of fsspec and of the protocol's package"
+        )
 
 
 def _require_at_least(name: str, value: float, minimum: int) -> None:

@@ -37,16 +37,16 @@ def disk_full_message(path: Path | str) -> str:
     )
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file's whole content: readers see the old text or the new, never a part.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replace a file's whole content: readers see the old one or the new, never a part.
 
     Raises:
         StoreError: the disk is full; the old content stays.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8") as handle:
-            handle.write(text)
+        with temporary.open("wb") as handle:
+            handle.write(content.encode() if isinstance(content, str) else content)
             handle.flush()
             os.fsync(handle.fileno())
         temporary.replace(path)

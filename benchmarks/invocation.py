@@ -33,7 +33,7 @@ from benchmarks.run import (
     step_count,
     synthesize_config,
 )
-from benchmarks.stages import respond, synthesize
+from benchmarks.stages import finetune, respond, synthesize
 from benchmarks.tracking import Tracker
 from benchmarks.tracking_values import tracking_place
 from domino.synthesizer import Domain
@@ -74,15 +74,15 @@ def execute(
     began = time.monotonic()
     shown = make_display(plain=plain or not sys.stdout.isatty(), quiet=quiet)
     with RecordingDisplay(shown, config.output) as display:
-        report, place = _run(config, display, began, make_engine)
+        report, places = _run(config, display, began, make_engine)
     if json_path == STDOUT:
         sys.stdout.write(json.dumps(report.to_dict(), ensure_ascii=False) + "\n")
         return report
     console = Console(width=None if sys.stdout.isatty() else 140)
     show(report, console)
     said = f"Report: python -m benchmarks.report {report.name} --output {config.output}"
-    console.print(said, markup=False, highlight=False, soft_wrap=True)
-    console.print(place, markup=False, highlight=False, soft_wrap=True)
+    for line in [said, *places]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     if json_path is not None:
         write_json(report, json_path)
     return report
@@ -90,8 +90,8 @@ def execute(
 
 def _run(
     config: RunConfig, display: RecordingDisplay, began: float, make_engine: EngineFactory | None
-) -> tuple[Report, str]:
-    """Return the report, and the line that says where MLflow has it."""
+) -> tuple[Report, list[str]]:
+    """Return the report, and the lines that say where the shared store and MLflow have it."""
     reused: list[bool] = []
     tracker = Tracker(tracking_place(config.tracking_uri, config.output), warn=display.line)
 
@@ -122,9 +122,11 @@ def _run(
         path = write_invocation(invocation, config.output)
         report = replace(report, name=invocation.name)
         tracker.log_report(report)
+        tracker.log_rows([row for row in rows if isinstance(row, Row)], report.name, config)
         if tracker.works:
             tracker.log_page(_page(path), report)
-    return report, tracker.where()
+        shared = pipeline.shared.settle()
+    return report, [*([shared] if shared else []), tracker.where()]
 
 
 def _page(path: Path) -> StaticReport:
@@ -169,7 +171,7 @@ def check_before_work(pipeline: Pipeline) -> None:
     Raises:
         MethodError: a plug-in cannot be imported, or is no method.
         ConfigError: a method has no such option, or not with this value.
-        StageError: the responder cannot be had from these references.
+        StageError: the responder cannot be had from these references, or fine-tuning not so.
         SynthesisError: no method could learn from these references.
     """
     config = pipeline.config
@@ -182,6 +184,7 @@ def check_before_work(pipeline: Pipeline) -> None:
             method_class: Any = load_method(method)
             update(method_class.config_class(), options, prefix=f"method_options.{method}.")
     respond.check(respond_config(config, config.methods[0]), pipeline.references)
+    finetune.check(config.finetune, config.accelerate)
     if config.embed.model is not None:
         resolve_model(config.embed.model)
     if config.output.exists() and not config.output.is_dir():

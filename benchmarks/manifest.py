@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from benchmarks.report.facts import FactRow
 
 INVOCATIONS = "invocations"
-_PLACES = ("output", "tracking_uri")  # where results are kept, not what they are
+# Where results are computed and kept, not what they are.
+_PLACES = ("accelerate", "output", "store", "tracking_uri", "register_mib")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,6 +17,7 @@ from benchmarks.methods import method_module
 from benchmarks.models import model_digest, resolve_model
 from benchmarks.progress import Display
 from benchmarks.remembered import remembered
+from benchmarks.remote import Unshared, open_shared
 from benchmarks.stages.context import EngineFactory, StageContext
 from benchmarks.store import Stage, Store
 from benchmarks.suites.base import Suite
@@ -27,7 +28,7 @@ OnStage = Callable[[Stage, bool], None]
 """Called with (stage, whether it was complete already) as each step ends."""
 
 _SUITES = "suite-digests.json"
-_WHERE_NOT_WHAT = ("workers", "bubblewrap", "allow_unsandboxed")
+_WHERE_NOT_WHAT = ("workers", "bubblewrap", "allow_unsandboxed", "golds")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +43,7 @@ class Pipeline:
         model: of the backbone's files.
         context: what stages are given; each row replaces the seed.
         steps: how many steps the invocation has, gold check included.
+        shared: the store at `--store`, beside the run directory.
     """
 
     config: RunConfig
@@ -55,6 +57,7 @@ class Pipeline:
     display: Display
     on_stage: OnStage
     steps: int
+    shared: Unshared = field(default_factory=Unshared)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def step(
@@ -88,9 +91,11 @@ class Pipeline:
         if not reused:
             context = replace(self.context, seed=seed or 0)
             with stage.writing(on_wait=self.display.waiting):
-                reused = stage.complete  # another process may have finished it meanwhile
+                # Another process may have finished it meanwhile, or another machine before.
+                reused = stage.complete or self.shared.fetch(stage)
                 if not reused:
                     module.run(config, *inputs, stage, context)
+        self.shared.keep(stage)
         if reused:
             self.display.reused(stage.name)
         self.on_stage(stage, reused)
@@ -173,7 +178,8 @@ def open_pipeline(
         between: called where stopping loses nothing.
 
     Raises:
-        ConfigError: the model or the engine is none here, or the suite has too few references.
+        ConfigError: the model or the engine is none here, the suite has too few references, or
+            the shared store cannot be used.
         SuiteError: the suite's data cannot be read.
     """
     suite = load_suite(config.suite, config.suite_options)
@@ -188,6 +194,7 @@ def open_pipeline(
         log=_showing(display),
         make_engine=make_engine or engine_factory(config),
         attention=config.attention,
+        accelerate=config.accelerate,
         make_solver=None if make_engine else solver_factory(config),
     )
     known = _suite_facts(config, suite)
@@ -200,6 +207,7 @@ def open_pipeline(
         context=context,
         references_digest=digest(references),
         store=Store(config.output, between=between),
+        shared=open_shared(config.store, warn=display.line),
         display=display,
         on_stage=on_stage,
         steps=steps,

@@ -15,6 +15,8 @@ _LIBRARIES = (
     "torch", "transformers", "tokenizers", "peft", "trl", "evalplus", "mlflow", "numpy",
 )  # fmt: skip
 _HOST, _BOOT, _PID, _BEGAN = "domino.host", "domino.boot", "domino.pid", "domino.process_began"
+PROCESS_TAGS = (_HOST, _BOOT, _PID, _BEGAN)
+"""The tags of `process_tags`, which tell nothing more once a run has ended."""
 
 
 def machine_tags() -> dict[str, str]:

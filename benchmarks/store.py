@@ -306,6 +306,27 @@ class Stage:
         self._lock.forget_seconds()
         self._lock.release()
 
+    def adopt(self, folder: Path, manifest: str) -> None:
+        """Become a whole stage that was made elsewhere; what was begun here is dropped.
+
+        Args:
+            folder: its files, in a hidden folder of this stage, from which they are moved.
+            manifest: the text of its manifest, written last.
+
+        Raises:
+            StoreError: the stage is finished already, another process writes it, or the disk
+                is full.
+        """
+        self._acquire()
+        self._close_files()
+        for path in [path for path in self.path.iterdir() if not path.name.startswith(".")]:
+            self.discard(path.name)
+        for path in folder.iterdir():
+            path.replace(self.path / path.name)
+        write_atomically(self.path / MANIFEST, manifest)
+        self._lock.forget_seconds()
+        self._lock.release()
+
     def _parse(self, file: str, number: int, line: bytes, record_class: type[_RecordT]) -> _RecordT:
         try:
             return record_class.from_json(line.decode("utf-8"))

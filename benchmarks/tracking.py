@@ -18,24 +18,40 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from benchmarks.provenance import machine_tags, process_tags, started_by_dead_process
+from benchmarks.provenance import (
+    PROCESS_TAGS,
+    machine_tags,
+    process_tags,
+    started_by_dead_process,
+)
 from benchmarks.stages.context import LOSSES, Metrics
 from benchmarks.stages.sieve import KEPT
 from benchmarks.store import Stage, canonical_json
-from benchmarks.tracking_values import Place, flatten, metric_name, numbers
+from benchmarks.tracking_registry import adapter_tags, adapters_of, register
+from benchmarks.tracking_values import (
+    Place,
+    experiment_note,
+    flatten,
+    metric_name,
+    numbers,
+    row_note,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+    from benchmarks.config import RunConfig
     from benchmarks.pipeline import Pipeline
     from benchmarks.report.page import StaticReport
     from benchmarks.report.table import Report
+    from benchmarks.run import Row
 
 _PARAMS_A_BATCH = 100
 _METRICS_A_BATCH = 1000
 _DIGEST_LENGTH = 36
 _TAG_LENGTH = 5000
-_NOTE = "mlflow.note.content"  # what MLflow shows as a run's description
+_NOTE = "mlflow.note.content"  # what MLflow shows as a description
+_KIND = "mlflow.experimentKind"  # which of its pages MLflow opens: training's, not chats'
 _SAMPLES = ("synthesize/synthetic.jsonl", "decontaminate/kept.jsonl", "evaluate/programs.jsonl",
             "evaluate/verdicts.jsonl")  # fmt: skip
 _P = ParamSpec("_P")
@@ -71,6 +87,7 @@ class Tracker:
         self._child: str | None = None
         self._children: dict[tuple[str, int], str] = {}
         self._experiment = ""
+        self._named = False
         self._inputs: list[Any] = []
         self._params: dict[str, str] = {}
         self._points: list[tuple[str, float, int]] = []
@@ -92,7 +109,8 @@ class Tracker:
 
         Args:
             pipeline: what is run.
-            name: the parent run's name; None makes one of suite and time.
+            name: the parent run's name; None is suite and time, and the report's name once it has
+                one, which tells runs apart where the dashboard cuts names short.
             under: id of the run that the parent is itself a child of.
         """
         self._begin(pipeline, name, {"mlflow.parentRunId": under} if under else {})
@@ -126,6 +144,7 @@ class Tracker:
     @guarded
     def _begin(self, pipeline: Pipeline, name: str | None, tags: Mapping[str, str]) -> None:
         config = pipeline.config
+        self._named = name is not None
         self._experiment = self._find_experiment(config.suite)
         self._end_dead_runs()
         self._inputs = _common_inputs(pipeline)
@@ -154,6 +173,7 @@ class Tracker:
     def fail_row(self, reason: str) -> None:
         """End the current row as failed."""
         self._tags["failure"] = reason[:_TAG_LENGTH]
+        self._tags[_NOTE] = f"Failed in {reason}"[:_TAG_LENGTH]
         self._end_child("FAILED")
 
     @guarded
@@ -209,16 +229,39 @@ class Tracker:
         tags = {
             _NOTE: f"{page.summary}\nThe whole page: artifact `report/report.html`.",
             "invocation": report.name,
+            **({} if self._named else {"mlflow.runName": report.name}),
             **{name: str(about[name]) for name in ("suite", "variant", "split", "responder")},
             "failed": str(report.failed).lower(),
         }
-        self._log(parent, tags={name: text[:_TAG_LENGTH] for name, text in tags.items()})
+        self._log(parent, tags={name: text[:_TAG_LENGTH] for name, text in tags.items() if text})
+
+    @guarded
+    def log_rows(self, rows: Sequence[Row], name: str, config: RunConfig) -> None:
+        """Say of each row's run what it came to, and register its adapters, one version each.
+
+        Args:
+            rows: those that did not fail.
+            name: the invocation's.
+            config: of the run; `register_mib` says how large an adapter may be.
+        """
+        for row in rows:
+            run = self._children[row.method, row.seed]
+            self._log(run, tags={_NOTE: row_note(row, name)})
+            for adapter in adapters_of(row, config.register_mib * 2**20):
+                tags = {"invocation": name, **adapter_tags(adapter, row)}
+                register(self._client, adapter, config, run, uri=self._place.uri, tags=tags)
 
     @guarded
     def _end(self, status: str) -> None:
         self._end_child(status)
         if self._parent is not None:
-            self._client.set_terminated(self._parent, status=status)
+            self._terminate(self._parent, status)
+
+    def _terminate(self, run: str, status: str) -> None:
+        """End a run; what told whether its process lives has then no more use."""
+        self._client.set_terminated(run, status=status)
+        for name in PROCESS_TAGS:
+            self._client.delete_tag(run, name)
 
     @property
     def _open_run(self) -> str:
@@ -233,15 +276,19 @@ class Tracker:
     def _end_child(self, status: str) -> None:
         self._flush()
         if self._child is not None:
-            self._client.set_terminated(self._child, status=status)
+            self._terminate(self._child, status)
             self._child = None
 
     def _find_experiment(self, name: str) -> str:
         """Return the experiment's id, made where it is not there."""
         found = self._client.get_experiment_by_name(name)
-        if found is not None:
-            return str(found.experiment_id)
-        return self._client.create_experiment(name, artifact_location=self._place.artifacts)
+        tags = {_KIND: "custom_model_development", _NOTE: experiment_note(name)}
+        if found is None:
+            return self._client.create_experiment(name, self._place.artifacts, tags)
+        for key, value in tags.items():
+            if key not in found.tags:  # what a user has written there stays
+                self._client.set_experiment_tag(found.experiment_id, key, value)
+        return str(found.experiment_id)
 
     def _end_dead_runs(self) -> None:
         """End the runs that a killed process of this machine left open."""

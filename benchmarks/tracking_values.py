@@ -8,7 +8,10 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchmarks.run import Row
 
 _PARAM_LENGTH = 6000
 
@@ -37,6 +40,25 @@ def tracking_place(uri: str | None, output: Path) -> Place:
         uri=local,
         artifacts=(folder / "mlruns").as_uri(),
         dashboard="make dashboard (then http://127.0.0.1:5000)" if at_home else command,
+    )
+
+
+def experiment_note(suite: str) -> str:
+    """Return what MLflow says above all runs of a suite."""
+    return (
+        f"Synthesis methods compared on {suite}: one parent run an invocation, whose description "
+        "has the verdict and the Pass@1 table; under it one run a method and seed, whose curves "
+        "can be compared. The whole page, its tables and figures: the parent's artifacts, report/."
+    )
+
+
+def row_note(row: Row, invocation: str) -> str:
+    """Return what one method came to with one seed, for its run's description."""
+    scored, kept = row.evaluated.summary, row.pairs.summary["kept"]
+    return (
+        f"{row.method}, seed {row.seed}: Pass@1 {100 * scored['pass@1']:.1f} % of "
+        f"{scored['problems']} problems; {row.synthesized.summary['drawn']} drawn, {kept} pairs "
+        f"kept. Part of {invocation}; whether it differs from other methods: the parent's verdict."
     )
 
 

@@ -17,7 +17,12 @@ Backbone = tuple[Any, Any]
 
 
 def load_backbone(
-    path: str | Path, *, device: str = "auto", dtype: str = "auto", attention: str = "auto"
+    path: str | Path,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    attention: str = "auto",
+    quantization: Any = None,
 ) -> Backbone:
     """Load model and tokenizer, frozen and in eval mode.
 
@@ -26,6 +31,8 @@ def load_backbone(
         device: "cpu", "cuda", "cuda:1", ...; "auto" is this process's GPU where there is one.
         dtype: "float32", "bfloat16", ...; "auto" is the checkpoint's own, and float32 on a CPU.
         attention: one of `domino.attention.Attention`.
+        quantization: transformers' config of how the weights are stored; None stores them as
+            they are.
 
     Raises:
         EngineError: the directory holds no model, transformers cannot read it, or the attention
@@ -39,17 +46,18 @@ def load_backbone(
     check_attention(attention, device)
     if dtype == "auto" and device == "cpu":
         dtype = "float32"
+    more = {"quantization_config": quantization, "device_map": {"": device}} if quantization else {}
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(path))
         chosen = None if attention == "auto" else attention
         with silent_loading(path):
             model: Any = AutoModelForCausalLM.from_pretrained(
-                str(path), dtype=dtype, attn_implementation=chosen
+                str(path), dtype=dtype, attn_implementation=chosen, **more
             )
     except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
         raise _not_loadable(path, error, attention) from error
     check_loaded(model, attention)
-    return freeze(model.to(device)), tokenizer
+    return freeze(model if quantization else model.to(device)), tokenizer
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ for _name, _value in {
     "HF_HUB_OFFLINE": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "DOMINO_CACHE": str(Path(tempfile.gettempdir(), f"domino-tests-{os.getuid()}")),
 }.items():
     os.environ.setdefault(_name, _value)
 os.environ.pop("MLFLOW_TRACKING_URI", None)  # no test writes where the user keeps runs

@@ -5,18 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.attack.ours import attack_ours
 from benchmarks.attack.peer import attack_evalplus
-from benchmarks.attack.programs import ATTACKS, load_attacks
+from benchmarks.attack.programs import ATTACKS, Attack, AttackError, load_attacks
 from benchmarks.attack.results import Result, count, table
-from benchmarks.attack.tasks import SUITES, problem_of
+from benchmarks.attack.tasks import EVERY, SUITES, problem_of, suites_of
 from benchmarks.cli import exit_code
 from benchmarks.progress import counting
 from benchmarks.sandbox import SandboxConfig
+from domino.records import Problem
 
 OURS, EVALPLUS = "ours", "evalplus"
 
@@ -33,34 +34,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(options: argparse.Namespace) -> int:
     attacks = load_attacks(options.programs, options.attacks)
-    problem = problem_of(options.suite, options.dataset)
-    config = SandboxConfig()
+    problems = {name: problem_of(name, options.dataset) for name in suites_of(options.suite)}
+    if options.peers and len(problems) > 1:
+        raise AttackError("--peers: evalplus's evaluator judges one suite, name it with --suite")
+    results: dict[str, dict[str, Sequence[Result]]] = {}
+    for name, problem in problems.items():
+        results[name] = _attacked(options, name, attacks, problem)
+        print(table(f"{len(attacks)} attacks under the rules of {name}", results[name]))
+        if options.json is not None:
+            _write(options.json, results)
+    return int(any(result.got_through for own in results.values() for result in own[OURS]))
+
+
+def _attacked(
+    options: argparse.Namespace, name: str, attacks: Sequence[Attack], problem: Problem
+) -> dict[str, Sequence[Result]]:
+    def shown(evaluator: str) -> Callable[[object], None]:
+        return counting(len(attacks), f"attacks on {evaluator} ({name})")
+
     results: dict[str, Sequence[Result]] = {
-        OURS: attack_ours(
-            attacks, problem, config, on_done=counting(len(attacks), f"attacks on {OURS}")
-        )
+        OURS: attack_ours(attacks, problem, SandboxConfig(), on_done=shown(OURS))
     }
     if options.peers:
-        results[EVALPLUS] = attack_evalplus(
-            attacks, problem, on_done=counting(len(attacks), f"attacks on {EVALPLUS}")
-        )
-    print(table(f"{len(attacks)} attacks under the rules of {options.suite}", results))
-    if options.json is not None:
-        _write(options.json, options.suite, results)
-    return int(any(result.got_through for result in results[OURS]))
+        results[EVALPLUS] = attack_evalplus(attacks, problem, on_done=shown(EVALPLUS))
+    return results
 
 
-def _write(path: Path, suite: str, results: dict[str, Sequence[Result]]) -> None:
-    document: dict[str, Any] = {"suite": suite, "evaluators": {}}
-    for name, own in results.items():
-        counts = count(own)
-        document["evaluators"][name] = {
-            "tried": counts.tried,
-            "counted_as_pass": counts.passed,
-            "effects_left": counts.effects,
-            "attacks": [result.to_dict() for result in own],
-        }
+def _write(path: Path, results: Mapping[str, Mapping[str, Sequence[Result]]]) -> None:
+    document = {
+        "suites": [
+            {"suite": suite, "evaluators": {name: _document(each) for name, each in own.items()}}
+            for suite, own in results.items()
+        ]
+    }
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def _document(results: Sequence[Result]) -> dict[str, Any]:
+    counts = count(results)
+    return {
+        "tried": counts.tried,
+        "counted_as_pass": counts.passed,
+        "effects_left": counts.effects,
+        "attacks": [result.to_dict() for result in results],
+    }
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,7 +87,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit code 1: an attack was counted as a pass, or left something on this machine.",
     )
     parser.add_argument(
-        "--suite", choices=SUITES, default=SUITES[0], help="whose rules and first problem are used"
+        "--suite",
+        choices=(*SUITES, EVERY),
+        default=SUITES[0],
+        help="under whose rules; all: of every suite that needs no file (minutes each)",
     )
     parser.add_argument("--dataset", type=Path, help="EvalPlus's .jsonl(.gz) file of that suite")
     parser.add_argument(

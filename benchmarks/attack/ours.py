@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
-from benchmarks.attack.programs import Attack, candidate
+from benchmarks.attack.programs import Attack, candidate, right_program, wrong_program
 from benchmarks.attack.results import Result
 from benchmarks.attack.scene import Scene
 from benchmarks.checking import check_programs
-from benchmarks.gold import KnownGolds, canonical_code
+from benchmarks.gold import KnownGolds
 from benchmarks.sandbox import SandboxConfig
 from domino.records import Problem, Program, Verdict
 
@@ -45,8 +45,8 @@ def _attack(attack: Attack, problem: Problem, config: SandboxConfig, golds: Know
     with Scene() as scene:
         codes = {
             attack.name: candidate(attack, scene.fill(attack.code), problem),
-            _HARMLESS: canonical_code(problem),
-            _WRONG: f"def {problem.entry_point}(*arguments): return None",
+            _HARMLESS: right_program(problem),
+            _WRONG: wrong_program(problem),
         }
         programs = [Program(id=i, problem_id=problem.id, code=code) for i, code in codes.items()]
         verdict, *next_ones = check_programs([problem], programs, config, known=golds)

@@ -14,6 +14,22 @@ from domino.records import Problem
 KINDS = ("cheating", "escaping", "exhausting")
 ATTACKS = Path(__file__).parents[2] / "tests" / "attacks"
 _NUMBERS = (1, 2, 3)
+_FUNCTION = """def {name}(*arguments):
+    return _answer(lambda: _solution()[{name!r}](*arguments))
+"""
+_METHOD = """class Solution:
+    def {name}(self, *arguments):
+        return _answer(lambda: _solution()["Solution"]().{name}(*arguments))
+"""
+_SCRIPT = """_found = _answer(_solution)
+if type(_found) is not dict:  # else the solution has printed
+    print(_found)
+"""
+_CALLS = {"": _FUNCTION, "unittests": _FUNCTION, "method": _METHOD, "script": _SCRIPT}
+"""How a suite's runner gets to the answer."""
+
+_WHOLE = ("method", "script")
+"""Runners whose solutions do not continue a prompt."""
 
 
 class AttackError(SuiteError):
@@ -67,23 +83,49 @@ def _load(path: Path) -> Attack:
     )
 
 
+def right_program(problem: Problem) -> str:
+    """Return what passes: a solution, or the answer itself where that is asked for."""
+    if problem.meta.get("runner") in _WHOLE:
+        return problem.canonical_solution
+    return problem.meta.get("answer") or canonical_code(problem)
+
+
+def wrong_program(problem: Problem) -> str:
+    """Return what runs to its end and does not pass."""
+    runner = problem.meta.get("runner", "")
+    if runner == "literal":
+        return "None"
+    call = _CALLS[runner].format(name=problem.entry_point)
+    return f"def _answer(right):\n    return None\n\n\n{call}"
+
+
 def candidate(attack: Attack, code: str, problem: Problem) -> str:
     """Return a program for a problem that attacks, and solves it only if the attack succeeded.
 
     `code` is the attack's, with its marks filled in. What it does to its machine it does in the
-    first call; what it does to the evaluator, in every call.
+    first call; what it does to the evaluator, in every call. Where a literal is asked for, the
+    attack's text is the answer.
     """
+    runner = problem.meta.get("runner", "")
+    if runner == "literal":
+        return code
     return f"""{code}
 
-_attack, _answers, _canonical = solve, [], {{}}
-exec({canonical_code(problem)!r}, _canonical)
+_attack, _answers, _right = solve, [], {right_program(problem)!r}
 
 
-def {problem.entry_point}(*arguments):
+def _solution():
+    names = {{}}
+    exec(_right, names)
+    return names
+
+
+def _answer(right):
     if not _answers or {attack.kind == "cheating"}:
         _answers[:] = [_attack({list(_NUMBERS)})]
     answer = _answers[0]
-    if type(answer) is int and answer == {sum(_NUMBERS)}:
-        return _canonical[{problem.entry_point!r}](*arguments)
-    return answer
+    return right() if type(answer) is int and answer == {sum(_NUMBERS)} else answer
+
+
+{_CALLS[runner].format(name=problem.entry_point)}
 """

@@ -15,6 +15,7 @@ from benchmarks.report.maps import embedding_map
 from benchmarks.report.plots import pass_at_1, reference_fraction, support_growth
 from benchmarks.report.sentences import alike, beats, headline
 from benchmarks.report.side_by_side import closest
+from benchmarks.report.sweeps import sweep_figures
 from benchmarks.report.table import remarks, suite_words
 from benchmarks.report.tables import tables
 from benchmarks.tracking_values import flatten
@@ -87,7 +88,9 @@ def make_report(runs: Together) -> StaticReport:
 def figures(runs: Together) -> list[DrawnFigure]:
     """Return the figures that these runs have something for."""
     several = len(runs.runs) > 1
-    drawn = [pass_at_1(runs.method_rows()), reference_fraction(runs) if several else None]
+    drawn = [pass_at_1(runs.method_rows())]
+    if several:
+        drawn += [reference_fraction(runs), *sweep_figures(runs)]
     for number, run in enumerate(runs.runs, 1):
         suffix = f"_{number}" if several else ""
         drawn += [
@@ -122,6 +125,7 @@ def _values(
         "remarks": _remarks(runs),
         "tables": {table.name: table for table in made},
         "map_names": [f.name for f in drawn if f.name.startswith(("embedding_map", "growth"))],
+        "sweeps": [f.name for f in drawn if f.name.startswith("sweep_")],
         "figures": {figure.name: {"shown": figure, "svg": inline(figure)} for figure in drawn},
         "samples": _samples(runs, own),
         "runs": [_run(run) for run in runs.runs],

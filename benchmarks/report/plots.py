@@ -109,7 +109,8 @@ def _mean(curves: Sequence[Sequence[int]]) -> list[float]:
 def reference_fraction(runs: Together) -> DrawnFigure | None:
     """Return every Pass@k against the references of several runs; None where they do not differ."""
     points = _by_references(runs)
-    if len({run.invocation.about["references"] for run in runs.runs}) < 2 or not points:
+    counts = sorted({int(run.invocation.about["references"]) for run in runs.runs})
+    if len(counts) < 2 or not points:
         return None
 
     def paint(figure: Figure) -> None:
@@ -117,6 +118,7 @@ def reference_fraction(runs: Together) -> DrawnFigure | None:
         for axes, (metric, methods) in zip(panels, points.items(), strict=True):
             for place, (method, own) in enumerate(methods.items()):
                 _fraction_line(axes, own, method, COLOURS[place % len(COLOURS)])
+            axes.set_xticks(counts, [f"{n}\n{n / counts[-1]:.0%}" for n in counts])
             axes.set(xlabel="references", ylabel=f"{metric.replace('pass', 'Pass')}, %")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")
 

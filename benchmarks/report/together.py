@@ -100,13 +100,22 @@ def _labelled(runs: Sequence[StoredRun]) -> tuple[StoredRun, ...]:
     """Name runs by the few settings in which they differ, else by their hash."""
     if len(runs) == 1:
         return tuple(runs)
-    settings = [_settings(run.invocation.config) for run in runs]
+    configs = [run.invocation.config for run in runs]
+    labels = (
+        _labels([_settings(config) for config in configs])
+        or _labels([flatten(config["method_options"]) for config in configs])
+        or [run.name.rpartition("-")[2] for run in runs]
+    )
+    return tuple(replace(run, label=label) for run, label in zip(runs, labels, strict=True))
+
+
+def _labels(settings: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return what differs, for each run; nothing where that is too much or tells none apart."""
     keys = sorted({key for one in settings for key in one})
     telling = [key for key in keys if len({one.get(key) for one in settings}) > 1]
     labels = [", ".join(f"{key} {one.get(key, 'none')}" for key in telling) for one in settings]
-    if not telling or len(telling) > _LABEL_PARTS or len(set(labels)) < len(runs):
-        labels = [run.name.rpartition("-")[2] for run in runs]
-    return tuple(replace(run, label=label) for run, label in zip(runs, labels, strict=True))
+    whole = 0 < len(telling) <= _LABEL_PARTS and len(set(labels)) == len(labels)
+    return labels if whole else []
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, str]:

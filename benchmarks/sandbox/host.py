@@ -71,6 +71,11 @@ class Worker:
         self._nested = False
         self._sandboxed = False
 
+    @property
+    def sandboxed(self) -> bool:
+        """Whether programs run inside bubblewrap, and see nothing of this machine's files."""
+        return self._sandboxed
+
     def __enter__(self) -> Self:
         """Start the zygote.
 
@@ -178,7 +183,8 @@ class Worker:
 
     def _start(self) -> None:
         reason = self._start_sandboxed()
-        if reason is None:
+        self._sandboxed = reason is None
+        if self._sandboxed:
             return
         if not self._config.allow_unsandboxed:
             raise NoSandboxError(

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from benchmarks.sandbox.worker import codec
@@ -20,6 +21,13 @@ class SandboxConfigError(ValueError):
 
 def _default_workers() -> int:
     return max(1, len(os.sched_getaffinity(0)))
+
+
+def _default_golds() -> Path:
+    import platformdirs  # not at the top: a worker without a sandbox has the standard library alone
+
+    place = os.environ.get("DOMINO_CACHE")
+    return (Path(place) if place else platformdirs.user_cache_path("domino")) / "golds"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +52,8 @@ class SandboxConfig:
         bubblewrap: the bwrap command.
         allow_unsandboxed: whether programs may run without bubblewrap, under resource limits alone,
             where it is missing or does not work: they could then read and write what the user can.
+        golds: directory where the outputs of canonical solutions are remembered between commands;
+            null remembers none.
     """
 
     timeout_s: float = 60.0
@@ -59,6 +69,7 @@ class SandboxConfig:
     interpreter: str = sys.executable
     bubblewrap: str = "bwrap"
     allow_unsandboxed: bool = False
+    golds: Path | None = field(default_factory=_default_golds)
 
     def __post_init__(self) -> None:
         """Refuse limits that nothing can run under."""

@@ -1,7 +1,8 @@
 """Scoring the same programs by our evaluator, sandbox included, and by evalplus's own.
 
 Both run as the commands that a user types, with the same number of workers, one after the other in
-every round. Both run the canonical solutions first: evalplus gets an empty cache each time.
+every round: with empty caches first, where both run the canonical solutions, and then again, where
+both remember what those returned.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from benchmarks.suites.evalplus_data import Dataset, load_problems
 from benchmarks.suites.samples import read_samples
 
 EVALPLUS, OURS = "evalplus", "ours"
+AGAIN = ", again"
 _SUITES: dict[str, Dataset] = {"humaneval+": "humaneval", "mbpp+": "mbpp"}
 _MIB = 1 << 20
 
@@ -51,7 +53,10 @@ class EvaluatePlan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluateRow:
-    """One evaluator; the ratios are how many times evalplus's it took, median over rounds."""
+    """One evaluator; the ratios are how many times evalplus's it took, median over rounds.
+
+    Where it ran again, evalplus did so too.
+    """
 
     name: str
     programs: int
@@ -68,7 +73,7 @@ class EvaluateRow:
 
 
 def compare(plan: EvaluatePlan) -> list[EvaluateRow]:
-    """Time both evaluators in turn and return a row for each.
+    """Time both evaluators in turn and return a row for each, with empty caches and again.
 
     Raises:
         SuiteError: data set or samples cannot be read.
@@ -76,17 +81,25 @@ def compare(plan: EvaluatePlan) -> list[EvaluateRow]:
     """
     with tempfile.TemporaryDirectory() as folder:
         inputs = _Inputs(plan, Path(folder))
-        usages: dict[str, list[Usage]] = {EVALPLUS: [], OURS: []}
+        runs = {EVALPLUS: inputs.run_evalplus, OURS: inputs.run_ours}
+        usages: dict[str, list[Usage]] = {f"{n}{again}": [] for again in ("", AGAIN) for n in runs}
         for number in range(plan.rounds):
-            for name, run in ((EVALPLUS, inputs.run_evalplus), (OURS, inputs.run_ours)):
-                place = Path(folder, f"{name}-{number}")
+            for name in usages:
+                evaluator = name.removesuffix(AGAIN)
+                place, cache = (
+                    Path(folder, f"{name}-{number}"),
+                    Path(folder, f"{number}-{evaluator}"),
+                )
                 place.mkdir()
-                usages[name].append(run(place))
+                usages[name].append(runs[evaluator](place, cache))
         passed = {EVALPLUS: inputs.evalplus_passed(), OURS: inputs.ours_passed()}
         return [
-            _row(name, inputs.programs, passed[name], own, usages[EVALPLUS])
+            _row(
+                name, inputs.programs, passed[name.removesuffix(AGAIN)], own,
+                usages[EVALPLUS + AGAIN * name.endswith(AGAIN)],
+            )
             for name, own in usages.items()
-        ]
+        ]  # fmt: skip
 
 
 class _Inputs:
@@ -111,10 +124,10 @@ class _Inputs:
         self._samples.write_text("".join(lines))
         self.programs = len(lines)
 
-    def run_evalplus(self, place: Path) -> Usage:
+    def run_evalplus(self, place: Path, cache: Path) -> Usage:
         samples = Path(shutil.copy(self._samples, place))
         variable = f"{self._suite.upper()}_OVERRIDE_PATH"
-        environment = {variable: str(self._dataset), "XDG_CACHE_HOME": str(place / "cache")}
+        environment = {variable: str(self._dataset), "XDG_CACHE_HOME": str(cache)}
         return measure(
             [sys.executable, "-m", "evalplus.evaluate", "--dataset", self._suite, "--samples",
              str(samples), "--parallel", str(self._plan.workers)],
@@ -123,14 +136,14 @@ class _Inputs:
             environment=clean_environment(**environment),
         )  # fmt: skip
 
-    def run_ours(self, place: Path) -> Usage:
+    def run_ours(self, place: Path, cache: Path) -> Usage:
         return measure(
             [sys.executable, "-m", "benchmarks.evaluate", "--suite", self._plan.suite, "--dataset",
              str(self._dataset), "--samples", str(self._samples), "--workers",
              str(self._plan.workers), "--json", str(place / "scores.json")],
             until=place / "scores.json",
             errors=place / "errors",
-            environment=clean_environment(),
+            environment=clean_environment(DOMINO_CACHE=str(cache)),
         )  # fmt: skip
 
     def evalplus_passed(self) -> int:

@@ -10,6 +10,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
+
+
+class Shape(Protocol):
+    """What of a decoder its operations are counted from."""
+
+    @property
+    def hidden(self) -> int:
+        """Width of the residual stream."""
+
+    @property
+    def layers(self) -> int:
+        """Decoder layers."""
+
+    @property
+    def vocabulary(self) -> int:
+        """Rows of the head."""
+
+    @property
+    def body_weights(self) -> int:
+        """Weights that a token meets in the decoder layers."""
+
+    @property
+    def attention_width(self) -> int:
+        """Elements of a layer's heads."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +58,11 @@ class ModelShape:
     kv_heads: int = 2
     vocabulary: int = 32_000
     tied: bool = True
+
+    @property
+    def attention_width(self) -> int:
+        """Elements of a layer's heads."""
+        return self.hidden
 
     @property
     def body_weights(self) -> int:
@@ -76,20 +106,20 @@ class Work:
         """Return the same work several times."""
         return Work(body=times * self.body, head=times * self.head, pairs=times * self.pairs)
 
-    def forward(self, shape: ModelShape) -> int:
+    def forward(self, shape: Shape) -> int:
         """Return the operations of a forward pass."""
         return self._products(shape) + self._attention(shape)
 
-    def step(self, shape: ModelShape) -> int:
+    def step(self, shape: Shape) -> int:
         """Return the operations of a forward and a backward pass with frozen weights."""
         return 2 * self._products(shape) + 3 * self._attention(shape)
 
-    def _products(self, shape: ModelShape) -> int:
+    def _products(self, shape: Shape) -> int:
         head = shape.hidden * shape.vocabulary
         return 2 * (self.body * shape.body_weights + self.head * head)
 
-    def _attention(self, shape: ModelShape) -> int:
-        return 4 * self.pairs * shape.layers * shape.hidden
+    def _attention(self, shape: Shape) -> int:
+        return 4 * self.pairs * shape.layers * shape.attention_width
 
 
 def run(own: int, *, past: int = 0, head: int = 0) -> Work:

@@ -15,6 +15,7 @@ from domino.synthesizer import FitContext
 if TYPE_CHECKING:
     from benchmarks.gold import KnownGolds
     from benchmarks.sandbox import SandboxConfig
+    from benchmarks.stages.launching import AccelerateConfig
     from benchmarks.store import Stage
     from benchmarks.suites.base import Suite
     from domino.engines.base import Engine
@@ -95,6 +96,7 @@ class StageContext:
         log: called with (metrics by name, step) as curves grow.
         attention: how the backbone computes attention where it is trained or fitted on.
         make_solver: how engines that solve the problems are made, where not by `make_engine`.
+        accelerate: in which processes the backbone is fine-tuned; None is in this one.
         golds: what the suite's canonical solutions showed in this process: found out once.
     """
 
@@ -107,6 +109,7 @@ class StageContext:
     log: Log = _no_log
     attention: str = "auto"
     make_solver: EngineFactory | None = None
+    accelerate: AccelerateConfig | None = None
     golds: KnownGolds = field(default_factory=dict, repr=False)
     _engines: dict[str, Engine] = field(default_factory=dict, repr=False)
 

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.util
+import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from benchmarks.stages.context import Log, StageContext, StageError, recorded_log
+from benchmarks.stages.context import StageContext, StageError, recorded_log
+from benchmarks.stages.launching import AccelerateConfig, check_accelerate, trained_in_processes
 from benchmarks.stages.sieve import DROPPED, KEPT, reconciled
-from domino.backbone import load_backbone
+from benchmarks.stages.training import (
+    conversation,
+    load_trainable,
+    make_trainer,
+    micro_batch,
+    no_bars,
+    save_adapter,
+    train,
+)
+from domino.backbone import load_shape
 from domino.engines.chat import render_chat
 from domino.records import Dropped, Synthetic, derive_seed
 
@@ -20,8 +31,6 @@ if TYPE_CHECKING:
 
 ADAPTER = "adapter"
 OVER_LONG = "over-long"
-
-_LOGGED = ("loss", "learning_rate", "grad_norm")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,10 +45,12 @@ class FinetuneConfig:
         warmup_share: share of the steps over which it rises.
         steps: optimiser steps, whatever the number of pairs.
         batch_size: pairs in an optimiser step.
-        micro_batch_size: pairs that go through the model at once; None is the whole batch.
+        micro_batch_size: pairs that go through the model at once, in each process where there are
+            several; None is the whole batch, or each process's part of it.
         max_tokens: a longer pair, prompt included, is dropped and counted.
         max_grad_norm: gradients are clipped to this norm.
         gradient_checkpointing: trade time for memory.
+        quantize: 4bit stores the frozen weights in four bits while the adapter is trained (QLoRA).
     """
 
     rank: int = 16
@@ -53,6 +64,7 @@ class FinetuneConfig:
     max_tokens: int = 512
     max_grad_norm: float = 1.0
     gradient_checkpointing: bool = False
+    quantize: Literal["none", "4bit"] = "none"
 
     def __post_init__(self) -> None:
         """Refuse values that cannot train."""
@@ -80,7 +92,8 @@ def run(config: FinetuneConfig, pairs: Stage, stage: Stage, context: StageContex
 
     Raises:
         StageError: a pair has no response.
-        EngineError: the backbone cannot be loaded, or has no chat template.
+        EngineError: the backbone cannot be loaded or has no chat template, or the processes that
+            were to train it failed.
     """
     records = pairs.read(KEPT, Synthetic)
     context.progress.start(stage.name, config.steps)
@@ -88,8 +101,12 @@ def run(config: FinetuneConfig, pairs: Stage, stage: Stage, context: StageContex
     if not records:
         stage.finish({"in": 0, "kept": 0, "dropped": {}, "steps": 0, "adapter": False})
         return
-    with _no_bars():
-        model, tokenizer = load_backbone(context.model, attention=context.attention)
+    launched = context.accelerate if context.accelerate and context.accelerate.launches else None
+    with no_bars():
+        if launched:  # each process loads the model itself
+            model, tokenizer = None, load_shape(context.model)[1]
+        else:
+            model, tokenizer = load_trainable(config, context.model, context.attention)
     kept = _fitting(config, records, tokenizer, stage)
     counts = reconciled(
         stage.name,
@@ -98,22 +115,11 @@ def run(config: FinetuneConfig, pairs: Stage, stage: Stage, context: StageContex
         {drop.id: drop.reason for drop in stage.read(DROPPED, Dropped)},
     )
     if kept and not stage.has(ADAPTER):
-        _train(config, kept, model, tokenizer, stage, context)
+        if launched:
+            _train_in_processes(config, kept, launched, stage, context)
+        else:
+            _train(config, kept, model, tokenizer, stage, context)
     stage.finish({**counts, "steps": config.steps if kept else 0, "adapter": bool(kept)})
-
-
-def conversation(record: Synthetic) -> dict[str, list[dict[str, str]]]:
-    """Return the pair in trl's prompt and completion form.
-
-    Raises:
-        StageError: the record has no response.
-    """
-    if record.response is None:
-        raise StageError(f"pair {record.id!r} has no response: run the respond stage before")
-    return {
-        "prompt": [{"role": "user", "content": record.instruction}],
-        "completion": [{"role": "assistant", "content": record.response}],
-    }
 
 
 def _fitting(
@@ -146,126 +152,50 @@ def _train(
     stage: Stage,
     context: StageContext,
 ) -> None:
-    log = recorded_log(stage, context.log)
-    seed = derive_seed(context.seed, "finetune") % 2**32
-    with _no_bars(), tempfile.TemporaryDirectory() as scratch:
+    log, seed = recorded_log(stage, context.log), _seed(context)
+    with no_bars(), tempfile.TemporaryDirectory() as scratch:
         trainer = make_trainer(config, records, model, tokenizer, seed=seed, scratch=scratch)
-        trainer.add_callback(_reporter(log, context.progress.advance))
-        trainer.train()
-        adapter = trainer.model.peft_config["default"]
-        adapter.target_modules = sorted(adapter.target_modules)  # a set, whose order is by chance
+        train(trainer, log, context.progress.advance)
         with stage.directory(ADAPTER) as directory:
-            trainer.model.save_pretrained(str(directory), save_embedding_layers=False)
+            save_adapter(trainer, directory)
 
 
-def make_trainer(
+def _train_in_processes(
     config: FinetuneConfig,
     records: Sequence[Synthetic],
-    model: Any,
-    tokenizer: Any,
-    *,
-    seed: int,
-    scratch: str | Path,
-) -> Any:
-    """Return trl's SFTTrainer over the pairs, with LoRA on the model.
+    accelerate: AccelerateConfig,
+    stage: Stage,
+    context: StageContext,
+) -> None:
+    values = {
+        "config": dataclasses.asdict(config),
+        "model": context.model,
+        "attention": context.attention,
+        "seed": _seed(context),
+    }
+    log, advance = recorded_log(stage, context.log), context.progress.advance
+    with (
+        trained_in_processes(accelerate, records, values, log, advance) as folder,
+        stage.directory(ADAPTER) as directory,
+    ):
+        shutil.copytree(folder / ADAPTER, directory, dirs_exist_ok=True)
 
-    The prompt carries no loss; the response and the token that ends its turn do.
+
+def _seed(context: StageContext) -> int:
+    return derive_seed(context.seed, "finetune") % 2**32
+
+
+def check(config: FinetuneConfig, accelerate: AccelerateConfig) -> None:
+    """Refuse what would only fail when the first row is to be trained.
+
+    Raises:
+        StageError: four bits need a package that is missing, or the processes cannot be had, or
+            cannot share a batch.
     """
-    from datasets import Dataset
-    from peft import LoraConfig
-    from transformers import PrinterCallback, set_seed
-    from trl.trainer.sft_trainer import SFTTrainer
-
-    set_seed(seed)  # before the LoRA matrices are drawn, which is before the trainer sets it
-    adapter = LoraConfig(
-        r=config.rank,
-        lora_alpha=config.alpha,
-        lora_dropout=config.dropout,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )
-    trainer = SFTTrainer(
-        model=model,
-        args=_arguments(config, model, seed, scratch),
-        train_dataset=Dataset.from_list([conversation(record) for record in records]),
-        processing_class=tokenizer,
-        peft_config=adapter,
-    )
-    trainer.remove_callback(PrinterCallback)
-    return trainer
-
-
-def _arguments(config: FinetuneConfig, model: Any, seed: int, scratch: str | Path) -> Any:
-    import torch
-    from trl.trainer.sft_config import SFTConfig
-
-    on_gpu = model.device.type == "cuda"
-    micro = config.micro_batch_size or config.batch_size
-    return SFTConfig(
-        output_dir=str(scratch),
-        max_steps=config.steps,
-        per_device_train_batch_size=micro,
-        gradient_accumulation_steps=config.batch_size // micro,
-        learning_rate=config.learning_rate,
-        lr_scheduler_type="linear",
-        warmup_steps=round(config.warmup_share * config.steps),
-        max_grad_norm=config.max_grad_norm,
-        weight_decay=0.0,
-        completion_only_loss=True,
-        max_length=None,  # over-long pairs are gone; a cut one would teach never to stop
-        train_sampling_strategy="group_by_length",  # less padding; the order is still the seed's
-        gradient_checkpointing=config.gradient_checkpointing,
-        bf16=on_gpu and torch.cuda.is_bf16_supported(),
-        use_cpu=not on_gpu,
-        dataloader_pin_memory=on_gpu,
-        logging_steps=1,
-        save_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
-        seed=seed,
-        data_seed=seed,
-    )
-
-
-def _reporter(log: Log, advance: Callable[[], None]) -> Any:
-    """Return a callback that hands on the curve, and counts steps as they end."""
-    from transformers import TrainerCallback
-
-    class Reporter(TrainerCallback):
-        """Reports to the harness."""
-
-        def on_log(self, args: Any, state: Any, control: Any, **given: Any) -> None:
-            """Hand on one point of the curve; the summary at the end has no loss of its own."""
-            logs = given["logs"]
-            if "loss" in logs:
-                values = {name: float(logs[name]) for name in _LOGGED if name in logs}
-                log(values, state.global_step)
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            """Count a step."""
-            advance()
-
-    return Reporter()
-
-
-@contextmanager
-def _no_bars() -> Iterator[None]:
-    """Silence the libraries' own progress bars: the harness shows one of its own."""
-    from datasets.utils import (
-        are_progress_bars_disabled,
-        disable_progress_bars,
-        enable_progress_bars,
-    )
-    from transformers.utils import logging as transformers_logging
-
-    logging: Any = transformers_logging  # its functions have no types
-    were_on = not are_progress_bars_disabled(), logging.is_progress_bar_enabled()
-    disable_progress_bars()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if were_on[0]:
-            enable_progress_bars()
-        if were_on[1]:
-            logging.enable_progress_bar()
+    if config.quantize != "none" and importlib.util.find_spec("bitsandbytes") is None:
+        raise StageError(
+            f"finetune.quantize is {config.quantize}, which needs bitsandbytes: "
+            "pip install -e '.[qlora]', or give none"
+        )
+    check_accelerate(accelerate)
+    micro_batch(config, accelerate.count)

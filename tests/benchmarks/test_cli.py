@@ -38,13 +38,17 @@ OPTIONS = """
 --finetune.rank --finetune.alpha --finetune.dropout --finetune.learning_rate
 --finetune.warmup_share --finetune.steps --finetune.batch_size --finetune.micro_batch_size
 --finetune.max_tokens --finetune.max_grad_norm --finetune.gradient_checkpointing
+--finetune.quantize --accelerate.processes --accelerate.config
 --evaluate.samples --evaluate.temperature --evaluate.top_p --evaluate.max_new_tokens --evaluate.ks
 --evaluate.split --embed.model --embed.texts
 --sandbox.timeout_s --sandbox.input_timeout_s --sandbox.timeout_factor --sandbox.load_timeout_s
 --sandbox.wall_factor
 --sandbox.memory_mib --sandbox.processes --sandbox.file_mib --sandbox.output_mib --sandbox.workers
---sandbox.interpreter --sandbox.bubblewrap --sandbox.allow_unsandboxed
---output --tracking_uri --allow-unsandboxed
+--sandbox.interpreter --sandbox.bubblewrap --sandbox.allow_unsandboxed --sandbox.golds
+--output --store --tracking_uri --register_mib --allow-unsandboxed
+--plan --device --assume.references --assume.problems --assume.reference_tokens
+--assume.problem_tokens --assume.instruction_tokens --assume.response_tokens
+--assume.solution_tokens --assume.kept_share --assume.program_s
 """
 
 

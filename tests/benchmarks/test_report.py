@@ -20,6 +20,7 @@ from benchmarks.report.__main__ import main
 from benchmarks.report.figures import DrawnFigure
 from benchmarks.report.page import make_report
 from benchmarks.report.stored import read_run
+from benchmarks.report.sweeps import recorded_options
 from benchmarks.report.table import Report
 from benchmarks.report.together import together
 
@@ -181,6 +182,47 @@ def test_runs_of_different_references_are_a_figure(copy: Copy, stored: str) -> N
     assert "counting: 100.0 % with 2, 100.0 % with 4" in figures["reference_fraction"].alternative
     assert {"growth_1", "growth_2", "embedding_map_1", "embedding_map_2"} <= set(figures)
     assert "reference_fraction" not in drawn(stored, copy(lambda values: None))
+
+
+def option(name: str, value: object) -> Callable[[dict[str, Any]], None]:
+    def change(values: dict[str, Any]) -> None:
+        values["config"]["method_options"].setdefault("counting", {})[name] = value
+
+    return change
+
+
+def test_runs_of_other_numbers_of_a_method_are_a_sweep(copy: Copy) -> None:
+    runs = [copy(option("supply", value), f"copy-{value}") for value in (8, 2, 0.5)]
+    figures = drawn(*runs)
+    assert "supply 0.5: 100.0 %, copies 0.0 %; supply 2: " in figures["sweep_counting"].alternative
+    assert not {name for name in figures if name.startswith("sweep_")} - {"sweep_counting"}
+    assert 'aria-label="counting, Pass@1 and near copies' in page(*runs)
+    shown = {row.method for row in together([read_run(name) for name in runs]).method_rows()}
+    assert "counting (counting.supply 0.5)" in shown
+
+
+@pytest.mark.parametrize("file", ["domino.json", "method.json"])
+def test_an_option_that_a_run_left_alone_is_read_where_the_method_wrote_it(
+    tmp_path: Path, file: str
+) -> None:
+    assert recorded_options(tmp_path) == {}
+    (tmp_path / file).write_text('{"config": {"w_contrastive": 1.0}}')
+    assert recorded_options(tmp_path) == {"w_contrastive": 1.0}
+
+
+def test_two_numbers_are_lines_and_what_is_no_number_or_too_much_is_no_sweep(copy: Copy) -> None:
+    def both(one: float, two: float) -> str:
+        def change(values: dict[str, Any]) -> None:
+            option("a", one)(values)
+            option("b", two)(values)
+
+        return copy(change, f"copy-{one}-{two}")
+
+    grid = drawn(*[both(one, two) for one in (1, 2) for two in (3, 4)])
+    assert "a 2, b 4: 100.0 %" in grid["sweep_counting"].alternative
+    assert "b 3" in grid["sweep_counting"].svg
+    words = [copy(option("a", value), f"copy-{value}") for value in ("x", "y")]
+    assert "sweep_counting" not in drawn(*words)
 
 
 def test_every_column_has_a_meaning(stored: str) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 
 from benchmarks.presets import load_preset
+from tests.benchmarks.snippets import run_snippet
 from tests.sandbox.machine import needs_bubblewrap
 
 pytestmark = needs_bubblewrap  # the runs are processes of their own
@@ -71,3 +73,20 @@ def test_exact_facts_are_given_for_every_method_that_made_something(smoke: Any) 
     (references,) = [row for row in values["facts"] if row["method"] == "references-only"]
     assert references["shares"]["drawn valid"] == 1
     assert references["shares"]["drawn copy"] == 1
+
+
+@pytest.mark.filterwarnings("ignore:Position ids are not supported:UserWarning")  # peft, rightly
+def test_what_the_registry_says_of_an_adapter_loads_it(smoke: Any) -> None:
+    """Fine-tuned adapters and fitted soft tokens: the very code of their descriptions."""
+    folder, _, _ = smoke
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
+    models = {model.name: model for model in client.search_registered_models()}
+    assert {"housestyle.domino.lora", "housestyle.domino.domain-tokens",
+            "housestyle.few-shot.lora"} <= set(models)  # fmt: skip
+    assert "housestyle.no-data.lora" not in models
+    for name in ("housestyle.domino.lora", "housestyle.domino.domain-tokens"):
+        (version,) = client.search_model_versions(f"name = '{name}'")
+        for words in (models[name].description, version.description):
+            found = run_snippet(str(words))
+            assert found["text"].strip()
+    assert version.tags["seed"] == "0"

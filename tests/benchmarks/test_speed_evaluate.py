@@ -88,9 +88,11 @@ def test_both_evaluators_pass_the_same_programs(tmp_path: Path) -> None:
     plan = EvaluatePlan(
         suite="humaneval+", dataset=shared_data(DATASET), samples=shared_data(SAMPLES), limit=8
     )
-    theirs, ours = compare(plan)
+    theirs, ours, theirs_again, ours_again = compare(plan)
     assert (theirs.name, theirs.programs) == ("evalplus", 8)
     assert (ours.name, ours.passed) == ("ours", theirs.passed)
     assert theirs.wall_ratio == theirs.cpu_ratio == 1
     assert ours.peak_bytes > 0
+    assert theirs_again.passed == ours_again.passed == ours.passed
+    assert theirs_again.wall_ratio == theirs_again.cpu_ratio == 1
     assert json.dumps(ours.values())

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -23,6 +24,7 @@ from benchmarks.provenance import process_tags, started_by_dead_process
 from benchmarks.report.table import Report
 from benchmarks.tracking_values import flatten, metric_name, numbers, tracking_place
 from tests.benchmarks import tiny_run
+from tests.benchmarks.snippets import run_snippet
 
 ROOT = Path(__file__).resolve().parents[2]
 Whole = tuple[RunConfig, Report]
@@ -239,36 +241,94 @@ def test_the_dashboard_shows_run_table_and_figure_in_a_browser(
         pytest.skip("no chromium: apt-get install chromium")
     _, report, client, parent = logged
     run = client.get_run(parent)
-    address = f"{server}/#/experiments/{run.info.experiment_id}/runs/{parent}"
+    experiment = f"/experiments/{run.info.experiment_id}"
+    home = f"{experiment}/runs/{parent}"
 
     def look(page: str, *options: str) -> str:
-        command = [
-            browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,1500",
-            f"--user-data-dir={tmp_path / 'browser'}", "--virtual-time-budget=30000", *options,
-            address + page,
-        ]  # fmt: skip
+        profile = Path(tempfile.mkdtemp(dir=tmp_path))  # a lock or a cache of the last look is none
+        command = [browser, *BROWSER, f"--user-data-dir={profile}", *options, f"{server}/#{page}"]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=240)
         return done.stdout
 
-    overview = look("", "--dump-dom")
-    assert run.info.run_name in overview
-    assert "counting seed 1" in overview
-    assert report.name in overview
-    table = look("/artifacts/pass_at_1.json", "--dump-dom")
+    overview = look(home, "--dump-dom")
+    assert f"{report.name}</" in overview, "the run bears the report's name"
+    assert all(f"{m} seed {s}" in overview for m in report_methods(report) for s in (0, 1))
+    assert "told apart on 3 problems and 2 seeds" in overview
+    table = look(f"{home}/artifacts/pass_at_1.json", "--dump-dom")
     assert all(row.method in table for row in report.rows)
-    figure = look("/artifacts/report/figures/pass_at_1.png", "--dump-dom")
+    figure = look(f"{home}/artifacts/report/figures/pass_at_1.png", "--dump-dom")
     assert "<img" in figure
     assert "pass_at_1.png" in figure
-    shot = tmp_path / "dashboard.png"
-    look("", f"--screenshot={shot}")
-    assert shot.read_bytes().startswith(b"\x89PNG")
+    registered = look("/models/small.counting.lora", "--dump-dom")
+    assert "PeftModel.from_pretrained" in registered
+    assert report.name in registered
+    runs = look(f"{experiment}/runs", "--dump-dom")
+    assert "Synthesis methods compared on small" in runs
+    pages = {"overview": home, "runs": f"{experiment}/runs",
+             "model": "/models/small.counting.lora"}  # fmt: skip
+    for name, page in pages.items():
+        shot = tmp_path / f"{name}.png"
+        look(page, f"--screenshot={shot}")
+        assert shot.read_bytes().startswith(b"\x89PNG")
+        assert shot.stat().st_size > 50_000, "an empty page is smaller"
+
+
+def report_methods(report: Report) -> list[str]:
+    return [row.method for row in report.rows]
+
+
+BROWSER = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--window-size=1400,1500", "--virtual-time-budget=30000",
+)  # fmt: skip
+
+
+def test_each_row_says_what_it_came_to_and_registers_its_adapter_once(
+    logged: Logged, server: str
+) -> None:
+    config, report, client, parent = logged
+    row = children(client, parent)["counting seed 1"]
+    assert row.data.tags["mlflow.note.content"].startswith(
+        "counting, seed 1: Pass@1 100.0 % of 3 problems; 10 drawn, 5 pairs kept."
+    )
+    names = {model.name for model in client.search_registered_models()}
+    assert names == {"small.repeating.lora", "small.counting.lora"}
+    versions = client.search_model_versions("name = 'small.counting.lora'")
+    assert {v.tags["seed"] for v in versions} == {"0", "1"}
+    assert {v.tags["pass_at_1"] for v in versions} == {"1.0000"}
+    assert {v.tags["invocation"] for v in versions} == {report.name}
+    assert {v.run_id for v in versions} == {
+        children(client, parent)[f"counting seed {seed}"].info.run_id for seed in (0, 1)
+    }
+    execute(config, plain=True, make_engine=tiny_run.make_engine)
+    assert len(client.search_model_versions("name = 'small.counting.lora'")) == 2
+    (model,) = client.search_registered_models("name = 'small.counting.lora'")
+    found = run_snippet(str(model.description))
+    assert found["model"].peft_config["default"].r == config.finetune.rank
+
+
+def test_adapters_above_the_limit_are_not_registered(whole: Whole, tmp_path: Path) -> None:
+    config = replace(
+        whole[0], register_mib=0, seeds=(0,), tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}"
+    )
+    execute(config, plain=True, make_engine=tiny_run.make_engine)
+    client = MlflowClient(tracking_uri=config.tracking_uri)
+    assert not client.search_registered_models()
+    assert len(parents(client)) == 1
+
+
+def test_an_ended_run_keeps_no_tags_of_its_process(logged: Logged) -> None:
+    _, _, client, parent = logged
+    runs = [client.get_run(parent), *children(client, parent).values()]
+    assert not [tag for run in runs for tag in run.data.tags if tag.startswith("domino.")]
 
 
 def test_samples_are_artifacts(logged: Logged, tmp_path: Path) -> None:
     _, _, client, parent = logged
     run = children(client, parent)["counting seed 0"].info.run_id
     folders = {item.path for item in client.list_artifacts(run)}
-    assert folders == {"synthesize", "decontaminate", "evaluate"}
+    assert folders == {"synthesize", "decontaminate", "evaluate", "adapters"}
     path = client.download_artifacts(run, "decontaminate/kept.jsonl", str(tmp_path))
     pairs = [json.loads(line) for line in Path(path).read_text().splitlines()]
     assert len(pairs) == 5

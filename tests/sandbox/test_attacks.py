@@ -16,9 +16,12 @@ from benchmarks.attack.programs import (
     AttackError,
     candidate,
     load_attacks,
+    right_program,
+    wrong_program,
 )
 from benchmarks.attack.results import Result, count, table
 from benchmarks.attack.scene import SECRET, Scene
+from benchmarks.attack.tasks import EMBEDDED, problem_of
 from benchmarks.checking import check_programs
 from benchmarks.sandbox import SandboxConfig
 from domino.records import Outcome, Problem, Program
@@ -291,13 +294,38 @@ def test_the_command_prints_a_table_and_its_exit_code_tells_what_got_through(
     out = tmp_path / "attacks.json"
     assert main(["--attacks", "equal_object", "write_file", "--json", str(out)]) == 0
     assert "2 attacks under the rules of housestyle" in capsys.readouterr().out
-    document = json.loads(out.read_text())["evaluators"]["ours"]
+    [under] = json.loads(out.read_text())["suites"]
+    document = under["evaluators"]["ours"]
     assert (document["tried"], document["counted_as_pass"], document["effects_left"]) == (2, 0, 0)
     (tmp_path / "cheating").mkdir()
     honest = '"""Solves it."""\n\n\ndef solve(numbers):\n    return sum(numbers)\n'
     (tmp_path / "cheating" / "honest.py").write_text(honest)
     assert main(["--programs", str(tmp_path)]) == 1
     assert "cheating/honest: counted as pass" in capsys.readouterr().out
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize("suite", EMBEDDED)
+def test_under_every_suites_rules_right_programs_pass_and_wrong_ones_do_not(suite: str) -> None:
+    problem = problem_of(suite, None)
+    honest = candidate(attack("", kind="cheating"), "def solve(numbers): return 6", problem)
+    codes = {"right": right_program(problem), "wrong": wrong_program(problem), "honest": honest}
+    programs = [Program(id=i, problem_id=problem.id, code=code) for i, code in codes.items()]
+    verdicts = check_programs([problem], programs, SandboxConfig(workers=1))
+    answers_by_call = problem.meta.get("runner") != "literal"
+    assert [verdict.passed for verdict in verdicts] == [True, False, answers_by_call]
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize("suite", EMBEDDED)
+def test_cheats_fail_under_every_suites_rules_unless_unittest_itself_believes_them(
+    suite: str,
+) -> None:
+    known = load_attacks(names=["equal_object", "patched_test_modules", "replaced_stdout"])
+    found = {one.attack.name: one for one in attack_ours(known, problem_of(suite, None), CONFIG)}
+    believed = {"equal_object"} if suite == "bigcodebench" else set()
+    assert {name for name, one in found.items() if one.passed} == believed
+    assert not any(one.effects for one in found.values())
 
 
 def test_bad_input_to_the_command_is_one_line_and_exit_code_2(
@@ -308,6 +336,7 @@ def test_bad_input_to_the_command_is_one_line_and_exit_code_2(
         ["--attacks", "no_such"],
         ["--dataset", "x.jsonl"],
         ["--suite", "mbpp+", "--dataset", str(tmp_path / "none")],
+        ["--suite", "all", "--peers"],
     ):
         assert main(bad) == 2
         assert capsys.readouterr().err.count("\n") == 1

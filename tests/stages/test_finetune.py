@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from benchmarks.stages.context import Metrics, StageContext, StageError
-from benchmarks.stages.finetune import FinetuneConfig, make_trainer, run
+from benchmarks.stages.finetune import FinetuneConfig, run
+from benchmarks.stages.training import make_trainer
 from benchmarks.store import Stage
 from domino.backbone import load_backbone
 from domino.engines.base import EngineError

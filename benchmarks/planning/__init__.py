@@ -1,0 +1,1 @@
+"""`python -m benchmarks.run --plan`: what a run will cost, from shapes and counts alone."""

@@ -1,0 +1,112 @@
+"""A plan as tables."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.files import write_atomically
+from benchmarks.planning.plan import make_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from benchmarks.config import RunConfig
+    from benchmarks.planning.plan import Plan
+    from benchmarks.planning.request import PlanRequest
+    from benchmarks.planning.work import Cost
+
+_GIB = 2**30
+_PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def show_plan(config: RunConfig, request: PlanRequest, json_path: Path | None) -> None:
+    """Plan a run and print its tables, or with `json_path` - its values, or write them there too.
+
+    Raises:
+        ConfigError: the device or the model's shape is not known.
+        SuiteError: the data that the run names cannot be read.
+    """
+    plan = make_plan(config, request)
+    text = json.dumps(plan.to_dict(), ensure_ascii=False, indent=1) + "\n"
+    if json_path is not None and str(json_path) == "-":
+        sys.stdout.write(text)
+        return
+    show(plan, Console(width=None if sys.stdout.isatty() else 140))
+    if json_path is not None:
+        write_atomically(json_path, text)
+
+
+def show(plan: Plan, console: Console) -> None:
+    """Print what the run will cost, by stage and by method, and what that rests on."""
+    config = plan.config
+    seeds = len(config.seeds)
+    console.print(
+        f"Plan: {config.suite}, {config.model}, engine {config.engine}, "
+        f"{len(config.methods)} methods, {seeds} seed{'s' if seeds > 1 else ''}, "
+        f"{config.draws:,} draws each, on {plan.device.name}",
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    console.print(_costs("stage", plan.stages, plan.total))
+    console.print(_costs("method", plan.methods, plan.total))
+    console.print(_lengths(plan))
+    lines = [
+        f"Device: {plan.device.source}.",
+        "FLOPs are counted from shapes; a stage is held to take its device alone, and time in the "
+        "sandbox counts too.",
+        *plan.notes,
+    ]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _costs(what: str, costs: Mapping[str, Cost], total: Cost) -> Table:
+    table = Table(box=None, pad_edge=False, title=f"By {what}", title_justify="left")
+    table.add_column(what)
+    for name in ("prompt tokens", "new tokens", "FLOPs", "memory, GiB", "device time"):
+        table.add_column(name, justify="right")
+    for name, cost in costs.items():
+        table.add_row(name, *_cells(cost))
+    table.add_section()
+    table.add_row("all", *_cells(total))
+    return table
+
+
+def _cells(cost: Cost) -> list[str]:
+    memory = f"{cost.memory_bytes / _GIB:,.1f}" if cost.memory_bytes else ""
+    return [
+        magnitude(cost.prompt_tokens), magnitude(cost.new_tokens), magnitude(cost.flops), memory,
+        duration(cost.seconds),
+    ]  # fmt: skip
+
+
+def _lengths(plan: Plan) -> Table:
+    table = Table(box=None, pad_edge=False, title="Rests on", title_justify="left")
+    table.add_column("option")
+    table.add_column("value", justify="right")
+    table.add_column("from")
+    for name, known in plan.lengths.items():
+        table.add_row(f"--assume.{name}", f"{known.value:,.4g}", known.source)
+    return table
+
+
+def magnitude(value: float) -> str:
+    """Return a count with the prefix of its size: 1,200,000 is 1.20 M; "" for nothing."""
+    for size, prefix in _PREFIXES:
+        if value >= size:
+            return f"{value / size:,.3g} {prefix}"
+    return f"{value:.0f}" if value else ""
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in the unit of their size; "" for nothing."""
+    if seconds >= 3600:
+        return f"{seconds / 3600:,.1f} h"
+    if seconds >= 60:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds:.1f} s" if seconds else ""

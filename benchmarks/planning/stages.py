@@ -1,0 +1,208 @@
+"""From a run's config to the pieces of work of each stage; no branch on a method beyond its habits.
+
+A habit is what a method asks the engine for, for each instruction that it draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from benchmarks.methods import load_method
+from benchmarks.planning.fits import fit_pieces, prefix_tokens
+from benchmarks.planning.work import Generation, LoraSteps, Machine, Piece, Programs, Reading, Wait
+from benchmarks.stages.sieve import CHUNK
+
+if TYPE_CHECKING:
+    from benchmarks.config import RunConfig
+    from benchmarks.planning.lengths import Lengths
+
+JUDGE_WORDS = 70  # of the judge's prompt around what is judged
+_GRADE = 3  # tokens of an answer that is a grade and ends
+_TURN = 8  # tokens of a chat template around a turn
+_MEASURE_S = 0.02  # of one text against the others, by all measures of `describe`: measured
+SHARED = "all methods"
+"""Whose the stages are that a run has once."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Habit:
+    """What a method asks the engine for.
+
+    Attributes:
+        requests: completions asked for, for each instruction.
+        shown: references in a prompt.
+        words: tokens of a prompt's own wording.
+        lengths: new tokens of a completion, in instructions.
+        responses: the same, in responses.
+        source: how this is known.
+    """
+
+    requests: float = 1.0
+    shown: float = 0.0
+    words: float = 0.0
+    lengths: float = 1.0
+    responses: float = 0.0
+    source: str = "as the method works"
+
+
+HABITS: Mapping[str, Habit] = MappingProxyType(
+    {
+        "domino": Habit(),
+        "prompt-tuning": Habit(),
+        "softsrv": Habit(),
+        "magpie": Habit(words=4),
+        "magpie-described": Habit(words=60),
+        "magpie-induced": Habit(words=100),
+        "few-shot": Habit(shown=3, words=40),
+        "oss-instruct": Habit(words=150, responses=1.0, source="snippets of 150 tokens: assumed"),
+        "self-instruct": Habit(
+            requests=0.4, shown=3, words=40, lengths=3.0,
+            source="lists of three, of which one in six is refused: assumed",
+        ),
+        "evol-instruct": Habit(
+            requests=3.0, shown=1.5, words=50, lengths=0.67,
+            source="rewritings and as many verdicts, one in three is refused: assumed",
+        ),
+    }
+)  # fmt: skip
+"""Of the methods that draw; one of your own is planned as `few-shot`."""
+
+
+def row_pieces(
+    config: RunConfig, method: str, lengths: Lengths, machine: Machine
+) -> dict[str, list[Piece]]:
+    """Return the pieces of each stage of one row, one seed."""
+    known = {name: number.value for name, number in lengths.items()}
+    drawing = _draws(config, method, known)
+    pairs = method != "no-data"
+    kept = drawing.drawn * known["kept_share"] if drawing.new else drawing.drawn
+    found: dict[str, list[Piece]] = {
+        "synthesize": [*fit_pieces(config, method, known, machine), *drawing.pieces],
+        "filter-instructions": _judged(
+            config.filter.judge_instructions, drawing.drawn, known["instruction_tokens"]
+        ),
+        "respond": [_responses(config, method, kept, known, machine)],
+        "filter-responses": _response_filter(config, kept, known),
+        "finetune": [_tuning(config, known)] if pairs else [],
+        "evaluate": _evaluation(config, known),
+        "embed": [Reading(texts=min(drawing.drawn, config.embed.texts), tokens=drawing.tokens)],
+        "describe": [Wait(seconds=_MEASURE_S * min(drawing.drawn, config.embed.texts))],
+    }
+    return found
+
+
+def shared_pieces(config: RunConfig, lengths: Lengths, machine: Machine) -> dict[str, list[Piece]]:
+    """Return the pieces of the stages that a run has once."""
+    known = {name: number.value for name, number in lengths.items()}
+    texts = known["problems"] + known["references"]
+    return {
+        "start": [Wait(seconds=machine.device.start_s)],
+        "gold": [] if config.suite in UNSOLVED else [_programs(config, known["problems"], known)],
+        "embed": [Reading(texts=texts, tokens=known["problem_tokens"])],
+        "describe": [Wait(seconds=_MEASURE_S * texts)],
+    }
+
+
+def evaluated_once(config: RunConfig, method: str) -> bool:
+    """Whether all seeds of a method have one evaluation: the plain backbone, greedily."""
+    return method == "no-data" and config.evaluate.temperature == 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Draws:
+    """What a method draws: how many, of which length, by which pieces; whether it is new."""
+
+    drawn: float
+    tokens: float
+    new: bool
+    pieces: Sequence[Piece]
+
+
+def _draws(config: RunConfig, method: str, known: Mapping[str, float]) -> _Draws:
+    if not load_method(method).synthesizes:
+        count = 0.0 if method == "no-data" else known["references"]
+        return _Draws(drawn=count, tokens=known["reference_tokens"], new=False, pieces=())
+    habit = HABITS.get(method, HABITS["few-shot"])
+    new = habit.lengths * known["instruction_tokens"] + habit.responses * known["response_tokens"]
+    piece = Generation(
+        requests=config.draws * habit.requests,
+        prompt=habit.shown * known["reference_tokens"] + habit.words,
+        new=new,
+        limit=max(new, config.sampling.max_new_tokens),
+        shared=prefix_tokens(config, method),
+        a_call=128,
+    )
+    tokens = known["instruction_tokens"]
+    return _Draws(drawn=config.draws, tokens=tokens, new=True, pieces=(piece,))
+
+
+def _responses(
+    config: RunConfig, method: str, kept: float, known: Mapping[str, float], machine: Machine
+) -> Piece:
+    prompt = known["instruction_tokens"] + _TURN
+    shared = 0.0
+    if config.responder == "references":
+        prompt += config.shots * (known["reference_tokens"] + known["response_tokens"])
+    if config.responder == "own":
+        shared = prefix_tokens(config, method)
+        shown = HABITS.get(method, HABITS["few-shot"]).shown
+        prompt += shown * (known["reference_tokens"] + known["response_tokens"])
+    return Generation(
+        requests=kept * config.filter.responses,
+        prompt=prompt,
+        new=known["response_tokens"],
+        limit=config.response_sampling.max_new_tokens,
+        shared=shared,
+        a_call=CHUNK,
+    )
+
+
+def _judged(asked: bool, count: float, tokens: float) -> list[Piece]:
+    if not asked:
+        return []
+    return [Generation(requests=count, prompt=tokens + JUDGE_WORDS, new=_GRADE, limit=8)]
+
+
+def _response_filter(config: RunConfig, kept: float, known: Mapping[str, float]) -> list[Piece]:
+    tokens = known["instruction_tokens"] + known["response_tokens"]
+    pieces = _judged(config.filter.judge_responses, kept, tokens)
+    if config.filter.consistency or config.suite in RUNS_RESPONSES:
+        pieces.append(_programs(config, kept * config.filter.responses, known))
+    return pieces
+
+
+UNSOLVED = frozenset({"livecodebench"})
+"""Suites that have no canonical solutions to run."""
+RUNS_RESPONSES = frozenset({"livecodebench-execution", "cruxeval"})
+"""Suites whose instructions hold their own truth, so that responses are run."""
+
+
+def _tuning(config: RunConfig, known: Mapping[str, float]) -> Piece:
+    tune = config.finetune
+    tokens = known["instruction_tokens"] + known["response_tokens"] + 2 * _TURN
+    return LoraSteps(
+        steps=tune.steps,
+        batch=tune.batch_size,
+        micro=tune.micro_batch_size or tune.batch_size,
+        tokens=min(tokens, tune.max_tokens),
+        checkpointing=tune.gradient_checkpointing,
+    )
+
+
+def _evaluation(config: RunConfig, known: Mapping[str, float]) -> list[Piece]:
+    tries = known["problems"] * config.evaluate.samples
+    solving = Generation(
+        requests=tries,
+        prompt=known["problem_tokens"] + _TURN,
+        new=known["solution_tokens"],
+        limit=config.evaluate.max_new_tokens,
+        a_call=CHUNK,
+    )
+    return [solving, _programs(config, tries, known)]
+
+
+def _programs(config: RunConfig, count: float, known: Mapping[str, float]) -> Piece:
+    return Programs(count=count, each_s=known["program_s"], workers=config.sandbox.workers)
