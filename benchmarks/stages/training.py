@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.stages.context import Log, StageError
 from benchmarks.stages.shares import shared_loader
 from domino.backbone import Backbone, load_backbone, load_shape, pick_device
-from domino.distributed import World
 from domino.records import Synthetic
 
 if TYPE_CHECKING:
     from benchmarks.stages.finetune import FinetuneConfig
+    from domino.distributed import World
 
 _LOGGED = ("loss", "learning_rate", "grad_norm")
 _SHARDED = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
@@ -89,6 +89,8 @@ def make_trainer(
     from datasets import Dataset
     from transformers import PrinterCallback, set_seed
 
+    from domino.distributed import World
+
     world = World.of(torch.device(pick_device("auto")))
     micro = micro_batch(config, world.size)
     set_seed(seed)  # before the LoRA matrices are drawn, which is before the trainer sets it
@@ -111,10 +113,11 @@ def micro_batch(config: FinetuneConfig, processes: int) -> int:
     """
     micro = config.micro_batch_size or config.batch_size // processes
     if not micro or config.batch_size % (micro * processes):
+        least = processes * (config.micro_batch_size or 1)
         raise StageError(
-            f"finetune.batch_size is {config.batch_size}, which {processes} processes with "
-            f"finetune.micro_batch_size {config.micro_batch_size} cannot share evenly: give a "
-            "multiple of both numbers' product, or another accelerate.processes"
+            f"finetune.batch_size is {config.batch_size} and cannot be shared by {processes} "
+            f"processes with finetune.micro_batch_size {config.micro_batch_size}: give a multiple "
+            f"of {least}, or another accelerate.processes"
         )
     return micro
 

@@ -138,6 +138,7 @@ def test_stages_that_do_not_depend_on_seed_or_method_are_shared(
     [
         ({"tracking_uri": "elsewhere"}, set()),
         ({"attention": "eager"}, set()),
+        ({"accelerate": {"processes": 2}}, set()),
         ({"sandbox": {"workers": 2}}, set()),
         ({"sandbox": {"memory_mib": 1024}}, {"gold", "filter-responses", "decontaminate",
                                              "finetune", "evaluate"}),

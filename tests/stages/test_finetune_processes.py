@@ -1,17 +1,25 @@
 """Fine-tuning in two processes that talk through gloo, against one: the same steps."""
 
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
+import psutil
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
-from benchmarks.stages.context import Metrics
-from benchmarks.stages.finetune import FinetuneConfig
-from benchmarks.stages.launching import AccelerateConfig
+from benchmarks.stages.context import Metrics, StageError
+from benchmarks.stages.finetune import FinetuneConfig, check
+from benchmarks.stages.launching import AccelerateConfig, trained_in_processes
 from benchmarks.stages.shares import SharedBatches
 from domino.distributed import World
+from domino.engines.base import EngineError
 from tests.stages.small import synthetic
-from tests.stages.test_finetune import backbone, context, trained  # noqa: F401
+from tests.stages.test_finetune import backbone, trained  # noqa: F401
 
 CONFIG = FinetuneConfig(rank=4, alpha=8, steps=6, batch_size=4, max_tokens=400, learning_rate=1e-2)
 PAIRS = [synthetic(n, response="x = 1\n" * (1 + 5 * n)) for n in range(7)]
@@ -79,3 +87,141 @@ def test_two_processes_give_the_curve_and_the_adapter_of_one(backbone, tmp_path)
     )  # fmt: skip
     assert_same(together, alone)
     assert logged == [(step, values) for step, values in enumerate(curve(together), 1)]
+
+
+@pytest.mark.slow
+def test_sharded_by_fsdp_they_give_it_too(backbone, tmp_path):  # noqa: F811
+    sharding = {
+        "fsdp_version": 2,
+        "fsdp_auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+        "fsdp_state_dict_type": "FULL_STATE_DICT",
+        "fsdp_reshard_after_forward": True,
+    }
+    path = file(
+        tmp_path, compute_environment="LOCAL_MACHINE", distributed_type="FSDP", fsdp_config=sharding
+    )
+    alone = trained(tmp_path / "one", backbone, PAIRS, CONFIG)
+    together = trained(
+        tmp_path / "two", backbone, PAIRS, CONFIG, accelerate=AccelerateConfig(config=path)
+    )
+    assert_same(together, alone)
+
+
+def file(tmp_path, **values):
+    path = tmp_path / "accelerate.yaml"
+    path.write_text(yaml.safe_dump({"num_machines": 1, "num_processes": 2, **values}))
+    return path
+
+
+def test_a_file_says_how_many_processes_there_are_and_an_option_wins(tmp_path):
+    path = file(tmp_path, mixed_precision="fp16")
+    from_file = AccelerateConfig(config=path)
+    assert (from_file.count, from_file.launches) == (2, True)
+    assert AccelerateConfig(config=path, processes=4).count == 4
+    given = from_file.arguments()
+    assert given[given.index("--mixed_precision") + 1] != "fp16", "the recipe's, not the file's"
+    assert not AccelerateConfig().launches
+    assert not AccelerateConfig(processes=1).launches
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_machines": 2}, "num_machines 2: a stage runs on one machine"),
+        ({"num_processes": None}, "has no num_processes"),
+        ({"num_processes": 3}, "batch_size is 4 and cannot be shared by 3 processes"),
+    ],
+    ids=str,
+)
+def test_a_file_that_cannot_be_followed_is_refused_before_work(tmp_path, changes, message):
+    with pytest.raises(StageError, match=message):
+        check(CONFIG, AccelerateConfig(config=file(tmp_path, **changes)))
+
+
+def test_a_missing_file_and_too_few_processes_are_refused(tmp_path):
+    with pytest.raises(StageError, match=r"No such file.*`accelerate config` writes one"):
+        check(CONFIG, AccelerateConfig(config=tmp_path / "none.yaml"))
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("a: [")
+    with pytest.raises(StageError, match="accelerate config"):
+        check(CONFIG, AccelerateConfig(config=broken))
+    with pytest.raises(StageError, match=r"processes is 0: give at least 1"):
+        AccelerateConfig(processes=0)
+
+
+def test_a_batch_is_shared_in_whole_micro_batches():
+    check(FinetuneConfig(batch_size=8, micro_batch_size=2), AccelerateConfig(processes=4))
+    with pytest.raises(StageError, match="give a multiple of 12"):
+        check(FinetuneConfig(batch_size=8, micro_batch_size=4), AccelerateConfig(processes=3))
+    with pytest.raises(StageError, match="give a multiple of 16"):
+        check(FinetuneConfig(batch_size=8), AccelerateConfig(processes=16))
+
+
+def test_four_bits_without_their_package_are_refused_with_the_remedy(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(StageError, match=r"needs bitsandbytes: pip install -e '\.\[qlora\]'"):
+        check(FinetuneConfig(quantize="4bit"), AccelerateConfig())
+
+
+def job(backbone, **changes):  # noqa: F811
+    config = {name: getattr(CONFIG, name) for name in CONFIG.__dataclass_fields__}
+    return {"config": config, "model": str(backbone), "attention": "auto", "seed": 0, **changes}
+
+
+def workers():
+    """The processes that work at a job, wherever they are started."""
+    lines = [" ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])]
+    return [line for line in lines if "finetune_worker" in line and "domino-finetune-" in line]
+
+
+def assert_all_end(seconds=60):
+    until = time.monotonic() + seconds
+    while workers() and time.monotonic() < until:
+        time.sleep(0.5)
+    assert not workers()
+
+
+@pytest.mark.slow
+def test_processes_that_fail_say_why(tmp_path):
+    with (
+        pytest.raises(EngineError, match=r"in 2 processes failed: .*'/nowhere/x'"),
+        trained_in_processes(TWO, PAIRS, job("/nowhere/x"), pytest.fail, pytest.fail),
+    ):
+        pass
+    assert_all_end()
+
+
+@pytest.mark.slow
+def test_what_ends_the_training_early_ends_its_processes(backbone):  # noqa: F811
+    def interrupt(metrics, step):
+        assert workers()
+        raise KeyboardInterrupt
+
+    with (
+        pytest.raises(KeyboardInterrupt),
+        trained_in_processes(TWO, PAIRS, job(backbone), interrupt, pytest.fail),
+    ):
+        pass
+    assert_all_end()
+
+
+@pytest.mark.slow
+def test_processes_end_when_the_run_is_killed(backbone):  # noqa: F811
+    values = job(backbone)
+    values["config"]["steps"] = 100_000
+    code = (
+        "from tests.stages.test_finetune_processes import *\n"
+        "show = lambda metrics, step: print(step, flush=True)\n"
+        f"with trained_in_processes(TWO, PAIRS, {values!r}, show, lambda: None): pass\n"
+    )
+    root = Path(__file__).resolve().parents[2]
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=root, stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    with parent.stdout as lines:
+        assert lines.readline() == "1\n"
+        assert workers()
+        parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    assert_all_end()
