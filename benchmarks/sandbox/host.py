@@ -212,6 +212,10 @@ class Worker:
             return f"{missing}: install bubblewrap (Debian, Ubuntu: apt-get install bubblewrap)"
         zygote = self._launch(bubblewrap)
         greeting = zygote.greeting()
+        if greeting is None and zygote.interrupted():
+            zygote.close()
+            zygote = self._launch(bubblewrap)
+            greeting = zygote.greeting()
         if greeting is None:
             words = zygote.last_words()
             zygote.close()

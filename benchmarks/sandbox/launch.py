@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +25,7 @@ _SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache")
 _HIDDEN = ("benchmarks", "studies", "baselines", "domino", "evalplus", "bigcodebench")
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _START_S = 60.0
+_DYING_S = 1.0
 _MESSAGE_BYTES = 1 << 16
 _NOBODY = "65534"
 _ENVIRONMENT = {
@@ -188,6 +190,12 @@ class Zygote:
             greeting: dict[str, Any] = json.loads(self._control.recv(_MESSAGE_BYTES))
             return greeting
         return None
+
+    def interrupted(self) -> bool:
+        """Whether a Ctrl-C ended it: one that came before its process group was its own."""
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(timeout=_DYING_S) == -signal.SIGINT
+        return False
 
     def last_words(self) -> str:
         """What the zygote wrote on its standard error, its last line."""

@@ -1,5 +1,6 @@
 """The code in what MLflow shows, executed as it stands there."""
 
+import os
 import re
 from typing import Any
 
@@ -9,10 +10,10 @@ import mlflow
 def run_snippet(words: str) -> dict[str, Any]:
     """Execute the Python of a description, and return what it defines."""
     (snippet,) = re.findall(r"```python\n(.*?)```", words, re.DOTALL)
-    uri = mlflow.get_tracking_uri()
+    before = os.environ.get("MLFLOW_TRACKING_URI")
     found: dict[str, Any] = {}
     try:
         exec(compile(snippet, "snippet", "exec"), found)
     finally:
-        mlflow.set_tracking_uri(uri)
+        mlflow.set_tracking_uri(before)  # which sets the variable too
     return found

@@ -270,6 +270,21 @@ def test_where_namespaces_cannot_be_nested_every_program_gets_a_sandbox_of_its_o
     assert values(results[5]) == [4]
 
 
+@needs_bubblewrap
+def test_a_ctrl_c_that_meets_the_sandbox_while_it_starts_is_no_broken_sandbox(
+    tmp_path: Path,
+) -> None:
+    starter = tmp_path / "bwrap"
+    starter.write_text(
+        f"#!/bin/sh\n[ -e {tmp_path}/met ] || {{ touch {tmp_path}/met; kill -INT $$; }}\n"
+        'exec bwrap "$@"\n'
+    )
+    starter.chmod(0o755)
+    (result,) = run_jobs([job(DOUBLE, 2)], replace(ONE, bubblewrap=str(starter)))
+    assert values(result) == [4]
+    assert (tmp_path / "met").exists()
+
+
 def test_without_bubblewrap_nothing_runs_unless_that_is_allowed() -> None:
     config = SandboxConfig(workers=1, bubblewrap="no-such-bwrap")
     with pytest.raises(NoSandboxError, match=r"apt-get install bubblewrap.*--allow-unsandboxed"):
