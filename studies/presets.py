@@ -139,6 +139,7 @@ def _ablation() -> StudyConfig:
             pairs=128,
             oversample=1.0,
             method_options={"domino": fit},
+            sampling=replace(run.sampling, temperature=1.0),
             evaluate=replace(run.evaluate, split="development"),
         ),
         final=replace(run, seeds=FINAL_SEEDS),
