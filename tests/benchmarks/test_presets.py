@@ -47,7 +47,7 @@ def test_conventions_differ_from_the_default_where_the_track_differs() -> None:
         if getattr(default, name) != getattr(conventions, name)
     }
     assert {"suite", "references", "responder", "filter"} <= differing
-    assert not differing & {"methods", "pairs", "oversample", "sampling", "evaluate", "seeds"}
+    assert not differing & {"methods", "pairs", "oversample", "evaluate", "seeds"}
     assert conventions.responder == "own"
     assert not conventions.filter.consistency
     assert conventions.references == 2
