@@ -147,8 +147,8 @@ class _Ordeal:
 
     def _owes(self, kind: str, outcome: Outcome) -> bool:
         """Whether the next kill needs one of a kind; a kill must come between two vain attempts."""
-        due = self._due(kind, outcome.kills + 1)
-        return kind not in self._vain and getattr(outcome, kind) < due
+        happened: int = getattr(outcome, kind)
+        return kind not in self._vain and happened < self._due(kind, outcome.kills + 1)
 
     def _more(self, outcome: Outcome) -> bool:
         return outcome.kills < self._config.kills and time.monotonic() < self._until
