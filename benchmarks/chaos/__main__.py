@@ -44,7 +44,7 @@ def _main(arguments: Sequence[str]) -> int:
             ),
             say=lambda text: print(text, file=sys.stderr, flush=True),
         )
-    print(_words(outcome))
+    print(words(outcome))
     if given.json:
         write_atomically(Path(given.json), json.dumps(dataclasses.asdict(outcome)) + "\n")
     return 1 if outcome.differences else 0
@@ -66,11 +66,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, help="let the run end after these (no limit)")
     parser.add_argument(
         "--tails", type=float, default=0.3, metavar="SHARE",
-        help="share of kills after which a record file's tail is torn (default: 0.3)",
+        help="kills that come when a record file can be torn, and tear it (default: 0.3)",
     )  # fmt: skip
     parser.add_argument(
         "--full-disks", type=float, default=0.15, metavar="SHARE",
-        help="share of kills before which the disk is full (default: 0.15)",
+        help="kills before which the disk is full (default: 0.15)",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of all chances (default: 0)")
     parser.add_argument("--work", metavar="DIR", help="keep everything in this empty directory")
@@ -79,10 +79,11 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _words(outcome: Outcome) -> str:
+def words(outcome: Outcome) -> str:
+    """Say what was dealt, what was asked and not dealt, and whether anything differs."""
     dealt = (
         f"{outcome.kills} kills, {outcome.tails} torn tails, {outcome.full_disks} full disks "
-        f"({outcome.disk}) in {outcome.runs} runs"
+        f"({outcome.disk}) in {outcome.runs} runs{_owed(outcome)}"
     )
     if outcome.differences:
         return "\n".join([f"{dealt}: NOT EQUAL", *outcome.differences])
@@ -90,6 +91,13 @@ def _words(outcome: Outcome) -> str:
         f"{dealt}: tables, {outcome.records:,} records and {outcome.stages} stages equal those of "
         "the undisturbed run"
     )
+
+
+def _owed(outcome: Outcome) -> str:
+    """What was asked and did not happen, if anything."""
+    names = {"kills": "kills", "tails": "torn tails", "full_disks": "full disks"}
+    missing = [f"{outcome.owed[kind]} {name}" for kind, name in names.items() if outcome.owed[kind]]
+    return f" (asked and not dealt: {', '.join(missing)})" if missing else ""
 
 
 if __name__ == "__main__":

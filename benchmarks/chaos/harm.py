@@ -17,6 +17,7 @@ from typing import Protocol
 from benchmarks.store import MANIFEST
 
 _SPARE_BYTES = 8 * 2**20
+_POLL_S = 0.05
 _TORN_BYTES = 300
 
 
@@ -37,6 +38,7 @@ def attempt(
     command: Sequence[str],
     *,
     lifetime_s: float | None = None,
+    ripe: Callable[[], bool] = lambda: True,
     before: Callable[[], None] | None = None,
 ) -> Ended:
     """Run a command in a process group of its own, and kill the group when its time is over.
@@ -44,6 +46,7 @@ def attempt(
     Args:
         command: program and arguments.
         lifetime_s: seconds until SIGKILL; None lets it end by itself.
+        ripe: whether this is an instant for the kill, which waits for one once its time has come.
         before: runs in the child before the program.
     """
     with subprocess.Popen(
@@ -51,15 +54,45 @@ def attempt(
         start_new_session=True, preexec_fn=before,
     ) as child:  # fmt: skip
         try:
-            text, _ = child.communicate(timeout=lifetime_s)
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
-            text, _ = child.communicate()
-            return Ended(code=None, text=text)
+            while True:
+                try:
+                    text, _ = child.communicate(timeout=lifetime_s)
+                    return Ended(code=child.returncode, text=text)
+                except subprocess.TimeoutExpired:
+                    if _killed(child.pid, ripe):
+                        text, _ = child.communicate()
+                        return Ended(code=None, text=text)
+                    lifetime_s = _POLL_S
         except BaseException:  # Ctrl-C must not leave a run behind
             os.killpg(child.pid, signal.SIGKILL)
             raise
-    return Ended(code=child.returncode, text=text)
+
+
+def _killed(group: int, ripe: Callable[[], bool]) -> bool:
+    """Kill a process group where the instant is ripe, and still is once the group stands still."""
+    if not ripe():
+        return False
+    os.killpg(group, signal.SIGSTOP)
+    now = ripe()
+    os.killpg(group, signal.SIGKILL if now else signal.SIGCONT)
+    return now
+
+
+def tearable(root: Path) -> list[Path]:
+    """Return the record files, none of them empty, of all unfinished stages of a store."""
+    return [
+        path
+        for path in sorted(root.glob("stages/*/*.jsonl"))
+        if _size(path) and not (path.parent / MANIFEST).exists()
+    ]
+
+
+def _size(path: Path) -> int:
+    """Return a file's bytes; 0 where the run has removed it since it was listed."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def tear_tail(root: Path, chance: random.Random) -> str | None:
@@ -70,17 +103,13 @@ def tear_tail(root: Path, chance: random.Random) -> str | None:
     Returns:
         What was done; None where there is no such file.
     """
-    files = [
-        path
-        for path in sorted(root.glob("stages/*/*.jsonl"))
-        if path.stat().st_size and not (path.parent / MANIFEST).exists()
-    ]
+    files = tearable(root)
     if not files:
         return None
     path = chance.choice(files)
-    lost = chance.randint(0, min(_TORN_BYTES, path.stat().st_size))
-    os.truncate(path, path.stat().st_size - lost)
     junk = chance.choice([b"", b"\0" * chance.randint(1, 64), b'{"id": "torn'])
+    lost = chance.randint(0 if junk else 1, min(_TORN_BYTES, path.stat().st_size))
+    os.truncate(path, path.stat().st_size - lost)
     with path.open("ab") as file:
         file.write(junk)
     return f"{path.parent.name}/{path.name}: {lost} bytes lost, {len(junk)} of junk"
@@ -109,11 +138,11 @@ class SmallDisk:
         self._root = root
 
     def fill(self, chance: random.Random) -> None:
-        """Leave less than what a whole run writes."""
-        free = shutil.disk_usage(self._root).free
-        leave = chance.randint(0, self._needed)
+        """Leave less than what the run has still to write."""
+        disk = shutil.disk_usage(self._root)
+        leave = chance.randint(0, max(0, self._needed - disk.used))
         with self._filler.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, max(1, free - leave))
+            os.posix_fallocate(file.fileno(), 0, max(1, disk.free - leave))
 
     def empty(self) -> None:
         """Remove the filler."""

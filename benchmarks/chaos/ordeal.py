@@ -1,7 +1,8 @@
 """The ordeal: an undisturbed run, then the same run killed at random instants, then both compared.
 
 A run that ends before it is killed is compared, and the next one begins in a new directory, until
-all kills have been dealt.
+all kills have been dealt. Torn tails and full disks keep step with the kills from the first one on;
+one that came to nothing stays owed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.chaos.compare import Stored, differences, same_table
-from benchmarks.chaos.harm import Disk, Ended, attempt, disk_at, tear_tail
+from benchmarks.chaos.harm import Disk, Ended, attempt, disk_at, tear_tail, tearable
 from benchmarks.fields import ConfigError
 from benchmarks.files import StoreError
 
@@ -40,8 +41,8 @@ class OrdealConfig:
         work: an empty or new directory for all that the ordeal writes.
         kills: how often the process group is killed, at most.
         minutes: after so many of disturbance the run under way may end; None sets no limit.
-        tails: share of the kills after which the tail of a record file is torn.
-        full_disks: share of the kills before which the run meets a full disk.
+        tails: torn tails of record files for each kill, at most one.
+        full_disks: full disks for each kill, at most one.
         seed: of all chances.
         mount: whether small file systems may be mounted.
     """
@@ -74,6 +75,11 @@ class Outcome:
 
     Attributes:
         seconds: of the undisturbed run.
+        kills: that befell a run.
+        tails: that were torn.
+        full_disks: that ended an attempt.
+        owed: kills that were asked for and never came; of torn tails and full disks, those that
+            belong to the kills that came.
         records: that were compared, over all disturbed runs.
         stages: the same of stages.
         disk: how disks were filled.
@@ -84,6 +90,7 @@ class Outcome:
     kills: int = 0
     tails: int = 0
     full_disks: int = 0
+    owed: dict[str, int] = field(default_factory=dict)
     runs: int = 0
     records: int = 0
     stages: int = 0
@@ -108,6 +115,7 @@ class _Ordeal:
         self._whole = config.work / "undisturbed" / "runs"
         self._start_s = self._work_s = 0.0
         self._until = math.inf
+        self._vain: set[str] = set()  # tried since the last kill, and the run ended all the same
 
     def hold(self) -> Outcome:
         outcome = Outcome(seconds=self._undisturbed())
@@ -127,7 +135,20 @@ class _Ordeal:
                 if not same_table(table, _report(root)):
                     lines.append("the table")
                 outcome.differences += [f"run {outcome.runs}: {line}" for line in lines]
+        outcome.owed["kills"] = self._config.kills - outcome.kills
+        for kind in ("tails", "full_disks"):
+            outcome.owed[kind] = max(0, self._due(kind, outcome.kills) - getattr(outcome, kind))
         return outcome
+
+    def _due(self, kind: str, kills: int) -> int:
+        """How many of a kind belong to a number of kills: the first comes with the first kill."""
+        share: float = getattr(self._config, kind)
+        return math.ceil(share * kills)
+
+    def _owes(self, kind: str, outcome: Outcome) -> bool:
+        """Whether the next kill needs one of a kind; a kill must come between two vain attempts."""
+        happened: int = getattr(outcome, kind)
+        return kind not in self._vain and happened < self._due(kind, outcome.kills + 1)
 
     def _more(self, outcome: Outcome) -> bool:
         return outcome.kills < self._config.kills and time.monotonic() < self._until
@@ -150,34 +171,38 @@ class _Ordeal:
         """Let one run end in spite of everything; all of it once the kills are dealt."""
         reach_s = _REACH * self._work_s
         while self._more(outcome):
-            if self._chance.random() < self._config.full_disks and self._starve(
-                root, disk, outcome
-            ):
+            if self._owes("full_disks", outcome) and self._starve(root, disk, outcome):
                 return
             before = _progress(root)
-            ended = attempt(self._command(root), lifetime_s=self._lifetime_s(reach_s))
-            if ended.code is not None:
-                self._require(ended, 0, "a resumed run")
-                self._say(f"run {outcome.runs} ended before kill {outcome.kills + 1}")
+            if not self._kill(root, outcome, reach_s):
                 return
-            outcome.kills += 1
-            self._say(
-                f"kill {outcome.kills}/{self._config.kills} in run {outcome.runs}"
-                + self._maybe_tear(root, outcome)
-            )
             # An attempt that got nowhere is followed by a longer one, or no run would ever end.
             reach_s = reach_s * 2 if _progress(root) <= before else _REACH * self._work_s
         self._require(attempt(self._command(root)), 0, "the last resumed run")
 
+    def _kill(self, root: Path, outcome: Outcome, reach_s: float) -> bool:
+        """Kill one attempt, and tear a tail where one is owed; False where it ended before."""
+        tear = self._owes("tails", outcome)
+        ended = attempt(
+            self._command(root),
+            lifetime_s=self._lifetime_s(reach_s),
+            ripe=lambda: not tear or bool(tearable(root)),
+        )
+        if ended.code is not None:
+            self._require(ended, 0, "a resumed run")
+            self._vain |= {"tails"} if tear else set()
+            self._say(f"run {outcome.runs} ended before kill {outcome.kills + 1}")
+            return False
+        self._vain.clear()
+        outcome.kills += 1
+        torn = tear_tail(root, self._chance) if tear else None
+        outcome.tails += torn is not None
+        told = f"kill {outcome.kills}/{self._config.kills} in run {outcome.runs}"
+        self._say(f"{told}; {torn}" if torn else told)
+        return True
+
     def _lifetime_s(self, reach_s: float) -> float:
         return self._chance.uniform(0.2 * self._start_s, self._start_s + reach_s)
-
-    def _maybe_tear(self, root: Path, outcome: Outcome) -> str:
-        if self._chance.random() >= self._config.tails:
-            return ""
-        torn = tear_tail(root, self._chance)
-        outcome.tails += torn is not None
-        return f"; {torn}" if torn else ""
 
     def _starve(self, root: Path, disk: Disk, outcome: Outcome) -> bool:
         """Run on a full disk; return whether the space sufficed to end."""
@@ -187,6 +212,7 @@ class _Ordeal:
         finally:
             disk.empty()
         if ended.code == 0:
+            self._vain.add("full_disks")
             self._say(f"run {outcome.runs} ended in spite of a full disk")
             return True
         self._require(ended, 1, "a run on a full disk")

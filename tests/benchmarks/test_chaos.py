@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.chaos.__main__ import main
+from benchmarks.chaos.__main__ import main, words
 from benchmarks.chaos.compare import Stored, differences, same_table
 from benchmarks.chaos.harm import LimitedFiles, attempt, tear_tail
 from benchmarks.chaos.ordeal import BrokenPromiseError, OrdealConfig, OrdealError, Outcome, hold
@@ -35,7 +35,7 @@ def test_a_run_that_is_killed_torn_and_starved_ends_as_the_undisturbed_one(
     run = command(tiny_backbone, "no-data")
     outcome, said = held(tmp_path, run, kills=1, tails=1.0, full_disks=1.0)
     assert outcome.differences == []
-    assert outcome.kills == 1
+    assert (outcome.kills, outcome.tails, outcome.full_disks) == (1, 1, 1)
     assert outcome.records > 0
     assert any(line.startswith("kill 1/1 in run 1") for line in said)
 
@@ -47,6 +47,7 @@ def test_a_run_that_fine_tunes_survives_many_kills(tiny_backbone: Path, tmp_path
     run = command(tiny_backbone, "no-data,counting")
     outcome, _ = held(tmp_path, run, kills=12, tails=0.5, full_disks=0.3)
     assert outcome.differences == []
+    assert outcome.tails > 0
     assert outcome.full_disks > 0
 
 
@@ -73,6 +74,44 @@ def test_a_run_that_writes_a_record_twice_is_found_out(tmp_path: Path) -> None:
     outcome, _ = held(tmp_path, [sys.executable, str(program)], kills=8, tails=0, full_disks=0)
     line = outcome.differences[0]
     assert line.startswith("run 1: records one/kept.jsonl: expected ")
+
+
+BRIEFLY_TORN = """
+import json, pathlib, sys, time
+root = pathlib.Path(sys.argv[sys.argv.index("--output") + 1])
+stage = root / "stages" / "one"
+stage.mkdir(parents=True, exist_ok=True)
+if not (stage / "manifest.json").exists():
+    if "undisturbed" not in str(root):
+        time.sleep(1.5)
+    if HOLDS:
+        (stage / "kept.jsonl").write_text('{"id": 1}\\n')
+        time.sleep(0.5)
+    files = {"kept.jsonl": {"sha256": ""}} if HOLDS else {}
+    (stage / "manifest.json").write_text(json.dumps({"summary": {}, "files": files}))
+pathlib.Path(sys.argv[sys.argv.index("--json") + 1]).write_text('{"methods": []}')
+"""
+
+
+def test_a_kill_with_a_torn_tail_waits_for_an_instant_with_something_to_tear(
+    tmp_path: Path,
+) -> None:
+    program = tmp_path / "brief.py"
+    program.write_text(BRIEFLY_TORN.replace("HOLDS", "True"), encoding="utf-8")
+    outcome, said = held(tmp_path, [sys.executable, str(program)], kills=1, tails=0.1, full_disks=0)
+    assert (outcome.kills, outcome.tails, outcome.runs) == (1, 1, 1)
+    assert "one/kept.jsonl: " in said[1]
+
+
+def test_what_was_asked_and_cannot_happen_is_said_and_ends(tmp_path: Path) -> None:
+    program = tmp_path / "barren.py"
+    program.write_text(BRIEFLY_TORN.replace("HOLDS", "False"), encoding="utf-8")
+    outcome, said = held(tmp_path, [sys.executable, str(program)], kills=1, tails=1, full_disks=1)
+    assert outcome.owed == {"kills": 0, "tails": 1, "full_disks": 1}
+    assert outcome.differences == []
+    assert any("in spite of a full disk" in line for line in said)
+    assert any("ended before kill 1" in line for line in said)
+    assert "(asked and not dealt: 1 torn tails, 1 full disks)" in words(outcome)
 
 
 def test_a_run_that_cannot_resume_is_an_error_with_what_it_said(tmp_path: Path) -> None:
