@@ -14,11 +14,9 @@ from multiprocessing.connection import Connection
 
 def serve(connection: Connection) -> None:
     """Load the model, then answer orders by (tokens, wall seconds, processor seconds)."""
-    from vllm import LLM
+    from domino.engines.vllm_worker import load, prompts_of, sampling_of
 
-    from domino.engines.vllm_worker import prompts_of, sampling_of
-
-    llm = LLM(**connection.recv()["options"])
+    llm = load(connection.recv()["options"])
     connection.send("ready")
     while True:
         try:

@@ -1,8 +1,9 @@
 """`engines`: tokens a second of each engine on the same requests, from text and behind soft tokens.
 
 Where vLLM is among them it is also measured bare. All engines are there at the same time and take
-turns, in one order and then in the other, so that a busy machine slows all alike; the processor's
-time counts every process of them. Each row is told as soon as it is measured.
+turns, in one order and then in the other, so that a busy machine slows all alike. The processor's
+time counts the processes of the engine whose turn it is: a waiting vLLM uses 1 % of a core too.
+Each row is told as soon as it is measured.
 
 Shapes: P domain tokens, H hidden size.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
@@ -144,14 +145,22 @@ def _requests(plan: EnginesPlan, model: str) -> Iterator[tuple[str, list[Request
 
 
 def _ours(engine: Engine) -> Callable[[Sequence[Request], Sampling], Taken]:
+    own: set[psutil.Process] = set()  # started by its calls; what is below others' is theirs
+
     def generate(requests: Sequence[Request], sampling: Sampling) -> Taken:
-        below = psutil.Process().children(recursive=True)  # looking for them takes long
-        wall, cpu = time.perf_counter(), _cpu_s(below)
+        before = _below()  # looking for them takes long
+        counted = own & before
+        wall, cpu = time.perf_counter(), _cpu_s(counted)
         done = engine.generate(requests, sampling)
-        taken = time.perf_counter() - wall, _cpu_s(below) - cpu
+        taken = time.perf_counter() - wall, _cpu_s(counted) - cpu
+        own.update(_below() - before)
         return sum(completion.tokens for completion in done), *taken
 
     return generate
+
+
+def _below() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
 
 
 def _bare(
@@ -212,10 +221,10 @@ def _rate(taken: Taken, clock: Literal[1, 2]) -> float:
     return taken[0] / taken[clock]
 
 
-def _cpu_s(below: Sequence[psutil.Process]) -> float:
-    """Return the processor's seconds of this process and, to a hundredth, of those below it."""
+def _cpu_s(own: Iterable[psutil.Process]) -> float:
+    """Return the processor's seconds of this process and, to a hundredth, of each of these."""
     used = time.process_time()
-    for process in below:
+    for process in own:
         times = process.cpu_times()
         used += times.user + times.system
     return used

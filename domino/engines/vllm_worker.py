@@ -9,7 +9,7 @@ Shapes: P soft tokens, T tokens of a text, H hidden size.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
 from multiprocessing.connection import Connection
 from typing import Any
@@ -33,11 +33,10 @@ class EmbedTokens:
 
 def serve(connection: Connection) -> None:
     """Load the model that the first message names, then answer orders until the pipe ends."""
-    from vllm import LLM
     from vllm.lora.request import LoRARequest
 
     setup = connection.recv()
-    llm = LLM(**setup["options"])
+    llm = load(setup["options"])
     adapter = setup["adapter"]
     lora = None if adapter is None else LoRARequest("adapter", 1, str(adapter))
     connection.send("ready")
@@ -47,6 +46,19 @@ def serve(connection: Connection) -> None:
         except EOFError:
             return
         _answer(llm, order, lora, connection)
+
+
+def load(options: Mapping[str, Any]) -> Any:
+    """Return `vllm.LLM` with these arguments, and with those that vLLM needs on this machine.
+
+    Between the parts of a prompt that is read in several steps vLLM rewinds the request's random
+    numbers, and a CPU's generator cannot be rewound: there every prompt is read in one step.
+    """
+    from vllm import LLM
+    from vllm.platforms import current_platform
+
+    own = {"enable_chunked_prefill": False} if current_platform.is_cpu() else {}
+    return LLM(**options, **own)
 
 
 def _answer(llm: Any, order: dict[str, Any], lora: Any, connection: Connection) -> None:

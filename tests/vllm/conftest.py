@@ -26,5 +26,11 @@ def shared_engine() -> Iterator[VllmEngine]:
 
 def workers(of: psutil.Process) -> list[psutil.Process]:
     """The living processes of a process's vLLM engines."""
-    alive = [p for p in of.children() if p.status() != psutil.STATUS_ZOMBIE]
-    return [p for p in alive if "domino.engines.vllm_worker" in p.cmdline()]
+    return [process for process in of.children() if _is_worker(process)]
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "domino.engines.vllm_worker" in process.cmdline()
+    except psutil.NoSuchProcess:  # it ended since it was listed, or nobody has waited for it yet
+        return False

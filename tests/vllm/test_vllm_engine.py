@@ -103,6 +103,17 @@ def test_the_seed_decides_the_text(shared_engine, reference):
     assert len({completion.text for completion in others}) > 6
 
 
+def test_seeded_prompts_longer_together_than_a_step_give_the_texts_they_give_alone(
+    shared_engine, reference
+):
+    prompts = [SoftPrompt(embeds_PH=soft_tokens(reference, 1, 1500)), "Sort the numbers. " * 250]
+    requests = [Request(prompt=prompt, seed=seed) for seed in (7, 8) for prompt in prompts]
+    sampling = Sampling(max_new_tokens=4)
+    together = shared_engine.generate(requests, sampling)
+    assert sum(completion.prompt_tokens for completion in together) > 4096  # vLLM's step on a CPU
+    assert together == [shared_engine.generate([request], sampling)[0] for request in requests]
+
+
 @pytest.mark.filterwarnings("ignore:Position ids are not supported")  # raised inside PEFT
 def test_soft_tokens_from_a_saved_peft_adapter_give_pefts_own_text(
     shared_engine, reference, tmp_path

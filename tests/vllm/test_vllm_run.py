@@ -74,7 +74,7 @@ def test_an_engine_that_dies_costs_its_row_alone_and_the_same_command_ends_as_un
         command(tmp_path, *options), cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
         text=True,
     ) as run:  # fmt: skip
-        kill_worker_of(run.pid, within=tmp_path / "runs/stages")
+        kill_worker_of(run, within=tmp_path / "runs/stages")
         out, err = run.communicate()
     assert run.returncode == 1, err[-3000:]
     rows = json.loads((tmp_path / "table.json").read_text())["methods"]
@@ -100,11 +100,11 @@ def timeless(values: dict[str, Any]) -> list[dict[str, Any]]:
     return [{n: v for n, v in row.items() if n != "seconds"} for row in values["methods"]]
 
 
-def kill_worker_of(pid: int, *, within: Path) -> None:
+def kill_worker_of(run: subprocess.Popen[str], *, within: Path) -> None:
     """Kill the engine's process in the middle of an evaluation: some problems are answered."""
-    run = psutil.Process(pid)
-    while run.is_running():
-        started = workers(run)
+    process = psutil.Process(run.pid)
+    while run.poll() is None:
+        started = workers(process)
         if started and any(p.stat().st_size for p in within.glob(f"evaluate-*/{COMPLETIONS}")):
             started[0].kill()
             return
