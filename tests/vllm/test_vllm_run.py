@@ -12,7 +12,6 @@ import pytest
 
 from benchmarks.chaos.compare import Stored, differences
 from benchmarks.presets import load_preset
-from benchmarks.stages.evaluate import COMPLETIONS
 from tests.vllm.conftest import workers
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(3600)]
@@ -101,11 +100,11 @@ def timeless(values: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def kill_worker_of(run: subprocess.Popen[str], *, within: Path) -> None:
-    """Kill the engine's process in the middle of an evaluation: some problems are answered."""
+    """Kill the process that answers an evaluation: its answers are stored when all are there."""
     process = psutil.Process(run.pid)
     while run.poll() is None:
         started = workers(process)
-        if started and any(p.stat().st_size for p in within.glob(f"evaluate-*/{COMPLETIONS}")):
+        if started and any(within.glob("evaluate-*")):
             started[0].kill()
             return
         time.sleep(0.05)
