@@ -78,7 +78,7 @@ def test_its_options_are_given_by_its_name() -> None:
     command = ["--methods", f"{METHOD},no-data", f"--method_options.{METHOD}.request", "More."]
     config = read_command(command).config
     assert config.methods == (METHOD, "no-data")
-    assert config.method_options == {METHOD: {"request": "More."}}
+    assert config.method_options[METHOD] == {"request": "More."}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,9 @@ from studies.spaces import SPACES, with_options
 from studies.storage import check_space
 from tests.studies import toy
 
+UNTUNED = toy.replace(housestyle(), method_options={})
+"""The default run without the options that a study chose for it."""
+
 
 @pytest.fixture(autouse=True)
 def names() -> None:
@@ -38,18 +41,18 @@ def test_every_space_of_every_study_names_fields_that_exist(study: str) -> None:
 
 @pytest.mark.parametrize("method", SPACES)
 def test_a_space_sets_what_it_suggests_and_leaves_the_rest(method: str) -> None:
-    run = housestyle()
+    run = UNTUNED
     for trial, proposed in proposals(SPACES[method], run):
         assert proposed.sampling.temperature == trial.params["sampling.temperature"]
         as_before = {"sampling": run.sampling, "method_options": run.method_options}
         assert toy.replace(proposed, **as_before) == run
         assert set(proposed.method_options) == {method}
-    assert run == housestyle()
+    assert run == toy.replace(housestyle(), method_options={})
 
 
 def test_no_contrastive_term_is_a_choice_of_its_own_and_asks_for_no_form() -> None:
     seen = set()
-    for trial, proposed in proposals(SPACES["domino"], housestyle()):
+    for trial, proposed in proposals(SPACES["domino"], UNTUNED):
         options = proposed.method_options["domino"]
         form = trial.params["contrastive"]
         seen.add(form)
@@ -61,7 +64,7 @@ def test_no_contrastive_term_is_a_choice_of_its_own_and_asks_for_no_form() -> No
 
 
 def test_options_that_the_run_had_stay_unless_the_space_sets_them() -> None:
-    run = with_options(housestyle(), "domino", {"steps": 7, "domain_tokens": 3})
+    run = with_options(UNTUNED, "domino", {"steps": 7, "domain_tokens": 3})
     run = with_options(run, "few-shot", {"examples": 2})
     changed = with_options(run, "domino", {"domain_tokens": 5})
     assert changed.method_options["domino"] == {"steps": 7, "domain_tokens": 5}
