@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import threading
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,9 @@ from benchmarks.sandbox.host import Worker
 from domino.records import Outcome, Problem, Verdict
 
 _CANONICAL_OUTPUT_BYTES = 1 << 30
+_PARSING = threading.Lock()
+"""Two threads that parse at once can raise SystemError in CPython 3.11 (cpython issue 106905)."""
+
 _CANONICAL_TIMEOUT_S = 600.0
 
 
@@ -151,7 +155,8 @@ def canonical_code(problem: Problem) -> str:
 def defines(code: str, name: str) -> bool:
     """Whether source text parses and defines or assigns `name` at its top level."""
     try:
-        statements = ast.parse(code).body
+        with _PARSING:
+            statements = ast.parse(code).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     for statement in statements:
