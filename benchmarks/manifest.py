@@ -89,6 +89,7 @@ def describe_invocation(
 ) -> Invocation:
     """Return the record of an invocation whose rows have ended."""
     plain = json.loads(canonical_json(config))
+    plain.get("sandbox", {}).pop("golds", None)  # a place too
     unnamed = Invocation(
         name="",
         config={name: value for name, value in plain.items() if name not in _PLACES},

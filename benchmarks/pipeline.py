@@ -18,6 +18,7 @@ from benchmarks.models import model_digest, resolve_model
 from benchmarks.progress import Display
 from benchmarks.remembered import remembered
 from benchmarks.remote import Unshared, open_shared
+from benchmarks.sandbox import WHERE_NOT_WHAT
 from benchmarks.stages.context import EngineFactory, StageContext
 from benchmarks.store import Stage, Store
 from benchmarks.suites.base import Suite
@@ -31,7 +32,6 @@ CarryOut = Callable[["Pipeline", "Work"], bool]
 """Sees to it that a stage is complete; returns whether it was so already."""
 
 _SUITES = "suite-digests.json"
-_WHERE_NOT_WHAT = ("workers", "bubblewrap", "allow_unsandboxed", "golds")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,7 +174,7 @@ class Pipeline:
         values = {name: getattr(sandbox, name) for name in type(sandbox).__dataclass_fields__}
         if sandbox.interpreter == sys.executable:  # its place does not matter, its version does
             values["interpreter"] = f"Python {sys.version.split()[0]}"
-        return {name: value for name, value in values.items() if name not in _WHERE_NOT_WHAT}
+        return {name: value for name, value in values.items() if name not in WHERE_NOT_WHAT}
 
     def _code(self, module: ModuleType, config: Any) -> str:
         """Return the version of the stage's code; a method's own where its config names one."""

@@ -20,6 +20,7 @@ from benchmarks.files import write_atomically, write_error
 from benchmarks.report.display import DisplayTable
 from benchmarks.report.published import published_tables
 from benchmarks.report.table import suite_words
+from benchmarks.sandbox import WHERE_NOT_WHAT
 
 if TYPE_CHECKING:
     from benchmarks.report.page import StaticReport
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 MANIFEST, PAGE = "manifest.json", "README.md"
 _FRAMES = ("scores", "verdicts", "funnel", "facts", "character")
 _OF_A_MACHINE = (
-    ("sandbox", "interpreter"), ("sandbox", "bubblewrap"), ("sandbox", "workers"),
-    ("sandbox", "allow_unsandboxed"), ("openai", "base_url"),
+    *(("sandbox", name) for name in ("interpreter", *WHERE_NOT_WHAT)), ("openai", "base_url"),
 )  # fmt: skip
 _PLACES = (
     ("model",), ("embed", "model"), ("suite_options", "dataset"),

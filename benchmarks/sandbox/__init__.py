@@ -2,6 +2,7 @@
 
 from benchmarks.sandbox.host import NoSandboxError, SandboxError, UnsandboxedWarning
 from benchmarks.sandbox.jobs import (
+    WHERE_NOT_WHAT,
     EncodedInputs,
     ErrorMarker,
     Job,
@@ -13,6 +14,7 @@ from benchmarks.sandbox.jobs import (
 from benchmarks.sandbox.pool import WorkerPool, run_jobs
 
 __all__ = [
+    "WHERE_NOT_WHAT",
     "EncodedInputs",
     "ErrorMarker",
     "Job",

@@ -14,6 +14,9 @@ from typing import Any
 from benchmarks.sandbox.worker import codec
 from domino.records import Outcome
 
+WHERE_NOT_WHAT = ("workers", "bubblewrap", "allow_unsandboxed", "golds")
+"""Settings that say where and how fast programs run: none of them changes a verdict."""
+
 
 class SandboxConfigError(ValueError):
     """A sandbox setting that cannot be used: says which, the value, and what to give."""

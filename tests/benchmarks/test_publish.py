@@ -72,6 +72,7 @@ def test_nothing_of_the_machine_is_published(published: Path, whole: Whole) -> N
     assert str(Path(whole[0].model).parent) not in text
     assert str(Path.cwd()) not in text
     assert "interpreter" not in text
+    assert "golds" not in text
     assert not any("cost" in name for name in contents(published))
 
 
@@ -135,6 +136,9 @@ def test_places_of_files_are_cut_to_names_and_hub_names_stay(stored: str) -> Non
     assert made["suite_options"]["dataset"] == "d.jsonl"
     assert portable({**config, "model": "Qwen/Qwen2.5"})["model"] == "Qwen/Qwen2.5"
     assert "interpreter" in config["sandbox"], "the record itself is not changed"
+    remembered = portable({**config, "sandbox": {**config["sandbox"], "golds": "/home/me/.cache"}})
+    assert "golds" not in remembered["sandbox"], "as older records have it"
+    assert "golds" not in config["sandbox"], "a cache's place is no part of a run's name"
 
 
 def test_two_places_at_once_are_refused(stored: str, capsys: pytest.CaptureFixture[str]) -> None:
