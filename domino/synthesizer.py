@@ -128,12 +128,16 @@ def plain_responses(
     engine: Engine, instructions: Sequence[str], sampling: Sampling, *, system: str = ""
 ) -> list[str]:
     """Answer each instruction in one user turn, with nothing else in the context."""
-    lead = [{"role": "system", "content": system}] if system else []
-    requests = [
-        Request(
-            prompt=engine.render([*lead, {"role": "user", "content": instruction}]),
-            seed=derive_seed(sampling.seed, "respond", instruction),
-        )
-        for instruction in instructions
-    ]
+    requests = [plain_request(engine, one, sampling, system=system) for one in instructions]
     return [completion.text for completion in engine.generate(requests, sampling)]
+
+
+def plain_request(
+    engine: Engine, instruction: str, sampling: Sampling, *, system: str = ""
+) -> Request:
+    """Return the request for a response; its seed is of the sampling's and of the instruction."""
+    lead = [{"role": "system", "content": system}] if system else []
+    return Request(
+        prompt=engine.render([*lead, {"role": "user", "content": instruction}]),
+        seed=derive_seed(sampling.seed, "respond", instruction),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from benchmarks.methods import load_method
@@ -13,17 +14,19 @@ from benchmarks.stages.sieve import KEPT, chunks
 from benchmarks.stages.synthesize import METHOD
 from domino.engines.base import Request
 from domino.records import Record, Reference, Sampling, Synthetic, derive_seed
-from domino.synthesizer import SynthesisError, plain_responses
+from domino.synthesizer import SynthesisError, plain_request
 
 if TYPE_CHECKING:
     from benchmarks.store import Stage
+    from domino.engines.base import Engine
     from domino.synthesizer import Synthesizer
 
 RESPONSES = "responses.jsonl"
 CANDIDATES = "candidates.jsonl"
 
 Responder = Literal["plain", "references", "own"]
-Answer = Callable[[Sequence[str], Sampling], list[str]]
+Answer = Callable[[Sequence[str], Sequence[Sampling]], list[tuple[str, ...]]]
+"""Gives each instruction a response by each of the samplings, which differ in their seeds alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,13 +138,12 @@ def _sampled(
     if not instructions:
         return []
     if config.responses == 1:
-        sampling = seeded(replace(config.sampling, temperature=0.0), seed, "respond")
-        return [(text,) for text in answer(instructions, sampling)]
-    rounds = [
-        answer(instructions, seeded(config.sampling, seed, "candidate", number))
-        for number in range(config.responses)
+        greedy = seeded(replace(config.sampling, temperature=0.0), seed, "respond")
+        return answer(instructions, [greedy])
+    samplings = [
+        seeded(config.sampling, seed, "candidate", number) for number in range(config.responses)
     ]
-    return list(zip(*rounds, strict=True))
+    return answer(instructions, samplings)
 
 
 def _answerer(
@@ -150,26 +152,40 @@ def _answerer(
     references: Sequence[Reference],
     context: StageContext,
 ) -> Answer:
-    """Return the function that answers instructions, one response each."""
+    """Return the function that answers instructions."""
     if config.responder == "own":
         method = load_method(config.method)
         fitted = method.load(synthesized.path / METHOD, context.fit_context(context.log))
-        return lambda instructions, sampling: _own(fitted, instructions, sampling)
+        return lambda instructions, samplings: list(
+            zip(*(_own(fitted, instructions, sampling) for sampling in samplings), strict=True)
+        )
     engine = context.engine()
     if config.responder == "plain":
-        return lambda instructions, sampling: plain_responses(engine, instructions, sampling)
+        return lambda instructions, samplings: _together(
+            engine, instructions, samplings, partial(plain_request, engine)
+        )
     shots = min(config.shots, len(references))
 
-    def behind_references(instructions: Sequence[str], sampling: Sampling) -> list[str]:
-        requests = []
-        for instruction in instructions:
-            seed = derive_seed(sampling.seed, "respond", instruction)
-            chosen = random.Random(seed).sample(list(references), shots)
-            prompt = engine.render(conversation(chosen, instruction))
-            requests.append(Request(prompt=prompt, seed=seed))
-        return [completion.text for completion in engine.generate(requests, sampling)]
+    def behind_references(instruction: str, sampling: Sampling) -> Request:
+        seed = derive_seed(sampling.seed, "respond", instruction)
+        chosen = random.Random(seed).sample(list(references), shots)
+        return Request(prompt=engine.render(conversation(chosen, instruction)), seed=seed)
 
-    return behind_references
+    return lambda instructions, samplings: _together(
+        engine, instructions, samplings, behind_references
+    )
+
+
+def _together(
+    engine: Engine,
+    instructions: Sequence[str],
+    samplings: Sequence[Sampling],
+    request: Callable[[str, Sampling], Request],
+) -> list[tuple[str, ...]]:
+    """Ask for all responses at once: a prompt is then read once for all of its responses."""
+    requests = [request(one, sampling) for one in instructions for sampling in samplings]
+    texts = [completion.text for completion in engine.generate(requests, samplings[0])]
+    return list(zip(*[iter(texts)] * len(samplings), strict=True))
 
 
 def _own(method: Synthesizer, instructions: Sequence[str], sampling: Sampling) -> list[str]:
