@@ -15,6 +15,7 @@ from studies.spaces import Space
 
 SamplerName = Literal["tpe", "gp", "random", "grid"]
 PrunerName = Literal["none", "median", "percentile"]
+PruneBy = Literal["held-out-loss", "seeds"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,7 +36,10 @@ class StudyConfig:
         trials: finished trials in all, over any number of processes; equal for every method.
         sampler: "tpe", "gp", "random", or "grid", which tries the points of `grid` in turn.
         grid: parameter name to its values, for sampler "grid".
-        pruner: "none", or "median" or "percentile" of the held-out losses of other trials' fits.
+        pruner: "none", or stop what is worse than the "median" of other trials at the same point,
+            or than their best quarter ("percentile").
+        prune_by: what is compared: "held-out-loss" of the first seed's fit, step by step, or
+            "seeds", the objective itself over the seeds so far, after each seed but the last.
         seed: of the sampler.
         choose: number of the trial of the front that is tested, where not the best by `objective`.
         storage: database URL or path of a journal file; None is a database beside the stages.
@@ -54,6 +58,7 @@ class StudyConfig:
     sampler: SamplerName = "tpe"
     grid: Mapping[str, Sequence[bool | int | float | str]] = field(default_factory=dict)
     pruner: PrunerName = "none"
+    prune_by: PruneBy = "held-out-loss"
     seed: int = 0
     choose: int | None = None
     storage: str | None = None
@@ -67,6 +72,7 @@ class StudyConfig:
             _require_known("varies", name, ("references",))
         _require_known("sampler", self.sampler, get_args(SamplerName))
         _require_known("pruner", self.pruner, get_args(PrunerName))
+        _require_known("prune_by", self.prune_by, get_args(PruneBy))
         if self.trials < 1:
             raise ConfigError(f"trials is {self.trials}: give at least 1")
         if self.seed < 0:
@@ -133,6 +139,11 @@ class StudyConfig:
             raise ConfigError(
                 f"pruner is {self.pruner!r} with {len(self.aims)} objectives: a fit's loss cannot "
                 "tell which end of the front it would reach: give pruner none"
+            )
+        if self.pruner != "none" and self.prune_by == "seeds" and len(self.run.seeds) < 2:
+            raise ConfigError(
+                f"prune_by is 'seeds' and run.seeds has {len(self.run.seeds)}: nothing would be "
+                "left to stop after the first: give more seeds, or prune_by held-out-loss"
             )
 
     def _check_runs(self) -> None:

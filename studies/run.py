@@ -16,12 +16,12 @@ from typing import Any, get_args
 from benchmarks.cli import ALLOW_UNSANDBOXED, Parser, exit_code, prepare_process
 from benchmarks.config import read_config_file
 from benchmarks.fields import ConfigError, update
-from studies.config import PrunerName, SamplerName, StudyConfig
+from studies.config import PruneBy, PrunerName, SamplerName, StudyConfig
 from studies.objective import OBJECTIVES
 from studies.presets import STUDIES, load_study
 
 PROGRAM = "python -m studies.run"
-_FIELDS = ("method", "trials", "sampler", "pruner", "storage", "seed", "choose")
+_FIELDS = ("method", "trials", "sampler", "pruner", "prune_by", "storage", "seed", "choose")
 """Options that are fields of a study."""
 
 
@@ -146,6 +146,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--trials", metavar="N", type=int, help="finished trials in all, over all processes")
     add("--sampler", metavar="NAME", help=", ".join(get_args(SamplerName)))
     add("--pruner", metavar="NAME", help=", ".join(get_args(PrunerName)))
+    add("--prune-by", metavar="WHAT", help=", ".join(get_args(PruneBy)))
     add("--storage", metavar="URL", help="database URL, or path of a journal file "
         "(default: studies.db in the output directory)")  # fmt: skip
     add("--seed", metavar="N", type=int, help="of the sampler")

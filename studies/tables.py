@@ -112,11 +112,16 @@ def footnotes(config: StudyConfig, study: optuna.Study, best: FrozenTrial) -> li
         f"{counts[TrialState.COMPLETE]} trials complete, {counts[TrialState.PRUNED]} pruned"
         + (f", {given_up} given up after dying again and again" if given_up else "")
         + f"; {config.trials} for every method that this study tunes. "
-        + f"Sampler {config.sampler}, seed {config.seed}; pruner {config.pruner}.",
+        + f"Sampler {config.sampler}, seed {config.seed}; {_pruning(config)}.",
         _choice(config, best),
         f"Study {config.full_name} in {shown(storage_address(config))}",
         *_reasons(trials),
     ]  # fmt: skip
+
+
+def _pruning(config: StudyConfig) -> str:
+    by = f", by {config.prune_by}" if config.pruner != "none" else ""
+    return f"pruner {config.pruner}{by}"
 
 
 def words(params: Mapping[str, Any]) -> str:

@@ -99,6 +99,7 @@ class Trials:
                 found = {name: one.measure(made) for name, one in config.measured.items()}
                 for name, value in found.items():
                     by_seed[name].append(value)
+                watcher.end_seed(by_seed[config.objective])
         except TrialPruned as pruned:
             return by_seed, str(pruned)
         except SynthesisError as error:
@@ -119,10 +120,11 @@ class Trials:
 
 
 class Watcher:
-    """Counts the steps of a trial's fits, and reports the held-out losses of the first to Optuna.
+    """Counts the steps of a trial's fits, and reports to Optuna what trials are pruned by.
 
-    Each loss is reported once, live or from the curve of a fit that was not run again. A fit that
-    is stopped leaves a stage without a manifest, which is never taken for a whole one.
+    That is the held-out losses of the first fit, or the objective over the seeds so far. Each loss
+    is reported once, live or from the curve of a fit that was not run again. A fit that is stopped
+    leaves a stage without a manifest, which is never taken for a whole one.
 
     Attributes:
         steps: optimiser steps of all seeds so far; those of a stored fit count as if run again, up
@@ -134,7 +136,10 @@ class Watcher:
         self._sign = 1.0 if config.aim.direction == "minimize" else -1.0
         self._next_log, self._next_on_stage = pipeline.context.log, pipeline.on_stage
         self._reported: set[int] = set()
-        self._may_prune = not config.also  # Optuna prunes studies of one objective alone
+        one_aim = not config.also  # Optuna prunes studies of one objective alone
+        self._by_loss = one_aim and config.prune_by == "held-out-loss"
+        self._by_seed = one_aim and config.prune_by == "seeds"
+        self._seeds = len(config.run.seeds)
         self._before, self._step, self._fits = 0, 0, 0
         self._fitting = False
 
@@ -170,13 +175,26 @@ class Watcher:
     def _see(self, metrics: Mapping[str, float], step: int) -> None:
         self._step = max(self._step, step)
         is_first = self._fits == 1 and HELD_OUT in metrics and step not in self._reported
-        if not (is_first and self._may_prune):
+        if not (is_first and self._by_loss):
             return
         self._reported.add(step)
         self._trial.report(self._sign * metrics[HELD_OUT], step)
         if self._trial.should_prune():
             loss = metrics[HELD_OUT]
             raise TrialPruned(f"pruned: held-out loss {loss:.4f} at step {step}")
+
+    def end_seed(self, values: Sequence[float]) -> None:
+        """Report the objective's mean over the seeds so far, and stop where the pruner says so.
+
+        Raises:
+            TrialPruned: other trials were better after as many seeds.
+        """
+        if not self._by_seed or len(values) == self._seeds:
+            return
+        mean = statistics.fmean(values)
+        self._trial.report(mean, len(values))
+        if self._trial.should_prune():
+            raise TrialPruned(f"pruned: {mean:.4f} over {len(values)} of {self._seeds} seeds")
 
 
 def chosen(config: StudyConfig, best: Mapping[str, object]) -> RunConfig:

@@ -46,6 +46,19 @@ def test_a_fit_that_is_worse_than_the_median_ends_at_its_first_evaluation(
     ]
 
 
+def test_a_setting_that_is_worse_than_the_median_after_a_seed_gets_no_other(
+    no_backbone: Path, tmp_path: Path
+) -> None:
+    study = run(no_backbone, tmp_path, prune_by="seeds", run={"seeds": (0, 1)})
+    trials = study.get_trials()
+    assert [t.state.name for t in trials] == ["COMPLETE"] * 5 + ["PRUNED", "COMPLETE"]
+    assert steps(900) == [10, 20, 30, 40, 50], "one seed, to its end"
+    assert steps(105) == [10, 20, 30, 40, 50] * 2
+    assert trials[5].user_attrs[REASON] == "pruned: 902.0000 over 1 of 2 seeds"
+    assert [list(t.intermediate_values) for t in trials] == [[1]] * len(LEVELS)
+    assert study.best_value == 100 + 100 / 50
+
+
 def test_what_a_pruned_trial_left_is_not_taken_for_whole(no_backbone: Path, tmp_path: Path) -> None:
     run(no_backbone, tmp_path)
     left = [p for p in (tmp_path / "runs").glob("stages/*") if not (p / "manifest.json").exists()]

@@ -17,8 +17,8 @@ from tests.studies import toy
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = """
---help --study --method --objective --choose --trials --sampler --pruner --storage --seed --config
---output
+--help --study --method --objective --choose --trials --sampler --pruner --prune-by --storage --seed
+--config --output
 --trials-only --allow-unsandboxed --json --plain
 """
 
@@ -68,6 +68,11 @@ def line(no_backbone: Path, capsys: pytest.CaptureFixture[str]):
         (["--study", "toy", "--sampler", "tep"], "sampler: unknown 'tep'; did you mean 'tpe'"),
         (["--study", "toy", "--sampler", "grid"], "sampler 'grid' needs a study with a grid"),
         (["--study", "toy", "--pruner", "x"], "pruner: unknown 'x'"),
+        (["--study", "toy", "--prune-by", "x"], "prune_by: unknown 'x'"),
+        (
+            ["--study", "toy", "--pruner", "median", "--prune-by", "seeds"],
+            "prune_by is 'seeds' and run.seeds has 1: nothing would be left to stop",
+        ),
         (["--study", "toy", "--method", "domino"], "method: unknown 'domino'; known: counting"),
         (["--study", "toy", "--trials", "0"], "trials is 0: give at least 1"),
         (["--study", "toy", "--trials", "many"], "argument --trials: invalid int value"),
