@@ -182,7 +182,7 @@ class _Ordeal:
 
     def _kill(self, root: Path, outcome: Outcome, reach_s: float) -> bool:
         """Kill one attempt, and tear a tail where one is owed; False where it ended before."""
-        tear = self._owes("tails", outcome)
+        tear, fresh = self._owes("tails", outcome), not _progress(root)
         ended = attempt(
             self._command(root),
             lifetime_s=self._lifetime_s(reach_s),
@@ -190,7 +190,8 @@ class _Ordeal:
         )
         if ended.code is not None:
             self._require(ended, 0, "a resumed run")
-            self._vain |= {"tails"} if tear else set()
+            # The rest of a run may be past all that could be torn; a whole run shows what there is.
+            self._vain |= {"tails"} if tear and fresh else set()
             self._say(f"run {outcome.runs} ended before kill {outcome.kills + 1}")
             return False
         self._vain.clear()
