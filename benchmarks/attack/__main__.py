@@ -1,4 +1,4 @@
-"""`python -m benchmarks.attack`: hostile programs against our evaluator, and against evalplus's."""
+"""`python -m benchmarks.attack`: hostile programs against our evaluator, and against a peer's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.attack.ours import attack_ours
-from benchmarks.attack.peer import attack_evalplus
+from benchmarks.attack.peer import PEERS, attack_peer
 from benchmarks.attack.programs import ATTACKS, Attack, AttackError, load_attacks
 from benchmarks.attack.results import Result, count, table
 from benchmarks.attack.tasks import EVERY, SUITES, problem_of, suites_of
@@ -19,7 +19,7 @@ from benchmarks.progress import counting
 from benchmarks.sandbox import SandboxConfig
 from domino.records import Problem
 
-OURS, EVALPLUS = "ours", "evalplus"
+OURS = "ours"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,8 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(options: argparse.Namespace) -> int:
     attacks = load_attacks(options.programs, options.attacks)
     problems = {name: problem_of(name, options.dataset) for name in suites_of(options.suite)}
-    if options.peers and len(problems) > 1:
-        raise AttackError("--peers: evalplus's evaluator judges one suite, name it with --suite")
+    if options.peers and not set(problems) & set(PEERS):
+        raise AttackError(
+            f"--peers: nobody else's evaluator is known for {options.suite}; there is one for "
+            f"{', '.join(PEERS)}"
+        )
     results: dict[str, dict[str, Sequence[Result]]] = {}
     for name, problem in problems.items():
         results[name] = _attacked(options, name, attacks, problem)
@@ -55,8 +58,9 @@ def _attacked(
     results: dict[str, Sequence[Result]] = {
         OURS: attack_ours(attacks, problem, SandboxConfig(), on_done=shown(OURS))
     }
-    if options.peers:
-        results[EVALPLUS] = attack_evalplus(attacks, problem, on_done=shown(EVALPLUS))
+    if options.peers and name in PEERS:
+        peer = PEERS[name]
+        results[peer] = attack_peer(peer, attacks, problem, on_done=shown(peer))
     return results
 
 
@@ -100,7 +104,9 @@ def _parser() -> argparse.ArgumentParser:
         "--programs", type=Path, default=ATTACKS, metavar="DIR", help="folder of the attacks"
     )
     parser.add_argument(
-        "--peers", action="store_true", help="also against evalplus's own evaluator (minutes)"
+        "--peers",
+        action="store_true",
+        help="also against evalplus's or bigcodebench's own (minutes)",
     )
     parser.add_argument("--json", type=_file, help="also write every result to this file")
     return parser

@@ -1,4 +1,4 @@
-"""The attacks against evalplus's own evaluator, each in a bubblewrap shell that is thrown away.
+"""The attacks against a peer's own evaluator, each in a bubblewrap shell that is thrown away.
 
 Attacks work there: the shell keeps them from this machine, and looks for their effects inside.
 It has the machine's file system read-only, folders for temporary files of its own, no network but
@@ -7,6 +7,8 @@ its own loopback, no other processes, and the rights of an ordinary user.
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.util
 import json
 import os
 import shutil
@@ -25,6 +27,15 @@ from domino.records import Problem
 
 _ROOT = Path(__file__).parents[2]
 _TIMEOUT_S = 120.0
+EVALPLUS, BIGCODEBENCH = "evalplus", "bigcodebench"
+PEERS: Mapping[str, str] = {
+    "housestyle": EVALPLUS, "humaneval+": EVALPLUS, "mbpp+": EVALPLUS, "bigcodebench": BIGCODEBENCH,
+}  # fmt: skip
+"""The evaluator that judges the same problem beside ours, by suite."""
+_REMEDY = {
+    EVALPLUS: "make install",
+    BIGCODEBENCH: "pip install --no-deps bigcodebench==0.2.5 (its evaluator needs numpy alone)",
+}
 _SCRATCH_BYTES = 256 << 20
 _ORDINARY_USER = "1000"
 _EXHAUSTS = "it would take this machine's {}, which the shell does not limit"
@@ -34,7 +45,7 @@ SKIPPED: Mapping[str, str] = {
     "huge_int": _EXHAUSTS.format("memory"),
     "huge_text": _EXHAUSTS.format("memory"),
     "endless_printing": _EXHAUSTS.format("memory"),
-    "endless_output": "evalplus never reads an iterator, and nothing else would end it",
+    "endless_output": "the evaluator never reads an iterator, and nothing else would end it",
     "kernel_settings": "it would change this machine's settings where this is run by root",
     "host_name": "the shell has a host name of its own",
     "name_server": "the shell has no network",
@@ -45,17 +56,27 @@ SKIPPED: Mapping[str, str] = {
 """Attacks by name that are not tried on a peer, and why."""
 
 
-def attack_evalplus(
+def attack_peer(
+    evaluator: str,
     attacks: Sequence[Attack],
     problem: Problem,
     *,
     on_done: Callable[[Result], None] = lambda result: None,
 ) -> list[Result]:
-    """Run every attack through evalplus's `untrusted_check`, but those of SKIPPED.
+    """Run every attack but those of SKIPPED through a peer's `untrusted_check`.
+
+    Args:
+        evaluator: one of the values of PEERS.
+        attacks: the programs.
+        problem: what they are candidates for, of a suite that the evaluator judges.
+        on_done: called with each result.
 
     Raises:
-        AttackError: there is no bubblewrap to make the shell with, or it does not work here.
+        AttackError: the evaluator is not installed, there is no bubblewrap to make the shell with,
+            or it does not work here.
     """
+    if importlib.util.find_spec(evaluator) is None:
+        raise AttackError(f"--peers: {evaluator} is not installed here: {_REMEDY[evaluator]}")
     bubblewrap = shutil.which("bwrap")
     if bubblewrap is None:
         raise AttackError(
@@ -67,14 +88,14 @@ def attack_evalplus(
         if attack.name in SKIPPED:
             results.append(Result(attack=attack, skipped=SKIPPED[attack.name]))
         else:
-            results.append(_attack(attack, problem, bubblewrap))
+            results.append(_attack(evaluator, attack, problem, bubblewrap))
         on_done(results[-1])
     return results
 
 
-def _attack(attack: Attack, problem: Problem, bubblewrap: str) -> Result:
+def _attack(evaluator: str, attack: Attack, problem: Problem, bubblewrap: str) -> Result:
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "job.json").write_text(json.dumps(_job(attack, problem)))
+        (Path(folder) / "job.json").write_text(json.dumps(_job(evaluator, attack, problem)))
         process = subprocess.Popen(
             _shell(bubblewrap, folder),
             stdin=subprocess.DEVNULL,
@@ -89,21 +110,29 @@ def _attack(attack: Attack, problem: Problem, bubblewrap: str) -> Result:
             process.communicate()
             hung = "the evaluator hung"
             return Result(attack=attack, outcome=hung, effects=(hung,))
-        return _result(attack, Path(folder), errors.decode(errors="replace"))
+        return _result(evaluator, attack, Path(folder), errors.decode(errors="replace"))
 
 
-def _job(attack: Attack, problem: Problem) -> dict[str, Any]:
+def _job(evaluator: str, attack: Attack, problem: Problem) -> dict[str, Any]:
+    inputs = [*problem.base_inputs, *problem.plus_inputs] if evaluator == EVALPLUS else []
     return {
+        "evaluator": evaluator,
         "kind": attack.kind,
         "name": attack.name,
         "code": attack.code,
         "dataset": problem.meta.get("dataset", "humaneval"),
-        "problem": {**json.loads(problem.to_json()), "base_inputs": [], "plus_inputs": []},
-        "inputs": codec.encode([*problem.base_inputs, *problem.plus_inputs]),
+        "problem": _without_inputs(problem).to_json(),
+        "inputs": codec.encode(inputs),
     }
 
 
-def _result(attack: Attack, folder: Path, errors: str) -> Result:
+def _without_inputs(problem: Problem) -> Problem:
+    """Return what a data set states, as a plain problem: inputs are encoded apart."""
+    given = {field.name: getattr(problem, field.name) for field in dataclasses.fields(Problem)}
+    return Problem(**{**given, "base_inputs": [], "plus_inputs": []})
+
+
+def _result(evaluator: str, attack: Attack, folder: Path, errors: str) -> Result:
     answer = folder / "answer.json"
     if answer.exists():
         told = json.loads(answer.read_text())
@@ -116,7 +145,7 @@ def _result(attack: Attack, folder: Path, errors: str) -> Result:
         )
     if not (folder / "began").exists():
         last = (errors.strip().splitlines() or ["no message"])[-1]
-        raise AttackError(f"the shell for evalplus's evaluator does not work here: {last[:300]}")
+        raise AttackError(f"the shell for {evaluator}'s evaluator does not work here: {last[:300]}")
     ended = "the evaluator was ended"
     return Result(attack=attack, outcome=ended, effects=(ended,))
 

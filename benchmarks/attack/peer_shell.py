@@ -1,10 +1,11 @@
-"""One attack on evalplus's evaluator, inside the shell that `benchmarks.attack.peer` makes."""
+"""One attack on a peer's evaluator, inside the shell that `benchmarks.attack.peer` makes."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +15,35 @@ from benchmarks.gold import canonical_code
 from benchmarks.sandbox.worker import codec
 from domino.records import Problem
 
+_TASK_S = 10.0
+"""Seconds that bigcodebench gives a task here: every endless attack would take its own 240."""
+_STACK_MIB = 10.0
+_MEMORY_MIB = 30 * 1024.0
+
 
 def main(folder: Path) -> None:
-    """Read job.json, have evalplus judge the attack, and write what it said to answer.json."""
-    from evalplus.eval import untrusted_check
-
+    """Read job.json, have the peer judge the attack, and write what it said to answer.json."""
     job = json.loads((folder / "job.json").read_text())
     attack = Attack(kind=job["kind"], name=job["name"], description="", code=job["code"])
-    problem = Problem.from_json(json.dumps(job["problem"]))
-    inputs = codec.decode(job["inputs"])
-    expected, seconds = _run_canonical(problem, inputs)
+    problem = Problem.from_json(job["problem"])
+    judge = _JUDGES[job["evaluator"]](problem, job)
     (folder / "began").touch()
     with Scene() as scene:
+        status = judge(candidate(attack, scene.fill(attack.code), problem))
+        answer = {"status": status, "effects": scene.effects()}
+        (folder / "answer.json").write_text(json.dumps(answer))
+
+
+def _evalplus(problem: Problem, job: dict[str, Any]) -> Callable[[str], str]:
+    from evalplus.eval import untrusted_check
+
+    inputs = codec.decode(job["inputs"])
+    expected, seconds = _run_canonical(problem, inputs)
+
+    def judge(code: str) -> str:
         status, _ = untrusted_check(
             job["dataset"],
-            candidate(attack, scene.fill(attack.code), problem),
+            code,
             inputs,
             problem.entry_point,
             expected=expected,
@@ -36,8 +51,33 @@ def main(folder: Path) -> None:
             ref_time=seconds,
             fast_check=True,
         )
-        answer = {"status": status, "effects": scene.effects()}
-        (folder / "answer.json").write_text(json.dumps(answer))
+        return str(status)
+
+    return judge
+
+
+def _bigcodebench(problem: Problem, job: dict[str, Any]) -> Callable[[str], str]:
+    import bigcodebench.eval
+
+    bigcodebench.eval.TIMEOUT_LIMIT = _TASK_S
+
+    def judge(code: str) -> str:
+        status, _ = bigcodebench.eval.untrusted_check(
+            problem.meta["calibration"] + code,
+            problem.meta["test"],
+            problem.entry_point,
+            max_as_limit=_MEMORY_MIB,
+            max_data_limit=_MEMORY_MIB,
+            max_stack_limit=_STACK_MIB,
+            min_time_limit=_TASK_S,
+            gt_time_limit=_TASK_S,
+        )
+        return str(status)
+
+    return judge
+
+
+_JUDGES = {"evalplus": _evalplus, "bigcodebench": _bigcodebench}
 
 
 def _run_canonical(problem: Problem, inputs: list[list[Any]]) -> tuple[list[Any], list[float]]:

@@ -64,7 +64,8 @@ def table(title: str, results: dict[str, Sequence[Result]]) -> str:
     `results` is by evaluator.
     """
     heads = ["tried", "counted as pass", "effects left"]
-    cells = [["", *(f"{name}: {head}" for name in results for head in heads)]]
+    several = len(results) > 1
+    cells = [["", *(f"{name}: {head}" if several else head for name in results for head in heads)]]
     for kind in (*KINDS, None):
         counts = [count(own, kind) for own in results.values()]
         numbers = [n for c in counts for n in (c.tried, c.passed, c.effects)]

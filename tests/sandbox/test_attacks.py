@@ -336,7 +336,7 @@ def test_bad_input_to_the_command_is_one_line_and_exit_code_2(
         ["--attacks", "no_such"],
         ["--dataset", "x.jsonl"],
         ["--suite", "mbpp+", "--dataset", str(tmp_path / "none")],
-        ["--suite", "all", "--peers"],
+        ["--suite", "cruxeval", "--peers"],
     ):
         assert main(bad) == 2
         assert capsys.readouterr().err.count("\n") == 1
@@ -345,10 +345,10 @@ def test_bad_input_to_the_command_is_one_line_and_exit_code_2(
 @needs_bubblewrap
 @pytest.mark.slow
 def test_evalplus_own_evaluator_counts_cheats_as_passes_and_ours_does_not() -> None:
-    from benchmarks.attack.peer import attack_evalplus
+    from benchmarks.attack.peer import EVALPLUS, attack_peer
 
     some = load_attacks(names=["equal_object", "frame_walk", "write_file", "read_accounts", "nan"])
-    theirs = {result.attack.name: result for result in attack_evalplus(some, PROBLEM)}
+    theirs = {result.attack.name: result for result in attack_peer(EVALPLUS, some, PROBLEM)}
     ours = {result.attack.name: result for result in attack_ours(some, PROBLEM, CONFIG)}
     assert {name: result.passed for name, result in theirs.items()} == {
         "equal_object": True,
