@@ -90,7 +90,7 @@ def make_plan(config: RunConfig, request: PlanRequest) -> Plan:
     """
     shape = find_shape(config.model)
     lengths = resolve(config, request.assumed)
-    device = find_device(request.device or _default_device(config))
+    device = find_device(device_name(config, request))
     if device.program_s is not None and lengths["program_s"].source.startswith("measured"):
         known = Known(value=device.program_s, source="measured here")
         lengths = {**lengths, "program_s": known}
@@ -109,8 +109,9 @@ def make_plan(config: RunConfig, request: PlanRequest) -> Plan:
     return Plan(config=config, device=device, costs=costs, lengths=lengths, notes=notes)
 
 
-def _default_device(config: RunConfig) -> str:
-    return THIS_MACHINE if config.model == HOUSESTYLE_MODEL else DEFAULT_GPU
+def device_name(config: RunConfig, request: PlanRequest) -> str:
+    """Return the name of the device that a run is planned for."""
+    return request.device or (THIS_MACHINE if config.model == HOUSESTYLE_MODEL else DEFAULT_GPU)
 
 
 def _engine(config: RunConfig) -> dict[str, Any]:

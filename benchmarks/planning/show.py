@@ -10,7 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.files import write_atomically
-from benchmarks.planning.plan import make_plan
+from benchmarks.planning.devices import THIS_MACHINE
+from benchmarks.planning.plan import device_name, make_plan
+from benchmarks.planning.stages import SHARED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +34,8 @@ def show_plan(config: RunConfig, request: PlanRequest, json_path: Path | None) -
         ConfigError: the device or the model's shape is not known.
         SuiteError: the data that the run names cannot be read.
     """
+    if device_name(config, request) == THIS_MACHINE:
+        sys.stderr.write("measuring this machine with the shipped backbone, up to a minute ...\n")
     plan = make_plan(config, request)
     text = json.dumps(plan.to_dict(), ensure_ascii=False, indent=1) + "\n"
     if json_path is not None and str(json_path) == "-":
@@ -57,8 +61,9 @@ def show(plan: Plan, console: Console) -> None:
     console.print(_lengths(plan))
     lines = [
         f"Device: {plan.device.source}.",
-        "FLOPs are counted from shapes; a stage is held to take its device alone, and time in the "
-        "sandbox counts too.",
+        "FLOPs are counted from shapes; k, M, G, T, P, E are 10^3, 10^6, ... 10^18. A stage is "
+        "held to take its device alone, and the time that programs run in the sandbox counts too.",
+        f"{SHARED!r}: done once, that is loading, the suite's own solutions, the data's character.",
         *plan.notes,
     ]
     for line in lines:
@@ -73,7 +78,7 @@ def _costs(what: str, costs: Mapping[str, Cost], total: Cost) -> Table:
     for name, cost in costs.items():
         table.add_row(name, *_cells(cost))
     table.add_section()
-    table.add_row("all", *_cells(total))
+    table.add_row("total", *_cells(total))
     return table
 
 

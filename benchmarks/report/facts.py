@@ -23,7 +23,7 @@ class FactRow:
     """One method: shares in [0, 1] by fact, over all seeds.
 
     Over all instructions that the method made: "drawn valid" (a task of the universe), "drawn
-    in_domain" (made of the domain's operations), "drawn copy" (a reference's program), "drawn
+    in domain" (made of the domain's operations), "drawn copy" (a reference's program), "drawn
     coverage" (of the domain's support). Over the pairs that were kept for fine-tuning: "kept
     valid", "kept aligned" (the response is the domain's own program), "kept coverage".
     """
@@ -56,6 +56,9 @@ def _means(pairs: Sequence[Synthetic], names: Sequence[str], suite: Suite) -> di
     known = [fact for fact in facts if fact is not None]
     if not known:
         return {}
-    means = {name: sum(bool(fact.get(name)) for fact in known) / len(known) for name in names}
+    means = {
+        name.replace("_", " "): sum(bool(fact.get(name)) for fact in known) / len(known)
+        for name in names
+    }
     coverage = suite.support_coverage([pair.instruction for pair in pairs])
     return means if coverage is None else {**means, "coverage": coverage}

@@ -59,6 +59,11 @@ class Funnel:
         """Counts by reason over all steps, the largest first."""
         return total(step.dropped for step in self.steps)
 
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """The numbers that COUNTED names."""
+        return self.asked, *(step.kept for step in self.steps), sum(self.refused.values())
+
 
 @dataclass(frozen=True, slots=True)
 class _Step:
@@ -112,6 +117,8 @@ _STEPS = (
 )  # fmt: skip
 
 STEP_NAMES = tuple(step.name for step in _STEPS)
+COUNTED = ("asked", *STEP_NAMES, "refused by the method itself")
+"""What a table of funnels counts: records asked for, kept by each step, and never given."""
 
 
 def funnel(method: str, rows: Sequence[Row | FailedRow]) -> Funnel:

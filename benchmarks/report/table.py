@@ -15,7 +15,7 @@ from rich.table import Table
 from benchmarks.files import write_atomically
 from benchmarks.report.comparisons import Comparisons
 from benchmarks.report.facts import FactRow
-from benchmarks.report.funnel import STEP_NAMES
+from benchmarks.report.funnel import COUNTED
 from benchmarks.report.rows import MethodRow
 
 JSON_VERSION = 2
@@ -167,15 +167,13 @@ def _score_cells(row: MethodRow, others: int) -> list[str]:
 
 
 def funnel_table(report: Report) -> Table:
-    """Return how many records each step kept; "refused" is what a method refused itself."""
+    """Return how many records each step kept."""
     table = Table(title="Records kept, step by step", title_justify="left")
     table.add_column("method", no_wrap=True)
-    for name in ("asked", *STEP_NAMES, "refused by the method itself"):
+    for name in COUNTED:
         table.add_column(name, justify="right")
     for row in report.rows:
-        kept = [row.funnel.asked, *(step.kept for step in row.funnel.steps)]
-        refused = sum(row.funnel.refused.values())
-        table.add_row(row.method, *map(str, kept), str(refused))
+        table.add_row(row.method, *(f"{count:,}" for count in row.funnel.counts))
     return table
 
 

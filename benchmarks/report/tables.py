@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.report.character_tables import character_tables
 from benchmarks.report.display import NONE, DisplayTable
-from benchmarks.report.funnel import STEP_NAMES
+from benchmarks.report.funnel import COUNTED
 from benchmarks.report.sentences import p_words
 from benchmarks.report.table import percent
 
@@ -85,15 +85,12 @@ def _funnel(rows: Sequence[MethodRow]) -> DisplayTable:
     return DisplayTable(
         name="funnel",
         title="Records kept, step by step",
-        columns=("method", "asked", *STEP_NAMES),
-        rows=tuple(
-            (
-                row.method,
-                *(f"{n:,}" for n in (row.funnel.asked, *(s.kept for s in row.funnel.steps))),
-            )
-            for row in rows
+        columns=("method", *COUNTED),
+        rows=tuple((row.method, *(f"{n:,}" for n in row.funnel.counts)) for row in rows),
+        note=(
+            "All seeds together. In every step, in = kept + dropped. What a method refused itself "
+            "was never given, and is part of no step."
         ),
-        note="All seeds together. In every step, in = kept + dropped.",
     )
 
 

@@ -250,7 +250,7 @@ class KnownSuite(SmallSuite):
 def test_facts_are_shares_of_what_was_drawn_and_of_what_was_kept(tmp_path: Path) -> None:
     (result,) = fact_rows([row(tmp_path, 0, [(True, True)] * 2)], KnownSuite())
     assert result.shares == {
-        "drawn valid": 0.5, "drawn in_domain": 0.0, "drawn copy": 0.5, "drawn coverage": 0.2,
+        "drawn valid": 0.5, "drawn in domain": 0.0, "drawn copy": 0.5, "drawn coverage": 0.2,
         "kept valid": 1.0, "kept aligned": 1.0, "kept coverage": 0.1,
     }  # fmt: skip
 
