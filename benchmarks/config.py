@@ -157,7 +157,9 @@ def read_config_file(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"config file {path}: {error.strerror}") from error
+        raise ConfigError(
+            f"config file {path} cannot be read: {error.strerror}: give a YAML file"
+        ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"config file {path}: not UTF-8 text ({error.reason})") from error
     except yaml.YAMLError as error:

@@ -37,9 +37,9 @@ class Leaf:
 
 
 def closest(name: str, known: typing.Iterable[str]) -> str:
-    """Return "; did you mean X?" where a known name resembles the given one, else ""."""
+    """Return " (did you mean X?)" where a known name resembles the given one, else ""."""
     close = get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def leaves(config: Any, prefix: str = "") -> Iterator[Leaf]:

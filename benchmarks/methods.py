@@ -6,11 +6,11 @@ import dataclasses
 import importlib
 import inspect
 import re
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from benchmarks.fields import closest
 from domino.synthesizer import Synthesizer
 
 METHODS: Mapping[str, str] = MappingProxyType(
@@ -31,6 +31,9 @@ METHODS: Mapping[str, str] = MappingProxyType(
 )
 """Method name to "module:Class"; a module is imported when its method is first loaded."""
 
+DESCRIBED = frozenset({"magpie-described"})
+"""Methods of the map that the user's description of the domain changes something for."""
+
 _PLUG_IN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
@@ -41,6 +44,14 @@ class MethodError(ValueError):
 def is_plug_in(name: str) -> bool:
     """Whether a name has the form "package.module:Class" and is none of the map's."""
     return name not in METHODS and _PLUG_IN.fullmatch(name) is not None
+
+
+def reads_description(name: str) -> bool:
+    """Whether the user's description may matter to a method: to any plug-in it may.
+
+    The others are not given it, so that runs which describe the domain differently share stages.
+    """
+    return name in DESCRIBED or is_plug_in(name)
 
 
 def method_module(name: str) -> str:
@@ -68,7 +79,7 @@ def load_method(name: str) -> type[Synthesizer]:
 def _location(name: str) -> tuple[str, str]:
     if name not in METHODS and not is_plug_in(name):
         raise MethodError(
-            f"no method is named {name!r}{_hint(name, METHODS)} known are {', '.join(METHODS)}, "
+            f"no method is named {name!r}{closest(name, METHODS)}; known are {', '.join(METHODS)}, "
             "and package.module:Class"
         )
     module, _, class_name = METHODS.get(name, name).partition(":")
@@ -88,7 +99,7 @@ def _plug_in(name: str, module: str, class_name: str) -> type[Synthesizer]:
         classes = [key for key, value in vars(loaded).items() if isinstance(value, type)]
         raise MethodError(
             f"method {name!r}: module {module!r} has no class {class_name!r}"
-            f"{_hint(class_name, classes)} its file is {loaded.__file__}"
+            f"{closest(class_name, classes)}; its file is {loaded.__file__}"
         )
     reason = _not_a_method(found)
     if reason:
@@ -109,8 +120,3 @@ def _not_a_method(found: Any) -> str | None:
     if not dataclasses.is_dataclass(config_class):
         return "has no `config_class`: give it a frozen dataclass whose fields have defaults"
     return None
-
-
-def _hint(name: str, known: Iterable[str]) -> str:
-    close = get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ";"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from benchmarks.methods import load_method
+from benchmarks.methods import load_method, reads_description
 from benchmarks.stages import (
     decontaminate,
     evaluate,
@@ -212,7 +212,7 @@ def synthesize_config(config: RunConfig, method: str) -> SynthesizeConfig:
         options=config.method_options.get(method, {}),
         draws=config.draws,
         sampling=config.sampling,
-        description=config.description,
+        description=config.description if reads_description(method) else "",
     )
 
 

@@ -39,6 +39,7 @@ def run(
         ProblemText(id=problem.id, prompt=problem.prompt)
         for problem in context.suite.problems(config.split)
     ]
+    context.progress.start(stage.name, None)
     for file, records in ((REFERENCES, references), (PROBLEMS, problems)):
         done = {record.id for record in stage.read(file, type(records[0]))} if records else set()
         for record in records:

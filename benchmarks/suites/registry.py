@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from benchmarks.fields import closest
 from benchmarks.suites.base import SuiteError
 
 if TYPE_CHECKING:
@@ -103,13 +103,15 @@ def _require_files(options: SuiteOptions) -> None:
     for name in ("dataset", "references_path", "task_ids"):
         path: Path | None = getattr(options, name)
         if path is not None and not path.exists():
-            raise SuiteError(f"suite_options.{name} is {path}: No such file or directory")
+            raise SuiteError(
+                f"suite_options.{name} is {path}: No such file or directory; give the path of a "
+                "file that is there, as seen from this directory"
+            )
 
 
 def _entry(name: str) -> tuple[str, str]:
     if name not in SUITES:
-        close = get_close_matches(name, SUITES, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ";"
-        raise SuiteError(f"no suite is named {name!r}{hint} known are {', '.join(SUITES)}")
+        known = ", ".join(SUITES)
+        raise SuiteError(f"no suite is named {name!r}{closest(name, SUITES)}; known are {known}")
     module, _, function = SUITES[name].partition(":")
     return module, function

@@ -168,14 +168,14 @@ def test_a_suite_with_a_preset_of_its_name_takes_it() -> None:
 
 
 BAD = [
-    (["--finetune.stepz", "3"], "unknown option --finetune.stepz; did you mean '--finetune.steps'"),
+    (["--finetune.stepz", "3"], "unknown option --finetune.stepz (did you mean '--finetune.steps'"),
     (["--finetune.steps", "many"], "--finetune.steps is 'many': give integer"),
     (["--finetune.steps", "-3"], "finetune.steps is -3: give at least 1"),
     (["--finetune.steps"], "expected one argument"),
     (["--methods", "domini"], "did you mean 'domino'"),
     (["--suite", "housestile"], "did you mean 'housestyle'"),
     (["--preset", "housestyle-convention"], "did you mean 'housestyle-conventions'"),
-    (["--config", "nowhere.yaml"], "nowhere.yaml: No such file"),
+    (["--config", "nowhere.yaml"], "nowhere.yaml cannot be read: No such file"),
     (["--references", "1"], "references is 1"),
     (["--references", "100000"], "give --references a smaller number"),
     (["--model", "/no/such/model"], "no such directory"),

@@ -13,8 +13,8 @@ from benchmarks.fields import ConfigError, leaves, update
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"suite": "housestile"}, "suite: unknown 'housestile'; did you mean 'housestyle'?"),
-        ({"methods": ("domini",)}, "methods: unknown 'domini'; did you mean 'domino'?"),
+        ({"suite": "housestile"}, "suite: unknown 'housestile' (did you mean 'housestyle'?"),
+        ({"methods": ("domini",)}, "methods: unknown 'domini' (did you mean 'domino'?"),
         ({"method_options": {"few-shots": {}}}, "did you mean 'few-shot'?"),
         ({"methods": ()}, "methods is empty: give at least one"),
         ({"methods": ("domino", "domino")}, "methods repeats domino: give each once"),

@@ -43,7 +43,7 @@ def address(config: RunConfig) -> str:
 
 
 def test_an_unknown_engine_is_refused_with_the_nearest_name():
-    with pytest.raises(ConfigError, match="engine: unknown 'vlm'; did you mean 'vllm'"):
+    with pytest.raises(ConfigError, match=r"engine: unknown 'vlm' \(did you mean 'vllm'"):
         RunConfig(suite="small", engine="vlm")
 
 

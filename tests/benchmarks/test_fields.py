@@ -60,8 +60,8 @@ def test_values_reach_nested_fields_and_nothing_else_changes() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"nam": 1}, "unknown field nam; did you mean 'name'?"),
-        ({"inner": {"step": 1}}, "unknown field inner.step; did you mean 'inner.steps'?"),
+        ({"nam": 1}, "unknown field nam (did you mean 'name'?)"),
+        ({"inner": {"step": 1}}, "unknown field inner.step (did you mean 'inner.steps'?)"),
         ({"zzz": 1}, "unknown field zzz"),
         ({"inner": 3}, "inner is 3: give a mapping of its fields"),
         ({"inner": {"rate": "fast"}}, "inner.rate is 'fast': give number"),

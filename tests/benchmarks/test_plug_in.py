@@ -86,7 +86,7 @@ def test_its_options_are_given_by_its_name() -> None:
     [
         ("no_such_module:Echo", "module 'no_such_module' cannot be imported"),
         ("tests.no_such:Echo", "module 'tests.no_such' cannot be imported"),
-        ("tests.stages.small:Countin", "has no class 'Countin'; did you mean 'Counting'?"),
+        ("tests.stages.small:Countin", "has no class 'Countin' (did you mean 'Counting'?"),
         ("tests.stages.small:SmallSuite", "SmallSuite is no Synthesizer"),
         ("tests.stages.small:instruction", "instruction is no Synthesizer"),
         ("domino.synthesizer:Synthesizer", "does not define fit, load, respond, save, synthesize"),

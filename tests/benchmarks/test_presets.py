@@ -69,7 +69,7 @@ def test_one_option_of_the_official_fit_changes_and_no_other() -> None:
 
 
 def test_an_unknown_preset_is_named_with_the_closest() -> None:
-    with pytest.raises(ConfigError, match="'smok'; did you mean 'smoke'"):
+    with pytest.raises(ConfigError, match=r"'smok' \(did you mean 'smoke'"):
         load_preset("smok")
 
 

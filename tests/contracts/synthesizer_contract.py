@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from benchmarks.methods import METHODS, is_plug_in, load_method
+from benchmarks.methods import METHODS, is_plug_in, load_method, reads_description
 from domino.engines.base import Completion, Engine, Message, Request
 from domino.records import Reference, Sampling, Synthetic
 from domino.synthesizer import Domain, FitContext, Synthesizer, Template
@@ -200,6 +200,13 @@ class SynthesizerContract:
     def test_the_same_seed_gives_the_same_data(self, domain, context, sampling):
         first = self.records(domain, context, sampling)
         assert first == self.records(domain, context, sampling)
+
+    def test_a_method_that_is_not_given_a_description_would_not_use_it(
+        self, domain, context, sampling
+    ):
+        described = dataclasses.replace(domain, description="Tasks on lists of integers.")
+        same = self.records(domain, context, sampling) == self.records(described, context, sampling)
+        assert same or reads_description(self.method_class.name)
 
     def test_another_seed_gives_other_data(self, domain, context, sampling):
         other = dataclasses.replace(sampling, seed=12)

@@ -63,7 +63,7 @@ def closed_port() -> int:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--launcher", "rai"], "launcher: unknown 'rai'; did you mean 'ray'?"),
+        (["--launcher", "rai"], "launcher: unknown 'rai' (did you mean 'ray'?"),
         (["--ray.address", "ray://head:10001"], "give host:port of the head, auto, or null"),
         (["--ray.shards", "0"], "shards is 0: give at least 1"),
         (["--ray.retries", "-1"], "retries is -1: give at least 0"),

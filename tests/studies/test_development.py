@@ -93,7 +93,7 @@ def test_a_development_suite_is_the_suite_without_its_test_problems() -> None:
         ({"final": "run"}, "final.evaluate.split is 'development'"),
         ({"seeds": (7,)}, "final.seeds shares 7 with run.seeds"),
         ({"trials": 0}, "trials is 0"),
-        ({"sampler": "tpee"}, "unknown 'tpee'; did you mean 'tpe'"),
+        ({"sampler": "tpee"}, "unknown 'tpee' \\(did you mean 'tpe'"),
         ({"sampler": "grid"}, "needs a study with a grid"),
         ({"grid": {"x": (1,)}}, "no other sampler takes one"),
         ({"pruner": "harsh"}, "pruner: unknown 'harsh'"),

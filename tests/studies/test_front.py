@@ -65,7 +65,7 @@ def test_with_one_objective_the_first_of_equal_trials_is_chosen(
         ({"also": ("formula",)}, "objective repeats one of formula, formula: give each once"),
         ({"also": ("cost",), "pruner": "median"}, "pruner is 'median' with 2 objectives"),
         ({"also": ("fame",)}, "objective: unknown 'fame'"),
-        ({"measures": ("copys",)}, "objective: unknown 'copys'; did you mean 'copies'"),
+        ({"measures": ("copys",)}, "objective: unknown 'copys' \\(did you mean 'copies'"),
         ({"varies": ("seeds",)}, "varies: unknown 'seeds'"),
     ],
 )

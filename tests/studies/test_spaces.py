@@ -75,9 +75,9 @@ def test_options_that_the_run_had_stay_unless_the_space_sets_them() -> None:
     ("space", "message"),
     [
         (lambda trial, run: with_options(run, "domino", {"domain_token": 4}),
-         r"unknown field method_options\.domino\.domain_token; did you mean .*domain_tokens"),
+         r"unknown field method_options\.domino\.domain_token \(did you mean .*domain_tokens"),
         (lambda trial, run: update(run, {"sampling": {"temprature": 1.0}}),
-         r"unknown field sampling\.temprature; did you mean 'sampling\.temperature'"),
+         r"unknown field sampling\.temprature \(did you mean 'sampling\.temperature'"),
         (lambda trial, run: with_options(run, "domino", {"domain_tokens": 0.5}),
          r"domain_tokens is 0\.5: give integer"),
         (lambda trial, run: with_options(run, "domino", {"held_out": 2.0}), "held_out is 2.0"),

@@ -63,9 +63,9 @@ def line(no_backbone: Path, capsys: pytest.CaptureFixture[str]):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--study", "toyy"], "no study is named 'toyy'; did you mean 'toy'"),
+        (["--study", "toyy"], "no study is named 'toyy' (did you mean 'toy'"),
         ([], "the following arguments are required: --study"),
-        (["--study", "toy", "--sampler", "tep"], "sampler: unknown 'tep'; did you mean 'tpe'"),
+        (["--study", "toy", "--sampler", "tep"], "sampler: unknown 'tep' (did you mean 'tpe'"),
         (["--study", "toy", "--sampler", "grid"], "sampler 'grid' needs a study with a grid"),
         (["--study", "toy", "--pruner", "x"], "pruner: unknown 'x'"),
         (["--study", "toy", "--prune-by", "x"], "prune_by: unknown 'x'"),
@@ -76,7 +76,10 @@ def line(no_backbone: Path, capsys: pytest.CaptureFixture[str]):
         (["--study", "toy", "--method", "domino"], "method: unknown 'domino'; known: counting"),
         (["--study", "toy", "--trials", "0"], "trials is 0: give at least 1"),
         (["--study", "toy", "--trials", "many"], "argument --trials: invalid int value"),
-        (["--study", "toy", "--config", "nowhere.yaml"], "config file nowhere.yaml: No such file"),
+        (
+            ["--study", "toy", "--config", "nowhere.yaml"],
+            "config file nowhere.yaml cannot be read: No such file",
+        ),
         (["--study", "toy", "--json", "nowhere/x.json"], "give a file in a directory that exists"),
         (["--study", "toy", "--storage", "sqlite:////nowhere/x.db"], "unable to open database"),
         (["--study", "toy", "--storage", "/nowhere/x.journal"], "No such file or directory"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 import random
 from collections.abc import Sequence
-from difflib import get_close_matches
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.fields import closest
 from benchmarks.suites.base import Split, Suite, SuiteError
 from benchmarks.suites.housestyle import oracle, problems
 from benchmarks.suites.housestyle.domains import DOMAINS, LENGTHS, Part, Track, tasks
@@ -134,11 +134,9 @@ def _problems(domain: str, track: Track, split: Split) -> tuple[Problem, ...]:
 
 def _known(what: str, value: str, known: Sequence[str]) -> str:
     if value not in known:
-        close = get_close_matches(value, known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
         raise SuiteError(
-            f"housestyle has no {what} {value!r}{hint} (known: {', '.join(known)}): "
-            f"give one of them as --suite_options.{what}"
+            f"housestyle has no {what} {value!r}{closest(value, known)}: "
+            f"give one of {', '.join(known)} as --suite_options.{what}"
         )
     return value
 
