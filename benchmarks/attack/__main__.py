@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.attack.ours import attack_ours
-from benchmarks.attack.peer import PEERS, attack_peer
+from benchmarks.attack.peer import PEERS, attack_peer, require
 from benchmarks.attack.programs import ATTACKS, Attack, AttackError, load_attacks
 from benchmarks.attack.results import Result, count, table
 from benchmarks.attack.tasks import EVERY, SUITES, problem_of, suites_of
@@ -35,11 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(options: argparse.Namespace) -> int:
     attacks = load_attacks(options.programs, options.attacks)
     problems = {name: problem_of(name, options.dataset) for name in suites_of(options.suite)}
-    if options.peers and not set(problems) & set(PEERS):
-        raise AttackError(
-            f"--peers: nobody else's evaluator is known for {options.suite}; there is one for "
-            f"{', '.join(PEERS)}"
-        )
+    if options.peers:
+        _require_peers(options.suite, problems)
     results: dict[str, dict[str, Sequence[Result]]] = {}
     for name, problem in problems.items():
         results[name] = _attacked(options, name, attacks, problem)
@@ -47,6 +44,17 @@ def _main(options: argparse.Namespace) -> int:
         if options.json is not None:
             _write(options.json, results)
     return int(any(result.got_through for own in results.values() for result in own[OURS]))
+
+
+def _require_peers(asked: str, suites: Iterable[str]) -> None:
+    peers = {PEERS[suite] for suite in suites if suite in PEERS}
+    if not peers:
+        raise AttackError(
+            f"--peers: nobody else's evaluator is known for {asked}; there is one for "
+            f"{', '.join(PEERS)}"
+        )
+    for peer in peers:
+        require(peer)
 
 
 def _attacked(

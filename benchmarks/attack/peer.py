@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.attack.peer_shell import PASS
 from benchmarks.attack.programs import Attack, AttackError
 from benchmarks.attack.results import Result
 from benchmarks.sandbox.worker import codec
@@ -56,6 +57,23 @@ SKIPPED: Mapping[str, str] = {
 """Attacks by name that are not tried on a peer, and why."""
 
 
+def require(evaluator: str) -> str:
+    """Return bubblewrap's path, with which the shell for an evaluator is made.
+
+    Raises:
+        AttackError: the evaluator or bubblewrap is not installed.
+    """
+    if importlib.util.find_spec(evaluator) is None:
+        raise AttackError(f"--peers: {evaluator} is not installed here: {_REMEDY[evaluator]}")
+    bubblewrap = shutil.which("bwrap")
+    if bubblewrap is None:
+        raise AttackError(
+            "--peers runs attacks where they work, and needs bubblewrap to keep them from this "
+            "machine: apt-get install bubblewrap"
+        )
+    return bubblewrap
+
+
 def attack_peer(
     evaluator: str,
     attacks: Sequence[Attack],
@@ -75,14 +93,7 @@ def attack_peer(
         AttackError: the evaluator is not installed, there is no bubblewrap to make the shell with,
             or it does not work here.
     """
-    if importlib.util.find_spec(evaluator) is None:
-        raise AttackError(f"--peers: {evaluator} is not installed here: {_REMEDY[evaluator]}")
-    bubblewrap = shutil.which("bwrap")
-    if bubblewrap is None:
-        raise AttackError(
-            "--peers runs attacks where they work, and needs bubblewrap to keep them from this "
-            "machine: apt-get install bubblewrap"
-        )
+    bubblewrap = require(evaluator)
     results = []
     for attack in attacks:
         if attack.name in SKIPPED:
@@ -139,7 +150,7 @@ def _result(evaluator: str, attack: Attack, folder: Path, errors: str) -> Result
         effects = tuple(told["effects"])
         return Result(
             attack=attack,
-            passed=told["status"] == "pass",
+            passed=told["status"] == PASS,
             outcome=told["status"],
             effects=effects,
         )

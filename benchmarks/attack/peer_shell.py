@@ -9,16 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.attack.programs import Attack, candidate
+from benchmarks.attack.programs import Attack, candidate, right_program
 from benchmarks.attack.scene import Scene
 from benchmarks.gold import canonical_code
 from benchmarks.sandbox.worker import codec
 from domino.records import Problem
 
+PASS = "pass"
 _TASK_S = 10.0
 """Seconds that bigcodebench gives a task here: every endless attack would take its own 240."""
-_STACK_MIB = 10.0
-_MEMORY_MIB = 30 * 1024.0
+_STACK_MIB = 10
+_MEMORY_MIB = 30 * 1024
 
 
 def main(folder: Path) -> None:
@@ -27,6 +28,9 @@ def main(folder: Path) -> None:
     attack = Attack(kind=job["kind"], name=job["name"], description="", code=job["code"])
     problem = Problem.from_json(job["problem"])
     judge = _JUDGES[job["evaluator"]](problem, job)
+    status = judge(right_program(problem))
+    if status != PASS:  # an evaluator that passes nothing would seem to withstand everything
+        sys.exit(f"it does not pass a right program: {status}")
     (folder / "began").touch()
     with Scene() as scene:
         status = judge(candidate(attack, scene.fill(attack.code), problem))

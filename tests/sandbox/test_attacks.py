@@ -359,3 +359,26 @@ def test_evalplus_own_evaluator_counts_cheats_as_passes_and_ours_does_not() -> N
     }
     assert theirs["write_file"].effects == ("changed a folder: written",)
     assert not any(result.got_through for result in ours.values())
+
+
+@needs_bubblewrap
+@pytest.mark.slow
+def test_bigcodebench_own_evaluator_passes_what_cheats_and_lets_programs_write() -> None:
+    pytest.importorskip("bigcodebench.eval")
+    from benchmarks.attack.peer import BIGCODEBENCH, attack_peer
+
+    some = load_attacks(names=["equal_object", "write_file", "nan"])
+    problem = problem_of("bigcodebench", None)
+    theirs = {result.attack.name: result for result in attack_peer(BIGCODEBENCH, some, problem)}
+    passed = {name: result.passed for name, result in theirs.items()}
+    assert passed == {"equal_object": True, "write_file": True, "nan": False}
+    assert theirs["write_file"].effects == ("changed a folder: written",)
+
+
+def test_a_peer_that_is_not_installed_is_named_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main(["--suite", "bigcodebench", "--peers", "--attacks", "nan"]) == 2
+    said = capsys.readouterr().err
+    assert "bigcodebench is not installed here: pip install --no-deps bigcodebench" in said
