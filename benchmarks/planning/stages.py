@@ -151,13 +151,15 @@ def _responses(
         shared = prefix_tokens(config, method)
         shown = HABITS.get(method, HABITS["few-shot"]).shown
         prompt += shown * (known["reference_tokens"] + known["response_tokens"])
+    each = 1 if config.responder == "own" else config.filter.responses
     return Generation(
         requests=kept * config.filter.responses,
         prompt=prompt,
         new=known["response_tokens"],
         limit=config.response_sampling.max_new_tokens,
         shared=shared,
-        a_call=CHUNK,
+        a_call=CHUNK * each,
+        each=each,
     )
 
 
@@ -202,6 +204,7 @@ def _evaluation(config: RunConfig, known: Mapping[str, float]) -> list[Piece]:
         new=known["solution_tokens"],
         limit=config.evaluate.max_new_tokens,
         a_call=CHUNK,
+        each=config.evaluate.samples,
     )
     return [solving, _programs(config, tries, known)]
 

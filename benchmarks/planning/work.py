@@ -124,6 +124,7 @@ class Generation:
         limit: of new tokens.
         shared: tokens that all prompts of a call begin with.
         a_call: requests that the engine is given together.
+        each: requests of a call with one prompt, which our engine reads once for all of them.
     """
 
     requests: float
@@ -132,6 +133,7 @@ class Generation:
     limit: float
     shared: float = 0
     a_call: float = 256
+    each: float = 1
 
     def cost(self, machine: Machine) -> Cost:
         """Return the cost of prefill and decoding."""
@@ -162,8 +164,9 @@ class Generation:
         return min(machine.rows, self.requests / self._calls, fitting)
 
     def _prefill(self, *, shared: bool) -> Work:
-        """Return the work of all prompts; vLLM runs soft tokens anew for each of them."""
-        own = run(round(self.prompt), past=round(self.shared), head=1) * round(self.requests)
+        """Return the work of all prompts; vLLM runs what they share anew for each of them."""
+        prompts = round(self.requests / self.each if shared else self.requests)
+        own = run(round(self.prompt), past=round(self.shared), head=1) * prompts
         return own + run(round(self.shared)) * (self._calls if shared else round(self.requests))
 
     def _decoding(self) -> Work:

@@ -185,7 +185,7 @@ def _together(
     """Ask for all responses at once: a prompt is then read once for all of its responses."""
     requests = [request(one, sampling) for one in instructions for sampling in samplings]
     texts = [completion.text for completion in engine.generate(requests, samplings[0])]
-    return list(zip(*[iter(texts)] * len(samplings), strict=True))
+    return [tuple(own) for own in chunks(texts, len(samplings))]
 
 
 def _own(method: Synthesizer, instructions: Sequence[str], sampling: Sampling) -> list[str]:
