@@ -8,6 +8,7 @@ anything else is a fault of ours and keeps its traceback.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import sys
 import warnings
@@ -335,3 +336,20 @@ def prepare_process() -> None:
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+    _keep_freed_memory()
+
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of malloc.h
+_LARGEST_KEPT = 32 << 20  # what glibc allows
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc give a freed tensor's memory to the next one, and not back to the kernel.
+
+    Each step's tensors are as large as the last one's; without this the kernel clears their pages
+    anew each time: half of the page faults of a training step on a CPU. Elsewhere nothing is done.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None and "MALLOC_TRIM_THRESHOLD_" not in os.environ:
+        mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT)
+        mallopt(_TRIM_THRESHOLD, 2**31 - 1)
