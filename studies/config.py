@@ -14,7 +14,7 @@ from studies.objective import OBJECTIVES, Objective
 from studies.spaces import Space
 
 SamplerName = Literal["tpe", "gp", "random", "grid"]
-PrunerName = Literal["none", "median", "percentile"]
+PrunerName = Literal["none", "median", "percentile", "halving"]
 PruneBy = Literal["held-out-loss", "seeds"]
 
 
@@ -37,7 +37,8 @@ class StudyConfig:
         sampler: "tpe", "gp", "random", or "grid", which tries the points of `grid` in turn.
         grid: parameter name to its values, for sampler "grid".
         pruner: "none", or stop what is worse than the "median" of other trials at the same point,
-            or than their best quarter ("percentile").
+            or than their best quarter ("percentile"), or at points 1, 2, 4, 8, ... than the better
+            half of those that came so far ("halving").
         prune_by: what is compared: "held-out-loss" of the first seed's fit, step by step, or
             "seeds", the objective itself over the seeds so far, after each seed but the last.
         seed: of the sampler.

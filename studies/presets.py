@@ -56,9 +56,9 @@ def housestyle_quick() -> StudyConfig:
 def housestyle_full() -> StudyConfig:
     """DOMINO on *housestyle* by what counts: Pass@1 on development problems, the default's budget.
 
-    A trial is the whole pipeline with two seeds. Hours on four cores: several processes share its
-    trials. Nothing is pruned: held-out losses of short fits ranked settings against what their
-    samples were worth (LOG.md, 2026-11-27).
+    A trial is the whole pipeline with two seeds, the second for the better half of the settings
+    (pruner halving by seeds: LOG.md, 2026-11-27). Hours on four cores: several processes share its
+    trials.
     """
     run = housestyle()
     return StudyConfig(
@@ -67,6 +67,8 @@ def housestyle_full() -> StudyConfig:
         method="domino",
         trials=40,
         measures=CLAIMS,
+        pruner="halving",
+        prune_by="seeds",
         run=replace(run, seeds=(0, 1), evaluate=replace(run.evaluate, split="development")),
         final=replace(run, seeds=FINAL_SEEDS),
     )
@@ -74,7 +76,7 @@ def housestyle_full() -> StudyConfig:
 
 def housestyle_tokens() -> StudyConfig:
     """Development Pass@1 of DOMINO against the tokens that its pairs cost: a front, not a best."""
-    return replace(housestyle_full(), name="housestyle-tokens", also=("tokens",))
+    return replace(housestyle_full(), name="housestyle-tokens", also=("tokens",), pruner="none")
 
 
 def housestyle_front() -> StudyConfig:

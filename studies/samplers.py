@@ -11,7 +11,13 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
-from optuna.pruners import BasePruner, MedianPruner, NopPruner, PercentilePruner
+from optuna.pruners import (
+    BasePruner,
+    MedianPruner,
+    NopPruner,
+    PercentilePruner,
+    SuccessiveHalvingPruner,
+)
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial
 
@@ -128,6 +134,7 @@ PRUNERS: Mapping[str, Callable[[], BasePruner]] = MappingProxyType(
         "none": NopPruner,
         "median": lambda: MedianPruner(n_startup_trials=_STARTUP_FITS),
         "percentile": lambda: PercentilePruner(_PERCENTILE, n_startup_trials=_STARTUP_FITS),
+        "halving": lambda: SuccessiveHalvingPruner(min_resource=1, reduction_factor=2),
     }
 )
-"""Name to pruner: a fit stops that is worse than half, or three quarters, of those before it."""
+"""Name to pruner; `StudyConfig.pruner` says what each stops."""

@@ -59,6 +59,15 @@ def test_a_setting_that_is_worse_than_the_median_after_a_seed_gets_no_other(
     assert study.best_value == 100 + 100 / 50
 
 
+def test_halving_gives_a_second_seed_to_the_better_half_of_those_that_came_so_far(
+    no_backbone: Path, tmp_path: Path
+) -> None:
+    study = run(no_backbone, tmp_path, pruner="halving", prune_by="seeds", run={"seeds": (0, 1)})
+    states = [t.state.name for t in study.get_trials()]
+    assert states == ["COMPLETE"] + ["PRUNED"] * 5 + ["COMPLETE"], "105 is second of seven"
+    assert study.best_value == 100 + 100 / 50
+
+
 def test_what_a_pruned_trial_left_is_not_taken_for_whole(no_backbone: Path, tmp_path: Path) -> None:
     run(no_backbone, tmp_path)
     left = [p for p in (tmp_path / "runs").glob("stages/*") if not (p / "manifest.json").exists()]
