@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -84,7 +85,7 @@ def _details(name: str, results: Sequence[Result]) -> list[str]:
     through = [result for result in results if result.got_through]
     lines = [f"{name}: {len(through)} attacks got through" + (":" if through else ".")]
     for result in through:
-        what = [*(["counted as pass"] if result.passed else []), *result.effects]
+        what = [*(["counted as pass"] if result.passed else []), *_summed(result.effects)]
         lines.append(f"  {result.attack.kind}/{result.attack.name}: {'; '.join(what)}")
     lines += [
         f"  not tried: {result.attack.kind}/{result.attack.name}: {result.skipped}"
@@ -92,3 +93,10 @@ def _details(name: str, results: Sequence[Result]) -> list[str]:
         if result.skipped
     ]
     return lines
+
+
+def _summed(effects: Sequence[str]) -> list[str]:
+    """Return effects with their counts; of many kinds the first two, and how many more."""
+    counts = Counter(effects)
+    words = [f"{effect} ({n} times)" if n > 1 else effect for effect, n in counts.items()]
+    return words if len(words) <= 3 else [*words[:2], f"{len(words) - 2} more effects"]

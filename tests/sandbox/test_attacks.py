@@ -286,6 +286,14 @@ def test_counts_and_the_table_name_what_got_through() -> None:
     assert "not tried: escaping/made up: no network" in text
 
 
+def test_many_effects_of_one_attack_are_one_short_line() -> None:
+    swarm = Result(attack=ATTACKS[0], effects=("left python running",) * 24)
+    files = Result(attack=ATTACKS[1], effects=tuple(f"left file {n}" for n in range(9)))
+    text = table("title", {"ours": [swarm, files]})
+    assert f"{ATTACKS[0].name}: left python running (24 times)" in text
+    assert f"{ATTACKS[1].name}: left file 0; left file 1; 7 more effects" in text
+
+
 @needs_bubblewrap
 def test_the_command_prints_a_table_and_its_exit_code_tells_what_got_through(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
