@@ -65,8 +65,19 @@ def _best(found: Comparisons) -> str:
     others = len(wins) - 1
     if not best:
         return ""
-    said = [f"{name} beats {wins[name]} of {_count(others, 'other method')}" for name in best]
-    return f"{' and '.join(said)}; no method beats {'it' if len(best) == 1 else 'these'}. "
+    by_wins: dict[int, list[str]] = {}
+    for name in sorted(best, key=lambda name: -wins[name]):
+        by_wins.setdefault(wins[name], []).append(name)
+    (most, first), *rest = by_wins.items()
+    verb = "beats" if len(first) == 1 else "beat"
+    said = [f"{_listed(first)} {verb} {most} of {_count(others, 'other method')}"]
+    said += [f"{_listed(names)} {count}" for count, names in rest]
+    return f"{', '.join(said)}; no method beats {'it' if len(best) == 1 else 'these'}. "
+
+
+def _listed(names: Sequence[str]) -> str:
+    *some, last = names
+    return f"{', '.join(some)} and {last}" if some else last
 
 
 def _methods(found: Comparisons) -> list[str]:

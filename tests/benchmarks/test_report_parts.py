@@ -47,6 +47,19 @@ def test_the_winner_is_the_subject_whichever_way_the_pair_was_compared() -> None
     )
 
 
+def test_methods_that_beat_as_many_are_named_together_the_most_wins_first() -> None:
+    found = Comparisons(
+        pairs=(
+            pair("b", "a", 0.1, "better"), pair("c", "a", 0.2, "better"),
+            pair("d", "a", 0.2, "better"), pair("d", "e", 0.2, "better"),
+            pair("c", "e", 0.2, "better"), pair("c", "b", 0.01, "not distinguishable"),
+        ),
+        detectable=0.05,
+    )  # fmt: skip
+    said = headline(found, [method_row("a")])
+    assert said.startswith("c and d beat 2 of 4 other methods, b 1; no method beats these. ")
+
+
 def test_an_interval_that_reaches_over_zero_keeps_its_sign() -> None:
     found = Comparisons(pairs=(pair("b", "a", -0.03, "worse"),), detectable=0.05)
     assert beats(found) == ["a beats b by 3.0 points (95 % interval -2.0 to 8.0, p = 0.010)."]
