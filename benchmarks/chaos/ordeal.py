@@ -174,15 +174,15 @@ class _Ordeal:
             if self._owes("full_disks", outcome) and self._starve(root, disk, outcome):
                 return
             before = _progress(root)
-            if not self._kill(root, outcome, reach_s):
+            if not self._kill(root, outcome, reach_s, fresh=not before):
                 return
             # An attempt that got nowhere is followed by a longer one, or no run would ever end.
             reach_s = reach_s * 2 if _progress(root) <= before else _REACH * self._work_s
         self._require(attempt(self._command(root)), 0, "the last resumed run")
 
-    def _kill(self, root: Path, outcome: Outcome, reach_s: float) -> bool:
+    def _kill(self, root: Path, outcome: Outcome, reach_s: float, *, fresh: bool) -> bool:
         """Kill one attempt, and tear a tail where one is owed; False where it ended before."""
-        tear, fresh = self._owes("tails", outcome), not _progress(root)
+        tear = self._owes("tails", outcome)
         ended = attempt(
             self._command(root),
             lifetime_s=self._lifetime_s(reach_s),
