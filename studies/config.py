@@ -138,8 +138,8 @@ class StudyConfig:
             )
         if self.also and self.pruner != "none":
             raise ConfigError(
-                f"pruner is {self.pruner!r} with {len(self.aims)} objectives: a fit's loss cannot "
-                "tell which end of the front it would reach: give pruner none"
+                f"pruner is {self.pruner!r} with {len(self.aims)} objectives: what a pruner "
+                "compares cannot tell which end of the front a trial would reach: give pruner none"
             )
         if self.pruner != "none" and self.prune_by == "seeds" and len(self.run.seeds) < 2:
             raise ConfigError(

@@ -50,10 +50,28 @@ def _main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--unpruned", metavar="URL", required=True, help="storage of the study without pruning"
     )
+    parser.add_argument(
+        "--orders",
+        metavar="N",
+        type=int,
+        default=0,
+        help="also what each pruner by seeds would have saved over N orders of the unpruned trials",
+    )
     given = parser.parse_args(arguments)
     config = configured(given)
-    without = spent(config, load(replace(config, storage=given.unpruned)))
-    print("\n".join(sentences(config, without, spent(config, load(config)))))
+    if given.orders and len(config.run.seeds) < 2:
+        raise ConfigError(
+            f"--orders {given.orders}: pruning by seeds needs several, the study has "
+            f"{len(config.run.seeds)}: leave it out, or give the --config that the study was run "
+            "with"
+        )
+    unpruned = load(replace(config, storage=given.unpruned))
+    lines = sentences(config, spent(config, unpruned), spent(config, load(config)))
+    if given.orders:
+        from studies.orders import replays
+
+        lines += map(str, replays(config, unpruned, given.orders))
+    print("\n".join(lines))
     return 0
 
 

@@ -136,9 +136,8 @@ class Watcher:
         self._sign = 1.0 if config.aim.direction == "minimize" else -1.0
         self._next_log, self._next_on_stage = pipeline.context.log, pipeline.on_stage
         self._reported: set[int] = set()
-        one_aim = not config.also  # Optuna prunes studies of one objective alone
-        self._by_loss = one_aim and config.prune_by == "held-out-loss"
-        self._by_seed = one_aim and config.prune_by == "seeds"
+        # Optuna prunes studies of one objective alone
+        self._prune_by = None if config.also else config.prune_by
         self._seeds = len(config.run.seeds)
         self._before, self._step, self._fits = 0, 0, 0
         self._fitting = False
@@ -175,7 +174,7 @@ class Watcher:
     def _see(self, metrics: Mapping[str, float], step: int) -> None:
         self._step = max(self._step, step)
         is_first = self._fits == 1 and HELD_OUT in metrics and step not in self._reported
-        if not (is_first and self._by_loss):
+        if not is_first or self._prune_by != "held-out-loss":
             return
         self._reported.add(step)
         self._trial.report(self._sign * metrics[HELD_OUT], step)
@@ -189,7 +188,7 @@ class Watcher:
         Raises:
             TrialPruned: other trials were better after as many seeds.
         """
-        if not self._by_seed or len(values) == self._seeds:
+        if self._prune_by != "seeds" or len(values) == self._seeds:
             return
         mean = statistics.fmean(values)
         self._trial.report(mean, len(values))

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.speed fit|sample|evaluate|engines`: how fast each of these is."""
+"""`python -m benchmarks.speed fit|sample|votes|evaluate|engines`: how fast each of these is."""
 
 from __future__ import annotations
 
@@ -83,6 +83,23 @@ def _sample(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _votes(options: argparse.Namespace) -> dict[str, Any]:
+    from benchmarks.speed.votes import VotesPlan, measure
+
+    plan = VotesPlan(
+        instructions=options.instructions,
+        responses=options.responses,
+        threads=options.threads,
+        rounds=options.rounds,
+    )
+    rows, differ = measure(plan)
+    title = (
+        f"{plan.responses} responses to each of {plan.instructions} instructions, shipped "
+        f"backbone: {differ} of {plan.responses * plan.instructions} texts differ"
+    )
+    return {"plan": plan, "tables": {title: rows}}
+
+
 def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
     from benchmarks.speed.evaluate import EvaluatePlan, compare, table, title
 
@@ -119,6 +136,7 @@ def _engines(options: argparse.Namespace) -> dict[str, Any]:
 _MEASURES: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "fit": _fit,
     "sample": _sample,
+    "votes": _votes,
     "evaluate": _evaluate,
     "engines": _engines,
 }
@@ -204,6 +222,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_sample(sample)
     for command in (fit, sample):
         _add_common(command)
+    votes = commands.add_parser(
+        "votes",
+        help="several responses to an instruction: round by round, and all at once",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    _add_votes(votes)
     evaluate = commands.add_parser(
         "evaluate",
         help="the same programs scored by our evaluator and by evalplus's own",
@@ -216,7 +240,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     _add_engines(engines)
-    for command in (fit, sample, evaluate, engines):
+    for command in (fit, sample, votes, evaluate, engines):
         _add_measuring(command)
     return parser
 
@@ -252,6 +276,12 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
     parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], default="float32")
     parser.add_argument("--attention", default="sdpa", help="as transformers names it")
+    parser.add_argument("--threads", type=_positive, default=1, help="of the processor")
+
+
+def _add_votes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--instructions", type=_positive, default=64, help="at most 1,000")
+    parser.add_argument("--responses", type=_positive, default=8, help="to each instruction")
     parser.add_argument("--threads", type=_positive, default=1, help="of the processor")
 
 

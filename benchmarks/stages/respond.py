@@ -161,7 +161,7 @@ def _answerer(
         )
     engine = context.engine()
     if config.responder == "plain":
-        return lambda instructions, samplings: _together(
+        return lambda instructions, samplings: ask_at_once(
             engine, instructions, samplings, partial(plain_request, engine)
         )
     shots = min(config.shots, len(references))
@@ -171,18 +171,18 @@ def _answerer(
         chosen = random.Random(seed).sample(list(references), shots)
         return Request(prompt=engine.render(conversation(chosen, instruction)), seed=seed)
 
-    return lambda instructions, samplings: _together(
+    return lambda instructions, samplings: ask_at_once(
         engine, instructions, samplings, behind_references
     )
 
 
-def _together(
+def ask_at_once(
     engine: Engine,
     instructions: Sequence[str],
     samplings: Sequence[Sampling],
     request: Callable[[str, Sampling], Request],
 ) -> list[tuple[str, ...]]:
-    """Ask for all responses at once: a prompt is then read once for all of its responses."""
+    """Return each instruction's responses, all asked for at once: its prompt is then read once."""
     requests = [request(one, sampling) for one in instructions for sampling in samplings]
     texts = [completion.text for completion in engine.generate(requests, samplings[0])]
     return [tuple(own) for own in chunks(texts, len(samplings))]

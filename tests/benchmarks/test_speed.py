@@ -61,6 +61,16 @@ def test_sample_compares_even_and_uneven_lengths(tmp_path, capsys):
     assert "8 tokens each" in capsys.readouterr().out
 
 
+def test_votes_are_the_same_texts_whether_asked_by_rounds_or_at_once(tmp_path, capsys):
+    path = tmp_path / "votes.json"
+    few = ["--instructions", "2", "--responses", "3", "--rounds", "1", "--json", str(path)]
+    assert main(["votes", *few]) == 0
+    assert "0 of 6 texts differ" in capsys.readouterr().out
+    ((rounds, at_once),) = json.loads(path.read_text())["tables"].values()
+    assert (rounds["name"], at_once["name"]) == ("round by round", "all at once")
+    assert rounds["flop_ratio"] == 1 < at_once["flop_ratio"], "a prompt is read once for all"
+
+
 def test_help_comes_without_loading_torch():
     started = time.process_time()
     code = (

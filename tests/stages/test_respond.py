@@ -110,6 +110,21 @@ def test_several_samples_are_all_kept_as_candidates(tmp_path):
     assert stage.summary["generated"] == 16
 
 
+@pytest.mark.parametrize("responder", ["plain", "references"])
+def test_all_samples_of_a_chunk_are_asked_for_in_one_call(tmp_path, responder):
+    given = config(responder=responder, responses=4, sampling=Sampling(temperature=0.7))
+    stage, engine = answered(tmp_path, given)
+    assert len({sampling.seed for sampling in engine.samplings}) == 1, "one call has one sampling"
+    candidates = stage.read("candidates.jsonl", Candidates)
+    for candidate, record in zip(candidates, RECORDS, strict=True):
+        number = int(record.id.removeprefix("s"))
+        assert candidate.id == record.id
+        assert len(candidate.responses) == 4
+        assert set(candidate.responses) <= {solution(number), solution(number + 1)}
+    seeds = [request.seed for request in engine.requests]
+    assert len(set(seeds)) == len(seeds) == 12
+
+
 def test_the_first_candidate_is_the_response_until_a_vote(tmp_path):
     stage, _ = answered(tmp_path, config(responder="own", responses=3))
     first = {c.id: c.responses[0] for c in stage.read("candidates.jsonl", Candidates)}

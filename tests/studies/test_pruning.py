@@ -151,3 +151,28 @@ def test_what_pruning_saved_is_counted_in_fit_steps_and_the_best_is_compared(
     assert best.startswith("best held-out-loss: 102 [102, 102] without pruning (trial slot 0), 102")
     assert best.endswith("within the interval over seeds")
     assert "NOT" not in best
+
+
+def test_over_other_orders_what_each_pruner_saves_is_told_and_the_best_is_followed(
+    no_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """All seeds of a setting agree here, so that the best is never stopped, in no order."""
+    from studies.saving import main
+
+    two = {"seeds": (0, 1)}
+    without, pruned = str(tmp_path / "without"), str(tmp_path / "pruned")
+    run(no_backbone, tmp_path, pruner="none", run=two, storage=without)
+    run(no_backbone, tmp_path, pruner="halving", prune_by="seeds", run=two, storage=pruned)
+    configured = toy.study(
+        no_backbone, tmp_path / "runs", spaces={"falling": toy.levels}, method="falling",
+        objective="held-out-loss", sampler="grid", grid={"start": LEVELS}, run=two,
+    )  # fmt: skip
+    monkeypatch.setattr("studies.presets.STUDIES", {"toy": lambda: configured})
+    capsys.readouterr()
+    assert main(["toy", "--storage", pruned, "--unpruned", without, "--orders", "20"]) == 0
+    lines = capsys.readouterr().out.strip().splitlines()[-3:]
+    assert [line.split()[0] for line in lines] == ["median", "percentile", "halving"]
+    assert all(line.endswith("the best kept in 20") for line in lines)
+    shares = [float(line.split("trials: ")[1].split("%")[0]) for line in lines]
+    assert 0 < shares[0] < shares[2] < 50, "at most the second seed of each is saved"
