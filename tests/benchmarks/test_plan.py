@@ -155,6 +155,17 @@ def test_operations_of_a_generation_are_those_of_each_token_in_turn() -> None:
     assert piece.cost(machine).new_tokens == 85
 
 
+def test_a_prompt_of_several_responses_is_read_once_by_our_engine_and_each_time_by_vllm() -> None:
+    shape = find_shape("housestyle")
+    wide = Generation(requests=80, prompt=50, new=20, limit=20, each=8)
+    alone = replace(wide, each=1)
+    ours = Machine(device=DEVICES["h100-80gb"], shape=shape)
+    saved = alone.cost(ours).flops - wide.cost(ours).flops
+    assert saved == 70 * batched(50, [1]).forward(shape)
+    paged = replace(ours, paged=True)
+    assert wide.cost(paged).flops == alone.cost(paged).flops
+
+
 def test_decoding_is_bound_by_memory_with_few_rows_and_by_operations_with_many() -> None:
     device = replace(DEVICES["h100-80gb"], graphs=Pace(share=0.4))
     shape = find_shape("Qwen/Qwen2.5-Coder-7B-Instruct")

@@ -7,6 +7,7 @@ from benchmarks.config import RunConfig
 from benchmarks.fields import ConfigError, field_types, update
 from benchmarks.methods import METHODS, load_method
 from benchmarks.presets import DEFAULT, PRESETS, load_preset
+from benchmarks.run import synthesize_config
 from domino.method import DominoConfig
 
 
@@ -29,6 +30,17 @@ def test_the_default_compares_six_methods_on_the_embedded_suite() -> None:
     assert set(config.methods) == {
         "no-data", "references-only", "few-shot", "self-instruct", "evol-instruct", "domino",
     }  # fmt: skip
+
+
+def test_the_description_reaches_the_method_that_reads_it_and_changes_no_other_ones_stage() -> None:
+    everything, plug_in = load_preset("housestyle-all"), "tests.stages.small:Counting"
+    undescribed = dataclasses.replace(everything, description="")
+    changed = {
+        method
+        for method in (*everything.methods, plug_in)
+        if synthesize_config(everything, method) != synthesize_config(undescribed, method)
+    }
+    assert changed == {"magpie-described", plug_in}
 
 
 def test_one_preset_runs_every_method_and_differs_in_nothing_else_but_the_description() -> None:
