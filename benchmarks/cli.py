@@ -128,7 +128,12 @@ def exit_code(program: str, work: Callable[[], int]) -> int:
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:
-    print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
+    print(warning_line(message), file=sys.stderr)
+
+
+def warning_line(message: Warning | str) -> str:
+    """Return how a person is told of a warning."""
+    return f"warning: {' '.join(str(message).split())}"
 
 
 def read_command(arguments: Sequence[str]) -> Command:

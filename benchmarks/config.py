@@ -18,6 +18,7 @@ import yaml
 from benchmarks.engines import ENGINES
 from benchmarks.fields import ConfigError, closest
 from benchmarks.launch.launchers import LAUNCHERS
+from benchmarks.launch.local_config import LocalConfig
 from benchmarks.launch.ray_config import RayConfig
 from benchmarks.methods import METHODS, is_plug_in
 from benchmarks.sandbox import SandboxConfig
@@ -72,8 +73,9 @@ class RunConfig:
         evaluate: how the problems are tried.
         embed: what measures of the data are computed on; no score depends on it.
         sandbox: limits for untrusted programs.
-        launcher: where stages are carried out: local (one after the other, in this process) or ray
-            (on a cluster, rows at the same time); no stage's address depends on it.
+        launcher: where stages are carried out: local (on this machine) or ray (on a cluster); no
+            stage's address depends on it.
+        local: the processes of launcher local.
         ray: the cluster of launcher ray.
         output: directory of all stored stages.
         store: URL of a store that machines share (s3://, gs://, file://, whatever fsspec knows):
@@ -109,6 +111,7 @@ class RunConfig:
     embed: EmbedConfig = field(default_factory=EmbedConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     launcher: str = "local"
+    local: LocalConfig = field(default_factory=LocalConfig)
     ray: RayConfig = field(default_factory=RayConfig)
     output: Path = Path("runs")
     store: str | None = None
@@ -136,6 +139,11 @@ class RunConfig:
             raise ConfigError(
                 f"ray.shards is {self.ray.shards} with engine openai: a server shares requests out "
                 "itself; leave ray.shards at 1"
+            )
+        if self.engine != "transformers" and (self.local.processes or 1) > 1:
+            raise ConfigError(
+                f"local.processes is {self.local.processes} with engine {self.engine}: each "
+                "process would open an engine of its own; leave local.processes at 1"
             )
         if not self.model:
             raise ConfigError("model is empty: give a directory or a hub name")

@@ -113,7 +113,15 @@ class RecordingDisplay(Display):
     def start(self, label: str, total: int | None) -> None:
         """Begin counting."""
         self._shown.start(label, total)
-        self._stage, self._total, self._done, self._note = label, total, 0, ""
+        self._begin_part(label, total, 0)
+
+    def under_way(self, label: str, total: int | None, done: int, seconds: float) -> None:
+        """Go on counting."""
+        self._shown.under_way(label, total, done, seconds)
+        self._begin_part(label, total, done)
+
+    def _begin_part(self, label: str, total: int | None, done: int) -> None:
+        self._stage, self._total, self._done, self._note = label, total, done, ""
         self._write("start")
 
     def advance(self, n: int = 1) -> None:

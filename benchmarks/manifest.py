@@ -26,7 +26,16 @@ if TYPE_CHECKING:
 
 INVOCATIONS = "invocations"
 # Where results are computed and kept, not what they are.
-_PLACES = ("accelerate", "launcher", "output", "ray", "register_mib", "store", "tracking_uri")
+_PLACES = (
+    "accelerate",
+    "launcher",
+    "local",
+    "output",
+    "ray",
+    "register_mib",
+    "store",
+    "tracking_uri",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

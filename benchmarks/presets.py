@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.config import RunConfig
 from benchmarks.fields import ConfigError, closest
+from benchmarks.launch.local_config import LocalConfig
 from benchmarks.stages.evaluate import EvaluateConfig
 from benchmarks.stages.filter_config import FilterConfig
 from benchmarks.stages.finetune import FinetuneConfig
@@ -78,6 +79,7 @@ def housestyle() -> RunConfig:
         finetune=FinetuneConfig(
             rank=32, alpha=64, learning_rate=3e-3, steps=300, batch_size=32, max_tokens=512
         ),
+        local=LocalConfig(processes=None),
         evaluate=EvaluateConfig(samples=1, temperature=0.0, max_new_tokens=256),
     )  # fmt: skip
 
@@ -117,6 +119,7 @@ def mbpp() -> RunConfig:
     return replace(
         housestyle(),
         suite="mbpp+",
+        local=LocalConfig(),
         method_options={},
         references=100,
         pairs=1000,
@@ -199,6 +202,7 @@ def smoke() -> RunConfig:
     """Every stage once, in seconds; its scores mean nothing."""
     return replace(
         housestyle(),
+        local=LocalConfig(),
         references=6,
         pairs=4,
         sampling=Sampling(temperature=1.0, max_new_tokens=128),

@@ -39,6 +39,9 @@ class Display(AbstractContextManager["Display"], Protocol):
     def start(self, label: str, total: int | None) -> None:
         """Begin counting to `total`, None where it is not known."""
 
+    def under_way(self, label: str, total: int | None, done: int, seconds: float) -> None:
+        """Go on counting what another process began, `seconds` ago, and is `done` far with."""
+
     def advance(self, n: int = 1) -> None:
         """Count `n` more items as done."""
 
@@ -99,10 +102,15 @@ class PlainDisplay(Display):
 
     def start(self, label: str, total: int | None) -> None:
         """Begin counting."""
-        self._close()
-        self._label, self._total, self._done = label, total, 0
-        self._began = self._spoke = time.monotonic()
+        self.under_way(label, total, 0, 0.0)
         self.line(f"{self._place} {self._row} {label}: started" + (f", {total}" if total else ""))
+
+    def under_way(self, label: str, total: int | None, done: int, seconds: float) -> None:
+        """Go on counting."""
+        self._close()
+        self._label, self._total, self._done = label, total, done
+        self._spoke = time.monotonic()
+        self._began = self._spoke - seconds
 
     def advance(self, n: int = 1) -> None:
         """Count, and now and then say so."""
@@ -174,8 +182,12 @@ class LiveDisplay(Display):
 
     def start(self, label: str, total: int | None) -> None:
         """Begin the lower bar anew."""
+        self.under_way(label, total, 0, 0.0)
+
+    def under_way(self, label: str, total: int | None, done: int, seconds: float) -> None:
+        """Show the lower bar as it is."""
         self._bars.remove_task(self._one)
-        self._one = self._bars.add_task(label, total=total, note="", rate=True)
+        self._one = self._bars.add_task(label, total=total, completed=done, note="", rate=True)
 
     def advance(self, n: int = 1) -> None:
         """Move the lower bar."""

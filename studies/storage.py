@@ -40,7 +40,7 @@ _UNREACHABLE = (
 )  # fmt: skip
 _NO_CONDITIONS = (
     "output", "tracking_uri", "model", "suite_options", "methods", "seeds", "sandbox",
-    "launcher", "ray", "accelerate", "store", "register_mib",
+    "launcher", "local", "ray", "accelerate", "store", "register_mib",
 )  # fmt: skip
 """Fields that say where things are; what is there counts by its digest."""
 _SHARED = ("suite", "suite_options", "model", "references", "seeds", "evaluate", "output")

@@ -25,16 +25,22 @@ class LaunchError(RuntimeError):
 
 @contextmanager
 def _local(config: RunConfig) -> Iterator[Launch]:
-    yield nullcontext
+    if config.local.processes == 1:
+        yield nullcontext
+        return
+    from benchmarks.launch.local_tasks import launch_here
+
+    yield launch_here
 
 
 @contextmanager
 def _ray(config: RunConfig) -> Iterator[Launch]:
     from benchmarks.launch.ray_cluster import connected
-    from benchmarks.launch.ray_tasks import launch_on
+    from benchmarks.launch.ray_tasks import RayTasks
+    from benchmarks.launch.tasks import all_rows_at_once
 
     with connected(config) as cluster:
-        yield lambda pipeline: launch_on(cluster, pipeline)
+        yield lambda pipeline: all_rows_at_once(RayTasks(cluster, pipeline), pipeline)
 
 
 LAUNCHERS: Mapping[str, Callable[[RunConfig], AbstractContextManager[Launch]]] = MappingProxyType(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from benchmarks.checking import check_programs
-from benchmarks.launch.ray_worker import begin
+from benchmarks.launch.worker import begin
 from domino.engines.base import Engine
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _R = TypeVar("_R")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shards:
-    """How a stage's work is shared out; called on its context (`ray_worker.Equip`).
+    """How a stage's work is shared out; called on its context (`worker.Equip`).
 
     Attributes:
         count: parts at most.

@@ -1,20 +1,16 @@
-"""The stages of a run as Ray tasks: each once, whoever asks for it, where resources are free."""
+"""The stages of a run as Ray tasks, where resources are free."""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.launch.ahead import walking_ahead
 from benchmarks.launch.launchers import LaunchError
 from benchmarks.launch.ray_shards import Shards
-from benchmarks.launch.ray_worker import Done, Order, Task, do
+from benchmarks.launch.tasks import Tasks
+from benchmarks.launch.worker import Done, Order, Task, do
 
 if TYPE_CHECKING:
     from benchmarks.launch.ray_cluster import Cluster
@@ -25,85 +21,35 @@ _SEEN_WITHIN_S = 60.0  # what another machine wrote, a network file system may s
 _END_WITHIN_S = 30.0
 
 
-@contextmanager
-def launch_on(cluster: Cluster, pipeline: Pipeline) -> Iterator[Pipeline]:
-    """Give the pipeline whose stages are carried out on the cluster, all rows at the same time."""
-    tasks = Tasks(cluster, pipeline)
-    with walking_ahead(replace(pipeline, carry_out=tasks.carry_out_ahead)):
-        try:
-            yield replace(pipeline, carry_out=tasks.carry_out)
-        finally:
-            tasks.stop()
-
-
-class Tasks:
-    """All stages that were asked for in one invocation, by address."""
+class RayTasks(Tasks):
+    """Stages on the machines of a cluster."""
 
     def __init__(self, cluster: Cluster, pipeline: Pipeline) -> None:
         """Nothing is asked for yet."""
+        super().__init__()
         self._cluster = cluster
         self._order = Order(config=pipeline.config, directory=str(Path.cwd())).packed()
         self._shards = Shards(
             count=pipeline.config.ray.shards, packed=self._order,
             options=cluster.options("generate"), checking=cluster.options("execute"),
         )  # fmt: skip
-        self._lock = threading.Lock()
-        self._futures: dict[str, Future[Done]] = {}
         self._references: dict[str, Any] = {}
-        self._over = 0
-        self._stopped = False
-
-    def carry_out(self, pipeline: Pipeline, work: Work) -> bool:
-        """Complete a stage, showing how far all stages are; see `Pipeline.carry_out`.
-
-        Raises:
-            LaunchError: the cluster cannot go on.
-            Exception: whatever the stage raised.
-        """
-        future = self._ask(pipeline, work)
-        if not future.done():
-            self._show_until(future, pipeline, work)
-        done = _outcome(future, work)
-        for line in done.lines:
-            pipeline.display.line(line)
-        return done.reused
-
-    def carry_out_ahead(self, pipeline: Pipeline, work: Work) -> bool:
-        """Complete a stage, showing nothing."""
-        return _outcome(self._ask(pipeline, work), work).reused
 
     def stop(self) -> None:
         """Take back what is not over: a stage ends its record first, where it ends it soon."""
         import ray
 
-        with self._lock:
-            self._stopped = True
-            pending = {a: r for a, r in self._references.items() if not self._futures[a].done()}
-        for reference in pending.values():
-            ray.cancel(reference)
+        pending = self._unfinished()
+        for address in pending:
+            ray.cancel(self._references[address])
         try:
             wait([self._futures[address] for address in pending], timeout=_END_WITHIN_S)
         finally:  # also where Ctrl-C was pressed once more
-            for address, reference in pending.items():
+            for address in pending:
                 if not self._futures[address].done():
-                    ray.cancel(reference, force=True)
-
-    def _ask(self, pipeline: Pipeline, work: Work) -> Future[Done]:
-        """Return the outcome to come of a stage, beginning it where nobody has asked before."""
-        with self._lock:
-            future = self._futures.get(work.stage.address)
-            if future is None:
-                if self._stopped:
-                    raise LaunchError("the run was stopped")
-                future = self._futures[work.stage.address] = self._begin(pipeline, work)
-                future.add_done_callback(self._count)
-        return future
+                    ray.cancel(self._references[address], force=True)
 
     def _begin(self, pipeline: Pipeline, work: Work) -> Future[Done]:
-        if work.stage.complete:
-            already: Future[Done] = Future()
-            already.set_result(Done(reused=True))
-            return already
         import ray
 
         kind = self._cluster.kind(work.stage.name)
@@ -118,11 +64,10 @@ class Tasks:
         future: Future[Done] = reference.future()
         return future
 
-    def _count(self, future: Future[Done]) -> None:
-        self._over += 1
-
     def _show_until(self, future: Future[Done], pipeline: Pipeline, work: Work) -> None:
         """Show how many stages of the run are over until one of them is."""
+        if future.done():
+            return
         shown = self._over
         pipeline.display.start(f"on Ray, until {work.stage.name}", pipeline.steps)
         pipeline.display.advance(shown)
@@ -133,26 +78,25 @@ class Tasks:
             pipeline.display.advance(over - shown)
             shown = over
 
+    def _outcome(self, future: Future[Done], work: Work) -> Done:
+        """Wait for a stage, and return what came of it, seen from here.
 
-def _outcome(future: Future[Done], work: Work) -> Done:
-    """Wait for a stage, and return what came of it, seen from here.
+        Raises:
+            LaunchError: its machines died, or it cannot be seen here.
+            Exception: whatever the stage raised.
+        """
+        from ray.exceptions import RayError, RayTaskError
 
-    Raises:
-        LaunchError: its machines died, or it cannot be seen here.
-        Exception: whatever the stage raised.
-    """
-    from ray.exceptions import RayError, RayTaskError
-
-    try:
-        done = future.result()
-    except RayTaskError as error:
-        if isinstance(error.cause, RayError) or not isinstance(error.cause, Exception):
+        try:
+            done = future.result()
+        except RayTaskError as error:
+            if isinstance(error.cause, RayError) or not isinstance(error.cause, Exception):
+                raise _lost(work, error) from error
+            raise error.cause from error
+        except RayError as error:
             raise _lost(work, error) from error
-        raise error.cause from error
-    except RayError as error:
-        raise _lost(work, error) from error
-    _wait_until_seen(work, done)
-    return done
+        _wait_until_seen(work, done)
+        return done
 
 
 def _wait_until_seen(work: Work, done: Done) -> None:

@@ -20,15 +20,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, dict[str, Any]]:
-    """The directory, the output and the JSON of one run of every method."""
+    """The directory, the output and the JSON of one run of every method, rows at the same time."""
     folder = tmp_path_factory.mktemp("smoke")
-    return folder, *type_command(folder)
+    return folder, *type_command(folder, "--local.processes", "2")
 
 
-def type_command(folder: Path) -> tuple[str, dict[str, Any]]:
+def type_command(folder: Path, *more: str) -> tuple[str, dict[str, Any]]:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.run", "--preset", "smoke", "--output",
-         str(folder / "runs"), "--json", str(folder / "table.json")],
+         str(folder / "runs"), "--json", str(folder / "table.json"), *more],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=280,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]

@@ -1,4 +1,4 @@
-"""A run of seconds for a cluster: three problems, plug-in methods, a tiny backbone; its store."""
+"""A run of seconds for launchers: three problems, plug-in methods, a tiny backbone; its store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.chaos.compare import Stored
+from benchmarks.chaos.compare import Stored, differences, same_table
 from tests.benchmarks.conftest import NO_MLFLOW
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,3 +63,10 @@ def run(arguments: list[str], *, code: int) -> tuple[Mapping[str, Any], Stored, 
 def environment() -> dict[str, str]:
     """Return one in which every process finds this repository, and computes with one thread."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+
+def assert_same(one: Any, other: Any) -> None:
+    """Compare what `run` returned for two runs: tables, records, and the failure of one row."""
+    assert differences(one[1], other[1]) == []
+    assert same_table(one[0], other[0])
+    assert "two is enough" in other[2]

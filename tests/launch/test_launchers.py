@@ -22,7 +22,7 @@ from benchmarks.launch.launchers import LaunchError
 from benchmarks.launch.ray_cluster import Cluster
 from benchmarks.launch.ray_config import RayConfig, Resources
 from benchmarks.launch.ray_shards import ShardedEngine, Shards, parts
-from benchmarks.launch.ray_worker import Order, Task, do
+from benchmarks.launch.worker import Order, Task, do
 from benchmarks.pipeline import Pipeline, Work, carry_out_here, open_pipeline
 from benchmarks.progress import make_display
 from benchmarks.run import check_gold

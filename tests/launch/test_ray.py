@@ -39,41 +39,23 @@ def cluster(*, head_cpus: int, **environment: str) -> Iterator[Any]:
             found.shutdown()
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the suite's files: a run's name holds where they are."""
-    return tmp_path_factory.mktemp("data")
-
-
-@pytest.fixture(scope="module")
-def local(tiny_backbone: Path, data: Path) -> Any:
-    """Table, records and words of the run in one process; a method fails in it."""
-    return runs.run(runs.command(data, tiny_backbone, data / "runs"), code=1)
-
-
-def assert_same(local: Any, found: Any) -> None:
-    assert differences(local[1], found[1]) == []
-    assert same_table(local[0], found[0])
-    assert "two is enough" in found[2]
-
-
 def test_two_nodes_give_the_local_table_with_rows_at_the_same_time(
-    local: Any, data: Path, tiny_backbone: Path, tmp_path: Path
+    alone: Any, data: Path, tiny_backbone: Path, tmp_path: Path
 ) -> None:
     meeting = tmp_path / "meeting"
     meeting.mkdir()
     with cluster(head_cpus=1, **{methods.MEET: str(meeting)}) as nodes:
         place = ("--launcher", "ray", "--ray.address", nodes.address)
         command = runs.command(data, tiny_backbone, tmp_path / "runs", *place)
-        assert_same(local, runs.run(command, code=1))
+        runs.assert_same(alone, runs.run(command, code=1))
         table, _, said = runs.run(command, code=1)  # again: all is reused, the failure tried anew
     assert "reused" in said
-    assert same_table(local[0], table)
+    assert same_table(alone[0], table)
     assert len(list(meeting.iterdir())) == 2
 
 
 def test_a_node_that_is_killed_in_the_middle_costs_nothing_but_its_work(
-    local: Any, data: Path, tiny_backbone: Path, tmp_path: Path
+    alone: Any, data: Path, tiny_backbone: Path, tmp_path: Path
 ) -> None:
     slow = tmp_path / "slow"
     slow.mkdir()
@@ -96,7 +78,7 @@ def test_a_node_that_is_killed_in_the_middle_costs_nothing_but_its_work(
     assert all(len(text.splitlines()) < 8 for text in half.values())
     assert all(path.read_bytes().startswith(text) for path, text in half.items())
     command = runs.command(data, tiny_backbone, tmp_path / "runs")
-    assert_same(local, runs.run(command, code=1))
+    runs.assert_same(alone, runs.run(command, code=1))
 
 
 @pytest.mark.parametrize("cpus", [1, 8])
@@ -133,8 +115,8 @@ def test_a_run_with_shards_gives_the_local_table(
     data: Path, tiny_backbone: Path, tmp_path: Path
 ) -> None:
     change = ("--methods", "few-shot", "--pairs", "20", "--responder", "plain")
-    alone = runs.command(data, tiny_backbone, tmp_path / "alone", *change)
-    table, stored, _ = runs.run(alone, code=1)
+    here = runs.command(data, tiny_backbone, tmp_path / "here", *change)
+    table, stored, _ = runs.run(here, code=1)
     with cluster(head_cpus=1) as nodes:
         place = ("--launcher", "ray", "--ray.address", nodes.address, "--ray.shards", "2")
         shared = runs.command(data, tiny_backbone, tmp_path / "runs", *change, *place)

@@ -1,7 +1,8 @@
-"""What a machine of the cluster does: one stage, as the local launcher would, in its own process.
+"""What another process does for a run, here or on another machine: one stage, given as a task.
 
-Nothing here knows of Ray. A machine must see the run directory, the model and the suite's data at
-the same paths as the one that started the run, and have the same code: the stage's address says so.
+Nothing here knows who sends the tasks. The process must see the run directory, the model and the
+suite's data at the same paths as the one that started the run, and have the same code: the stage's
+address says so.
 """
 
 from __future__ import annotations
@@ -114,6 +115,9 @@ class Told(NullProgress, Display):
     def reused(self, label: str) -> None:
         """Ignore it."""
 
+    def under_way(self, label: str, total: int | None, done: int, seconds: float) -> None:
+        """Ignore it."""
+
     def line(self, text: str) -> None:
         """Keep it."""
         self.lines.append(text)
@@ -127,21 +131,35 @@ Equip = Callable[["StageContext"], "StageContext"]
 
 
 def do(packed: bytes, task: Task, equip: Equip | None = None) -> Done:
-    """Complete a stage.
+    """Complete a stage, in a process that keeps the run's pipeline for the next one.
 
     Raises:
         LaunchError: this machine has other code or data than the one that started the run.
         Exception: whatever the stage raises.
     """
     pipeline, interruption = _opened(packed)
-    told = Told()
     with interruption.listening():  # a task that is cancelled ends its record first
-        try:
-            stage_pipeline = _at(pipeline, task, told, equip)
-            reused = _step(stage_pipeline, task)
-        finally:
-            pipeline.close()
-            embed.forget_models()
+        return complete(pipeline, task, Told(), equip)
+
+
+def complete(pipeline: Pipeline, task: Task, told: Told, equip: Equip | None = None) -> Done:
+    """Complete a stage.
+
+    Args:
+        pipeline: the run's, opened in this process.
+        task: the stage.
+        told: who is told how far it is.
+        equip: what else the stage is given.
+
+    Raises:
+        LaunchError: this machine has other code or data than the one that started the run.
+        Exception: whatever the stage raises.
+    """
+    try:
+        reused = _step(_at(pipeline, task, told, equip), task)
+    finally:
+        pipeline.close()
+        embed.forget_models()
     return Done(reused=reused, lines=tuple(told.lines), node=platform.node())
 
 
@@ -165,12 +183,25 @@ def begin(packed: bytes) -> Order:
 @functools.lru_cache(maxsize=1)
 def _opened(packed: bytes) -> tuple[Pipeline, Interruption]:
     """Return the run's pipeline in this process, opened once."""
+    interruption = Interruption()
+    return open_here(packed, between=interruption.check), interruption
+
+
+def open_here(packed: bytes, between: Callable[[], None]) -> Pipeline:
+    """Return the pipeline of a run that was started elsewhere.
+
+    Args:
+        packed: the run's order.
+        between: called where stopping loses nothing.
+
+    Raises:
+        LaunchError: this machine has no such directory.
+        ConfigError, SuiteError: model or data cannot be read here.
+    """
     prepare_process()
     from benchmarks.pipeline import open_pipeline  # after the process is prepared
 
-    order, interruption = begin(packed), Interruption()
-    pipeline = open_pipeline(order.config, display=Told(), steps=0, between=interruption.check)
-    return pipeline, interruption
+    return open_pipeline(begin(packed).config, display=Told(), steps=0, between=between)
 
 
 def _at(pipeline: Pipeline, task: Task, told: Told, equip: Equip | None) -> Pipeline:

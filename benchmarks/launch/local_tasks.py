@@ -1,0 +1,258 @@
+"""The stages of a run in several processes of this machine, rows at the same time."""
+
+from __future__ import annotations
+
+import functools
+import heapq
+import itertools
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future, wait
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.launch.launchers import LaunchError
+from benchmarks.launch.local_process import STOP, State
+from benchmarks.launch.tasks import Tasks, all_rows_at_once
+from benchmarks.launch.worker import Done, Order, Task
+
+if TYPE_CHECKING:
+    from benchmarks.config import RunConfig
+    from benchmarks.pipeline import Pipeline, Work
+
+_ASK_EVERY_S = 0.2
+_ENDING_S = 10.0
+_GIB = 1 << 30
+_LIBRARIES_BYTES = _GIB
+# Weights, activations and an optimiser's state while the backbone is trained, measured in weights.
+_OF_WEIGHTS = 8
+# Not as a module that is run: what it sends would then be of a module named __main__.
+_SERVE = "from benchmarks.launch.local_process import main; main()"
+
+
+@contextmanager
+def launch_here(pipeline: Pipeline) -> Iterator[Pipeline]:
+    """Give the pipeline whose stages are carried out by as many processes as the run asks for."""
+    processes = count_processes(pipeline.config, Path(pipeline.context.model))
+    if processes == 1:
+        yield pipeline
+        return
+    tasks = LocalTasks(pipeline, processes)
+    pipeline.display.line(
+        f"Rows go through their stages {processes} at a time, {tasks.threads} of this machine's "
+        "cores each (--local.processes 1: one after the other)"
+    )
+    with all_rows_at_once(tasks, pipeline) as launched:
+        yield launched
+
+
+def count_processes(config: RunConfig, model: Path) -> int:
+    """Return how many processes a run has; never more than rows."""
+    rows = len(config.methods) * len(config.seeds)
+    asked = config.local.processes
+    if asked is None:
+        asked = min(_cores(), _fitting(model)) if config.engine == "transformers" else 1
+        asked = 1 if asked == 1 or _has_gpu() else asked
+    return min(rows, asked)
+
+
+def _cores() -> int:
+    return max(1, len(os.sched_getaffinity(0)))
+
+
+def _has_gpu() -> bool:
+    from domino.backbone import pick_device
+
+    return pick_device("auto") != "cpu"
+
+
+def _fitting(model: Path) -> int:
+    """How many processes have room beside one another."""
+    import psutil
+
+    weights = sum(path.stat().st_size for path in model.glob("*.safetensors"))
+    free: int = psutil.virtual_memory().available
+    return max(1, free // (_LIBRARIES_BYTES + _OF_WEIGHTS * weights))
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class _Waiting:
+    """A stage that no process has taken; rows that come first go first."""
+
+    row: int
+    number: int
+    task: Task = field(compare=False)
+    future: Future[Done] = field(compare=False)
+
+
+class LocalTasks(Tasks):
+    """Stages in processes of this machine; each process has a thread here that speaks with it."""
+
+    def __init__(self, pipeline: Pipeline, processes: int) -> None:
+        """Nothing is asked for yet; a process starts when it has something to do."""
+        super().__init__()
+        config = pipeline.config
+        rows = [f"{method} seed {seed}" for seed in config.seeds for method in config.methods]
+        self._places = {row: number for number, row in enumerate(rows)}
+        self.threads = max(1, _cores() // processes)
+        packed = Order(config=config, directory=str(Path.cwd())).packed()
+        self._processes = [_Process(packed, self.threads) for _ in range(processes)]
+        self._idle = list(self._processes)
+        self._waiting: list[_Waiting] = []
+        self._numbers = itertools.count()
+        self._states: dict[str, State] = {}
+
+    def stop(self) -> None:
+        """End every process: a stage under way ends its record first, a training its steps."""
+        pending = [self._futures[address] for address in self._unfinished()]
+        for future in pending:
+            future.cancel()  # what no process has taken
+        try:
+            for process in self._processes:
+                process.ask_to_stop()
+            wait(pending)
+        finally:  # also where Ctrl-C was pressed once more
+            for process in self._processes:
+                process.end()
+
+    def _begin(self, pipeline: Pipeline, work: Work) -> Future[Done]:
+        task = Task.of(work, model=pipeline.context.model, threads=self.threads)
+        future: Future[Done] = Future()
+        waiting = _Waiting(
+            row=self._places.get(work.row, -1), number=next(self._numbers), task=task, future=future
+        )
+        heapq.heappush(self._waiting, waiting)  # whoever begins a stage holds the lock
+        if self._idle:
+            process = self._idle.pop()
+            threading.Thread(target=self._serve, args=[process], daemon=True).start()
+        return future
+
+    def _serve(self, process: _Process) -> None:
+        """Have a process do what waits, until nothing does."""
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._idle.append(process)
+                    return
+                waiting = heapq.heappop(self._waiting)
+            future, task = waiting.future, waiting.task
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                done = process.complete(task, functools.partial(self._keep, task.address))
+            except BaseException as error:  # noqa: BLE001 - raised again by who asks for the stage
+                future.set_exception(error)
+            else:
+                future.set_result(done)
+
+    def _keep(self, address: str, state: State) -> None:
+        self._states[address] = state
+
+    def _show_until(self, future: Future[Done], pipeline: Pipeline, work: Work) -> None:
+        """Show what the stage counts, as its process tells."""
+        display, shown = pipeline.display, State()
+        while True:
+            over = future.done()
+            state = self._states.get(work.stage.address, shown)
+            if state.part != shown.part:
+                display.under_way(state.label, state.total, state.done, state.seconds)
+            elif state.done > shown.done:
+                display.advance(state.done - shown.done)
+            if state.note != shown.note:
+                display.note(state.note)
+            shown = state
+            if over:
+                return
+            wait([future], timeout=_ASK_EVERY_S)
+            pipeline.store.between()
+
+    def _outcome(self, future: Future[Done], work: Work) -> Done:
+        try:
+            return future.result()
+        except CancelledError as error:
+            raise LaunchError("the run was stopped") from error
+        except EOFError as error:
+            raise LaunchError(
+                f"{work.row}: the process that did {work.stage.name} has ended ({error}): where "
+                "memory was short, give a smaller --local.processes; all finished stages are "
+                "kept: type the same command again to continue"
+            ) from error
+
+
+class _Process:
+    """One process, started when it is first needed, and again where it has died."""
+
+    def __init__(self, packed: bytes, threads: int) -> None:
+        """Start nothing yet."""
+        self._packed = packed
+        self._threads = threads
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+        self._ended = False
+
+    def complete(self, task: Task, tell: Callable[[State], None]) -> Done:
+        """Have a stage completed, and hand on how far it is.
+
+        Raises:
+            EOFError: the process died; the message says of what.
+            Exception: whatever the stage raised.
+        """
+        connection = self._connected()
+        try:
+            connection.send(task)
+            while True:
+                answer: Any = connection.recv()
+                if isinstance(answer, State):
+                    tell(answer)
+                elif isinstance(answer, BaseException):
+                    raise answer
+                else:
+                    done: Done = answer
+                    return done
+        except (EOFError, ConnectionError) as error:
+            raise EOFError(self._cause()) from error
+
+    def ask_to_stop(self) -> None:
+        """Ask for the end of the stage under way, where one is."""
+        if self._connection is not None:
+            with suppress(OSError):
+                self._connection.send(STOP)
+
+    def end(self) -> None:
+        """End the process, at once where it is at work, and start no other."""
+        self._ended = True
+        if self._process is not None and self._connection is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            if self._ended:
+                raise EOFError("the run was stopped")
+            ours, theirs = socket.socketpair()
+            with theirs:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-c", _SERVE, str(theirs.fileno()), str(self._threads)],
+                    stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()],
+                )  # fmt: skip
+            self._connection = Connection(ours.detach())
+            self._connection.send_bytes(self._packed)
+        return self._connection
+
+    def _cause(self) -> str:
+        """Say how the process ended, and forget it."""
+        assert self._process is not None
+        try:
+            code = self._process.wait(timeout=_ENDING_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        self._process = self._connection = None
+        return f"signal {-code}" if code < 0 else f"exit code {code}"
