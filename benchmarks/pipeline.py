@@ -231,7 +231,7 @@ def open_pipeline(
         seed=0,
         sandbox=suite.limits(config.sandbox),
         progress=display,
-        log=_showing(display),
+        log=showing(display),
         make_engine=make_engine or engine_factory(config),
         attention=config.attention,
         accelerate=config.accelerate,
@@ -287,7 +287,7 @@ def _suite_facts(config: RunConfig, suite: Suite) -> dict[str, Any]:
     return remembered(config.output / _SUITES, key, state, compute)
 
 
-def _showing(display: Display) -> Callable[[Mapping[str, float], int], None]:
+def showing(display: Display) -> Callable[[Mapping[str, float], int], None]:
     """Return a log that shows the loss beside the progress bar; a fit's is its objective."""
 
     def show(metrics: Mapping[str, float], step: int) -> None:

@@ -207,9 +207,12 @@ def open_here(packed: bytes, between: Callable[[], None]) -> Pipeline:
 def _at(pipeline: Pipeline, task: Task, told: Told, equip: Equip | None) -> Pipeline:
     """Return the pipeline with the task's model, its machine's share, and who is told."""
     from benchmarks.models import model_digest
+    from benchmarks.pipeline import showing
 
     sandbox = replace(pipeline.context.sandbox, workers=task.threads)
-    context = replace(pipeline.context, model=task.model, sandbox=sandbox, progress=told)
+    context = replace(
+        pipeline.context, model=task.model, sandbox=sandbox, progress=told, log=showing(told)
+    )
     digest = model_digest(Path(task.model), pipeline.config.output)
     return replace(
         pipeline, context=equip(context) if equip else context, model_digest=digest, display=told

@@ -62,7 +62,8 @@ def show(plan: Plan, console: Console) -> None:
     lines = [
         f"Device: {plan.device.source}.",
         "FLOPs are counted from shapes; k, M, G, T, P, E are 10^3, 10^6, ... 10^18. A stage is "
-        "held to take its device alone, and the time that programs run in the sandbox counts too.",
+        "held to take its device alone, and the time that programs run in the sandbox counts too. "
+        "Times are added up; rows at the same time divide them.",
         f"{SHARED!r}: done once, that is loading, the suite's own solutions, the data's character.",
         *plan.notes,
     ]

@@ -45,7 +45,7 @@ OPTIONS = """
 --sandbox.wall_factor
 --sandbox.memory_mib --sandbox.processes --sandbox.file_mib --sandbox.output_mib --sandbox.workers
 --sandbox.interpreter --sandbox.bubblewrap --sandbox.allow_unsandboxed --sandbox.golds
---launcher --ray.address --ray.shards --ray.retries
+--launcher --local.processes --ray.address --ray.shards --ray.retries
 --ray.generate.num_cpus --ray.generate.num_gpus --ray.generate.memory_mib
 --ray.train.num_cpus --ray.train.num_gpus --ray.train.memory_mib
 --ray.execute.num_cpus --ray.execute.num_gpus --ray.execute.memory_mib
