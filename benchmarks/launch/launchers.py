@@ -28,9 +28,10 @@ def _local(config: RunConfig) -> Iterator[Launch]:
     if config.local.processes == 1:
         yield nullcontext
         return
-    from benchmarks.launch.local_tasks import launch_here
+    from benchmarks.launch.local_tasks import LocalTasks
+    from benchmarks.launch.tasks import all_rows_at_once
 
-    yield launch_here
+    yield lambda pipeline: all_rows_at_once(LocalTasks(pipeline), pipeline)
 
 
 @contextmanager

@@ -10,9 +10,9 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, wait
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.launch.launchers import LaunchError
 from benchmarks.launch.local_process import STOP, State
-from benchmarks.launch.tasks import Tasks, all_rows_at_once
+from benchmarks.launch.tasks import Tasks
 from benchmarks.launch.worker import Done, Order, Task
 
 if TYPE_CHECKING:
@@ -35,22 +35,6 @@ _LIBRARIES_BYTES = _GIB
 _OF_WEIGHTS = 8
 # Not as a module that is run: what it sends would then be of a module named __main__.
 _SERVE = "from benchmarks.launch.local_process import main; main()"
-
-
-@contextmanager
-def launch_here(pipeline: Pipeline) -> Iterator[Pipeline]:
-    """Give the pipeline whose stages are carried out by as many processes as the run asks for."""
-    processes = count_processes(pipeline.config, Path(pipeline.context.model))
-    if processes == 1:
-        yield pipeline
-        return
-    tasks = LocalTasks(pipeline, processes)
-    pipeline.display.line(
-        f"Rows go through their stages {processes} at a time, {tasks.threads} of this machine's "
-        "cores each (--local.processes 1: one after the other)"
-    )
-    with all_rows_at_once(tasks, pipeline) as launched:
-        yield launched
 
 
 def count_processes(config: RunConfig, model: Path) -> int:
@@ -95,16 +79,16 @@ class _Waiting:
 class LocalTasks(Tasks):
     """Stages in processes of this machine; each process has a thread here that speaks with it."""
 
-    def __init__(self, pipeline: Pipeline, processes: int) -> None:
+    def __init__(self, pipeline: Pipeline) -> None:
         """Nothing is asked for yet; a process starts when it has something to do."""
         super().__init__()
         config = pipeline.config
         rows = [f"{method} seed {seed}" for seed in config.seeds for method in config.methods]
         self._places = {row: number for number, row in enumerate(rows)}
-        self.threads = max(1, _cores() // processes)
-        packed = Order(config=config, directory=str(Path.cwd())).packed()
-        self._processes = [_Process(packed, self.threads) for _ in range(processes)]
-        self._idle = list(self._processes)
+        self._display = pipeline.display
+        self._processes: list[_Process] = []
+        self._idle: list[_Process] = []
+        self._threads = 1
         self._waiting: list[_Waiting] = []
         self._numbers = itertools.count()
         self._states: dict[str, State] = {}
@@ -123,7 +107,9 @@ class LocalTasks(Tasks):
                 process.end()
 
     def _begin(self, pipeline: Pipeline, work: Work) -> Future[Done]:
-        task = Task.of(work, model=pipeline.context.model, threads=self.threads)
+        if not self._processes:
+            self._prepare(pipeline)
+        task = Task.of(work, model=pipeline.context.model, threads=self._threads)
         future: Future[Done] = Future()
         waiting = _Waiting(
             row=self._places.get(work.row, -1), number=next(self._numbers), task=task, future=future
@@ -133,6 +119,19 @@ class LocalTasks(Tasks):
             process = self._idle.pop()
             threading.Thread(target=self._serve, args=[process], daemon=True).start()
         return future
+
+    def _prepare(self, pipeline: Pipeline) -> None:
+        """Settle how many processes there are; a run that finds everything done needs none."""
+        config = pipeline.config
+        count = count_processes(config, Path(pipeline.context.model))
+        self._threads = max(1, _cores() // count)
+        packed = Order(config=config, directory=str(Path.cwd())).packed()
+        self._processes = [_Process(packed, self._threads) for _ in range(count)]
+        self._idle = list(self._processes)
+        self._display.line(
+            f"Processes of this run: {count}, each with {self._threads} of this machine's cores "
+            "(--local.processes 1: one row after the other)"
+        )
 
     def _serve(self, process: _Process) -> None:
         """Have a process do what waits, until nothing does."""
