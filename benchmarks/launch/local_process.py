@@ -42,6 +42,7 @@ class State:
         done: how many are done.
         note: a short text beside it.
         seconds: since it began to count.
+        waiting: whom it waits for, or did last.
     """
 
     part: int = 0
@@ -50,6 +51,7 @@ class State:
     done: int = 0
     note: str = ""
     seconds: float = 0.0
+    waiting: str = ""
 
 
 class Telling(Told):
@@ -64,9 +66,12 @@ class Telling(Told):
 
     def start(self, label: str, total: int | None) -> None:
         """Begin a part."""
-        self.tell()  # how the last one ended
+        if self._state.part:
+            self.tell()  # how the last one ended
         self._began = time.monotonic()
-        self._state = State(part=self._state.part + 1, label=label, total=total)
+        self._state = State(
+            part=self._state.part + 1, label=label, total=total, waiting=self._state.waiting
+        )
         self.tell()
 
     def advance(self, n: int = 1) -> None:
@@ -77,9 +82,14 @@ class Telling(Told):
         """Keep the text."""
         self._change(note=text)
 
+    def waiting(self, text: str) -> None:
+        """Tell whom the stage waits for."""
+        self._state = replace(self._state, waiting=text)
+        self.tell()
+
     def tell(self) -> None:
-        """Tell now, where the stage counts anything."""
-        if self._state.part:
+        """Tell now, where there is anything to tell."""
+        if self._state != State():
             self._told = time.monotonic()
             self._connection.send(replace(self._state, seconds=self._told - self._began))
 

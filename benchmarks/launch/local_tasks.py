@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 _ASK_EVERY_S = 0.2
 _ENDING_S = 10.0
-_GIB = 1 << 30
-_LIBRARIES_BYTES = _GIB
+_STDERR = 2  # the run's standard output may be read by a machine
+_LIBRARIES_BYTES = 2 << 30
 # Weights, activations and an optimiser's state while the backbone is trained, measured in weights.
 _OF_WEIGHTS = 8
 # Not as a module that is run: what it sends would then be of a module named __main__.
@@ -166,6 +166,8 @@ class LocalTasks(Tasks):
                 display.advance(state.done - shown.done)
             if state.note != shown.note:
                 display.note(state.note)
+            if state.waiting != shown.waiting:
+                display.waiting(state.waiting)
             shown = state
             if over:
                 return
@@ -194,18 +196,21 @@ class _Process:
         self._threads = threads
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
-        self._ended = False
+        self._lock = threading.Lock()
+        self._stopped = False
 
     def complete(self, task: Task, tell: Callable[[State], None]) -> Done:
         """Have a stage completed, and hand on how far it is.
 
         Raises:
             EOFError: the process died; the message says of what.
+            CancelledError: the run was stopped before.
             Exception: whatever the stage raised.
         """
-        connection = self._connected()
         try:
-            connection.send(task)
+            with self._lock:
+                connection = self._connected()
+                connection.send(task)
             while True:
                 answer: Any = connection.recv()
                 if isinstance(answer, State):
@@ -219,27 +224,28 @@ class _Process:
             raise EOFError(self._cause()) from error
 
     def ask_to_stop(self) -> None:
-        """Ask for the end of the stage under way, where one is."""
-        if self._connection is not None:
-            with suppress(OSError):
-                self._connection.send(STOP)
+        """Ask for the end of the stage under way, where one is, and begin no other."""
+        with self._lock:
+            self._stopped = True
+            if self._connection is not None:
+                with suppress(OSError):
+                    self._connection.send(STOP)
 
     def end(self) -> None:
-        """End the process, at once where it is at work, and start no other."""
-        self._ended = True
-        if self._process is not None and self._connection is not None:
+        """End the process, in the middle of a stage where it is in one."""
+        if self._process is not None:
             self._process.kill()
             self._process.wait()
 
     def _connected(self) -> Connection:
+        if self._stopped:
+            raise CancelledError
         if self._connection is None:
-            if self._ended:
-                raise EOFError("the run was stopped")
             ours, theirs = socket.socketpair()
             with theirs:
                 self._process = subprocess.Popen(
                     [sys.executable, "-c", _SERVE, str(theirs.fileno()), str(self._threads)],
-                    stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL, stdout=_STDERR, pass_fds=[theirs.fileno()],
                 )  # fmt: skip
             self._connection = Connection(ours.detach())
             self._connection.send_bytes(self._packed)

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from benchmarks.config import RunConfig
 from benchmarks.events import LOGS, Event
 from benchmarks.launch import local_tasks
 from benchmarks.launch.local_config import LocalConfig
+from benchmarks.launch.local_process import Telling
 from benchmarks.launch.local_tasks import count_processes
 from tests.launch import methods, runs
 from tests.sandbox.machine import needs_bubblewrap
@@ -132,6 +134,29 @@ def test_processes_do_not_outlive_a_run_that_is_killed(
     assert_goes_on(alone, data, tiny_backbone, tmp_path)
 
 
+def test_a_stage_tells_what_it_counts_and_whom_it_waits_for() -> None:
+    ours, theirs = Pipe()
+    told = Telling(theirs)
+    told.tell()
+    assert not ours.poll()  # nothing is counted yet
+    told.waiting("process 7 of this machine")
+    assert ours.recv().waiting == "process 7 of this machine"
+    told.start("respond", 600)
+    for _ in range(600):
+        told.advance()
+    told.start("respond", None)
+    told.note("loss 0.5")
+    told.tell()
+    states = []
+    while ours.poll():
+        states.append(ours.recv())
+    begun, *_, whole, again, last = states
+    assert (begun.part, begun.label, begun.total, begun.done) == (1, "respond", 600, 0)
+    assert (whole.part, whole.done) == (1, 600)
+    assert (again.part, again.total, again.done) == (2, None, 0)
+    assert (last.part, last.note) == (2, "loss 0.5")
+
+
 def test_auto_is_a_process_a_core_as_far_as_rows_and_memory_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,7 +165,7 @@ def test_auto_is_a_process_a_core_as_far_as_rows_and_memory_go(
     config = RunConfig(methods=("few-shot", "domino"), local=LocalConfig(processes=None))
     many = replace(config, seeds=tuple(range(20)))
     assert count_processes(config, tmp_path) == 2
-    room = psutil.virtual_memory().available >> 30
+    room = psutil.virtual_memory().available // (2 << 30)
     assert count_processes(many, tmp_path) == min(16, max(1, room))
     with (tmp_path / "model.safetensors").open("wb") as weights:
         weights.truncate(1 << 40)
