@@ -12,7 +12,7 @@ import ctypes
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -255,7 +255,18 @@ def _words(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return ",".join(map(str, value)) or "none"
-    return str(value) if value not in ("", {}) else "none"
+    if isinstance(value, Mapping):
+        return ", ".join(_pairs(value)) or "none"
+    return str(value) if value != "" else "none"
+
+
+def _pairs(value: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the innermost values of a mapping as they are given on the command line."""
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            yield from _pairs(item, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key} {_words(item)}"
 
 
 def _overrides(options: Iterable[Leaf], given: argparse.Namespace) -> list[dict[str, Any]]:

@@ -54,7 +54,7 @@ class RunConfig:
         vllm: how engine vllm runs the backbone.
         openai: the server of engine openai.
         methods: names of the methods, one row each; package.module:Class is one of your own.
-        method_options: fields of a method's own config, by method name.
+        method_options: fields of a method's own config, one by one: --method_options.NAME.FIELD.
         seeds: each seed is a whole pipeline: fit, synthesis, fine-tuning, evaluation.
         references: how many of the suite's references are used; null uses all.
         description: words about the domain, for methods that can use them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,7 +67,7 @@ def execute(
         json_path: file that the report is also written to; STDOUT prints it instead of the table.
         plain: lines in place of the live display.
         quiet: nothing before the table; the log in the run directory has it all.
-        make_engine: how engines are made; None makes transformers'.
+        make_engine: how engines are made, in this process alone; None makes transformers'.
 
     Raises:
         ConfigError: the input is wrong; nothing has been computed.
@@ -75,7 +75,8 @@ def execute(
     """
     began = time.monotonic()
     shown = make_display(plain=plain or not sys.stdout.isatty(), quiet=quiet)
-    with open_launcher(config) as launch, RecordingDisplay(shown, config.output) as display:
+    launcher = open_launcher(config) if make_engine is None else nullcontext(nullcontext)
+    with launcher as launch, RecordingDisplay(shown, config.output) as display:
         report, places = _run(config, display, began, make_engine, launch)
     if json_path == STDOUT:
         sys.stdout.write(json.dumps(report.to_dict(), ensure_ascii=False) + "\n")

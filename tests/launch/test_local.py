@@ -18,10 +18,13 @@ import pytest
 from benchmarks.cli import main
 from benchmarks.config import RunConfig
 from benchmarks.events import LOGS, Event
+from benchmarks.invocation import execute
 from benchmarks.launch import local_tasks
 from benchmarks.launch.local_config import LocalConfig
 from benchmarks.launch.local_process import Telling
 from benchmarks.launch.local_tasks import count_processes
+from tests.benchmarks import tiny_run
+from tests.benchmarks.conftest import NO_MLFLOW
 from tests.launch import methods, runs
 from tests.sandbox.machine import needs_bubblewrap
 
@@ -183,6 +186,18 @@ def test_auto_is_one_process_on_a_gpu_and_with_other_engines(
     assert count_processes(config, tmp_path) == 1
     monkeypatch.setattr(local_tasks, "_has_gpu", lambda: False)
     assert count_processes(replace(config, engine="vllm"), tmp_path) == 1
+
+
+@needs_bubblewrap
+def test_engines_that_are_given_are_used_in_this_process(
+    tiny_backbone: Path, tmp_path: Path
+) -> None:
+    with tiny_run.names():  # which no other process knows
+        config = tiny_run.config(
+            tiny_backbone, tmp_path / "runs", tracking_uri=NO_MLFLOW, local=LocalConfig(processes=2)
+        )
+        report = execute(config, quiet=True, make_engine=tiny_run.make_engine)
+    assert not report.failed
 
 
 @pytest.mark.parametrize(
