@@ -25,7 +25,7 @@ class LaunchError(RuntimeError):
 
 @contextmanager
 def _local(config: RunConfig) -> Iterator[Launch]:
-    if config.local.processes == 1:
+    if config.local.processes == 1 or config.engine != "transformers":
         yield nullcontext
         return
     from benchmarks.launch.local_tasks import LocalTasks

@@ -12,9 +12,10 @@ class LocalConfig:
     """The processes of launcher local.
 
     Attributes:
-        processes: rows that go through their stages at the same time, each in a process with its
-            share of the cores; 1 does one stage after the other in the run's own process; null is
-            one for each core on a machine without a GPU, as far as memory allows.
+        processes: rows that may go through their stages at the same time, each in a process with
+            its share of the cores, whether or not there are so many; 1 does one stage after the
+            other in the run's own process; null is one for each core on a machine without a GPU,
+            as far as memory allows.
     """
 
     processes: int | None = 1

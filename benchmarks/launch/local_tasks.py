@@ -37,14 +37,17 @@ _OF_WEIGHTS = 8
 _SERVE = "from benchmarks.launch.local_process import main; main()"
 
 
-def count_processes(config: RunConfig, model: Path) -> int:
-    """Return how many processes a run has; never more than rows."""
+def share_machine(config: RunConfig, model: Path) -> tuple[int, int]:
+    """Return how many processes a run has, and how many threads each of them.
+
+    Threads do not depend on how many rows there are: they can change the last bits of a row.
+    """
+    places = config.local.processes
+    if places is None:
+        places = min(_cores(), _fitting(model))
+        places = 1 if places == 1 or _has_gpu() else places
     rows = len(config.methods) * len(config.seeds)
-    asked = config.local.processes
-    if asked is None:
-        asked = min(_cores(), _fitting(model)) if config.engine == "transformers" else 1
-        asked = 1 if asked == 1 or _has_gpu() else asked
-    return min(rows, asked)
+    return min(rows, places), max(1, _cores() // places)
 
 
 def _cores() -> int:
@@ -123,14 +126,13 @@ class LocalTasks(Tasks):
     def _prepare(self, pipeline: Pipeline) -> None:
         """Settle how many processes there are; a run that finds everything done needs none."""
         config = pipeline.config
-        count = count_processes(config, Path(pipeline.context.model))
-        self._threads = max(1, _cores() // count)
+        count, self._threads = share_machine(config, Path(pipeline.context.model))
         packed = Order(config=config, directory=str(Path.cwd())).packed()
         self._processes = [_Process(packed, self._threads) for _ in range(count)]
         self._idle = list(self._processes)
         self._display.line(
-            f"Processes of this run: {count}, each with {self._threads} of this machine's cores "
-            "(--local.processes 1: one row after the other)"
+            f"Rows at the same time: {count}, on {self._threads} of this machine's "
+            f"{_cores()} cores each (--local.processes)"
         )
 
     def _serve(self, process: _Process) -> None:

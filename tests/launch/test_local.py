@@ -11,6 +11,7 @@ from dataclasses import replace
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -22,7 +23,7 @@ from benchmarks.invocation import execute
 from benchmarks.launch import local_tasks
 from benchmarks.launch.local_config import LocalConfig
 from benchmarks.launch.local_process import Telling
-from benchmarks.launch.local_tasks import count_processes
+from benchmarks.launch.local_tasks import share_machine
 from tests.benchmarks import tiny_run
 from tests.benchmarks.conftest import NO_MLFLOW
 from tests.launch import methods, runs
@@ -163,29 +164,21 @@ def test_a_stage_tells_what_it_counts_and_whom_it_waits_for() -> None:
 def test_auto_is_a_process_a_core_as_far_as_rows_and_memory_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(16)))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(4)))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: Mock(available=100 << 30))
     monkeypatch.setattr(local_tasks, "_has_gpu", lambda: False)
-    config = RunConfig(methods=("few-shot", "domino"), local=LocalConfig(processes=None))
-    many = replace(config, seeds=tuple(range(20)))
-    assert count_processes(config, tmp_path) == 2
-    room = psutil.virtual_memory().available // (2 << 30)
-    assert count_processes(many, tmp_path) == min(16, max(1, room))
+    auto, two = LocalConfig(processes=None), LocalConfig(processes=2)
+    few = RunConfig(methods=("few-shot", "domino"), local=auto)
+    many = replace(few, seeds=tuple(range(20)))
+    assert share_machine(many, tmp_path) == (4, 1)
+    assert share_machine(few, tmp_path) == (2, 1)  # threads are those of many rows
+    assert share_machine(replace(many, local=two), tmp_path) == (2, 2)
     with (tmp_path / "model.safetensors").open("wb") as weights:
-        weights.truncate(1 << 40)
-    assert count_processes(many, tmp_path) == 1
-    assert count_processes(replace(many, local=LocalConfig(processes=3)), tmp_path) == 3
-    assert count_processes(replace(config, local=LocalConfig(processes=3)), tmp_path) == 2
-
-
-def test_auto_is_one_process_on_a_gpu_and_with_other_engines(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(16)))
-    config = RunConfig(local=LocalConfig(processes=None))
+        weights.truncate(5 << 30)
+    assert share_machine(many, tmp_path) == (2, 2)
     monkeypatch.setattr(local_tasks, "_has_gpu", lambda: True)
-    assert count_processes(config, tmp_path) == 1
-    monkeypatch.setattr(local_tasks, "_has_gpu", lambda: False)
-    assert count_processes(replace(config, engine="vllm"), tmp_path) == 1
+    assert share_machine(many, tmp_path) == (1, 4)
+    assert share_machine(replace(many, local=two), tmp_path) == (2, 2)
 
 
 @needs_bubblewrap
