@@ -56,6 +56,25 @@ def test_plain_lines_give_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) ->
     assert stream.getvalue().splitlines()[-1] == "[1/1] row fit: 40/100, 2.0/s, 30 s left"
 
 
+def test_what_another_process_began_goes_on_at_its_own_rate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = iter([100.0, 120.0, 120.0, 120.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    stream = io.StringIO()
+    display = PlainDisplay(stream)
+    display.stage("row", 1, 1)
+    display.under_way("fit", 100, 30, 20.0)
+    display.advance(10)
+    assert stream.getvalue() == "[1/1] row fit: 40/100, 1.0/s, 60 s left\n"
+    terminal = Terminal()
+    monkeypatch.undo()
+    with LiveDisplay(terminal) as live:
+        live.under_way("fit", 100, 30, 20.0)
+        time.sleep(0.3)  # drawn ten times a second
+    assert "30/100" in terminal.getvalue()
+
+
 def test_plain_lines_are_few_however_many_items_there_are() -> None:
     stream = io.StringIO()
     display = PlainDisplay(stream)
