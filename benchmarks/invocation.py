@@ -83,12 +83,18 @@ def execute(
         return report
     console = Console(width=None if sys.stdout.isatty() else 140)
     show(report, console)
-    said = f"Report: python -m benchmarks.report {report.name} --output {config.output}"
+    said = f"Report: {_python()} -m benchmarks.report {report.name} --output {config.output}"
     for line in [said, *places]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if json_path is not None:
         write_json(report, json_path)
     return report
+
+
+def _python() -> str:
+    """Return the interpreter that runs, as a person in this directory would type it."""
+    found = Path(sys.executable)
+    return str(found.relative_to(Path.cwd())) if found.is_relative_to(Path.cwd()) else "python"
 
 
 def _run(

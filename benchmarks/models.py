@@ -21,18 +21,27 @@ def resolve_model(name: str) -> Path:
     Raises:
         ConfigError: it is not there, or is no model that transformers can load.
     """
+    require_place(name)
     if name == HOUSESTYLE_MODEL:
         from benchmarks.suites.housestyle.backbone import CHECKPOINT
 
         directory = CHECKPOINT
     elif Path(name).expanduser().is_dir():
         directory = Path(name).expanduser().resolve()
-    elif _is_hub_name(name):
-        directory = _from_hub(name)
     else:
-        raise ConfigError(f"model {name!r}: no such directory")
+        directory = _from_hub(name)
     _require_model(name, directory)
     return directory
+
+
+def require_place(name: str) -> None:
+    """Refuse what is neither a directory nor a hub's name, before anything is loaded or fetched.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if not (name == HOUSESTYLE_MODEL or Path(name).expanduser().is_dir() or _is_hub_name(name)):
+        raise ConfigError(f"model {name!r}: no such directory")
 
 
 def model_digest(directory: Path, cache: Path) -> str:

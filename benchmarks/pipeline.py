@@ -14,7 +14,7 @@ from benchmarks.engines import ENGINES, engine_factory, engine_identity, solver_
 from benchmarks.fields import ConfigError
 from benchmarks.identity import code_version, digest
 from benchmarks.methods import method_module
-from benchmarks.models import model_digest, resolve_model
+from benchmarks.models import model_digest, require_place, resolve_model
 from benchmarks.progress import Display
 from benchmarks.remembered import remembered
 from benchmarks.remote import Unshared, open_shared
@@ -222,6 +222,7 @@ def open_pipeline(
             the shared store cannot be used.
         SuiteError: the suite's data cannot be read.
     """
+    require_place(config.model)  # before a suite's data is fetched
     suite = load_suite(config.suite, config.suite_options)
     references = take_references(suite, config.references)
     model = resolve_model(config.model)

@@ -25,6 +25,7 @@ PROGRAM = "python -m benchmarks.status"
 
 State = Literal["running", "waiting", "finished", "interrupted", "stopped", "dead"]
 """What an invocation is at; dead is one whose process went without a word."""
+_CONTINUED = "the same command continues it"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,9 +114,9 @@ def _state(first: Event, last: Event) -> tuple[State, str]:
     if last.event == "end":
         kind, _, why = last.text.partition(": ")
         known: dict[str, State] = {"finished": "finished", "interrupted": "interrupted"}
-        return known.get(kind, "stopped"), why
+        return known.get(kind, "stopped"), why or (_CONTINUED if kind == "interrupted" else "")
     if started_by_dead_process(first.about.get("process", {})):
-        return "dead", "its process was killed; the same command continues it"
+        return "dead", f"its process was killed; {_CONTINUED}"
     return ("waiting", last.text) if last.event == "waiting" else ("running", "")
 
 
@@ -154,7 +155,8 @@ def _time(event: Event) -> datetime:
 
 def describe(state: RunState) -> str:
     """Return a state in lines for people."""
-    about, now = state.about, bool(state.row)
+    about, begun = state.about, bool(state.row)
+    now = begun and state.state in ("running", "waiting")
     to_come = 0 if state.state == "finished" else max(0, state.of - _over(state) - now)
     seeds = ", ".join(map(str, about.get("seeds", [])))
     lines = [
@@ -163,10 +165,11 @@ def describe(state: RunState) -> str:
         f"  {state.of} stages: {state.done} done, {state.reused} reused, "
         f"{len(state.failed)} failed, {int(now)} under way, {to_come} waiting",
     ]
-    if now:
-        sign = f"last sign {state.silent_s:.0f} s ago"
+    if begun:
+        where = f"{state.row} {state.stage or 'at its beginning'}"
         at = "waiting" if state.state == "waiting" else _count(state)
-        lines.append(f"  {state.row} {state.stage or 'beginning'}: {at}; {sign}")
+        sign = f"last sign {state.silent_s:.0f} s ago"
+        lines.append(f"  {where}: {at}; {sign}" if now else f"  ended in {where}: {at}")
     return "\n".join([*lines, *(f"  {text}" for text in state.failed)])
 
 

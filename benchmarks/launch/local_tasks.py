@@ -131,8 +131,8 @@ class LocalTasks(Tasks):
         self._processes = [_Process(packed, self._threads) for _ in range(count)]
         self._idle = list(self._processes)
         self._display.line(
-            f"Rows at the same time: {count}, on {self._threads} of this machine's "
-            f"{_cores()} cores each (--local.processes)"
+            f"{count} rows at a time, each in a process of {self._threads} threads "
+            "(--local.processes 1: one after the other)"
         )
 
     def _serve(self, process: _Process) -> None:

@@ -131,13 +131,18 @@ class Frames:
     character: pd.DataFrame
     correlations: pd.DataFrame
 
+    def __repr__(self) -> str:
+        """Return each frame's name, lines and columns."""
+        shapes = (f"  {name}: {len(f)} lines, {', '.join(f)}" for name, f in self.items())
+        return "\n".join(["Frames", *shapes])
+
     def items(self) -> list[tuple[str, pd.DataFrame]]:
         """Return the frames by name."""
         return [(field.name, getattr(self, field.name)) for field in fields(self)]
 
 
 def load(
-    run: str | Path, *more: str | Path, output: Path = Path("runs"), force: bool = False
+    run: str | Path, *more: str | Path, output: str | Path = "runs", force: bool = False
 ) -> Frames:
     """Return the frames of a stored run, or of several that may be compared.
 
@@ -152,7 +157,8 @@ def load(
         ConfigError: no run has this name, or runs differ.
         StoreError: a stage is missing or damaged.
     """
-    return frames(together([read_run(name, output) for name in (run, *more)], force=force))
+    found = [read_run(name, Path(output)) for name in (run, *more)]
+    return frames(together(found, force=force))
 
 
 def frames(runs: Together) -> Frames:

@@ -34,6 +34,13 @@ def refused(capsys: pytest.CaptureFixture[str], arguments: list[str], output: Pa
     return line
 
 
+def test_a_model_that_is_nowhere_is_named_before_a_suite_is_fetched(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    line = refused(capsys, ["--suite", "mbpp+", "--model", "/no/such/model"], tmp_path / "runs")
+    assert "model '/no/such/model': no such directory" in line
+
+
 def files(tmp_path: Path, references: bytes, rows: list[Any] | None = None) -> list[str]:
     """The options of HumanEval+ with these references and problems."""
     (tmp_path / "references.jsonl").write_bytes(references)

@@ -79,7 +79,7 @@ def test_the_state_follows_a_run_from_outside(tmp_path: Path) -> None:
         assert "no-data seed 0 synthesize: 50/100, " in text
         shown.line("FAILED no-data seed 0 in synthesize: it has no template")
         shown.stage("domino seed 0", 3, 15)
-        assert "domino seed 0 beginning: 0; last sign" in describe(state(tmp_path))
+        assert "domino seed 0 at its beginning: 0; last sign" in describe(state(tmp_path))
         shown.waiting("synthesize: another process (pid 7) is writing it; waiting")
         now = state(tmp_path)
         assert (now.state, now.stage, len(now.failed)) == ("waiting", "synthesize", 1)
@@ -93,7 +93,7 @@ def test_the_state_follows_a_run_from_outside(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "expected", "why"),
     [
-        (KeyboardInterrupt(), "interrupted", ""),
+        (KeyboardInterrupt(), "interrupted", "the same command continues it"),
         (OSError("no space\nleft"), "stopped", "no space left"),
     ],
 )
@@ -102,8 +102,13 @@ def test_how_a_run_ended_is_told(
 ) -> None:
     with pytest.raises(type(error)), display(tmp_path) as shown:
         shown.begin(ABOUT)
+        shown.stage("small", 1, 15)
+        shown.start("gold", 8)
         raise error
     assert (state(tmp_path).state, state(tmp_path).text) == (expected, why)
+    text = describe(state(tmp_path))
+    assert "0 under way, 15 waiting" in text
+    assert "ended in small gold: 0/8" in text
 
 
 def test_a_killed_process_is_dead_and_a_torn_line_is_left_out(tmp_path: Path) -> None:
