@@ -125,11 +125,9 @@ def test_settings_versions_digests_and_costs_are_on_the_page(stored: str, whole:
 
 def test_frames_are_found_by_name_and_show_what_they_hold(stored: str, whole: Whole) -> None:
     config, report = whole
-    shown = repr(load(report.name, output=str(config.output)))
-    assert shown == repr(load(stored))
-    assert (
-        f"  scores: {sum(len(row.scores) for row in report.rows)} lines, method, metric," in shown
-    )
+    frames = load(report.name, output=str(config.output))
+    assert repr(frames) == repr(load(stored))
+    assert f"  scores: {len(frames.scores)} lines, method, metric, value," in repr(frames)
 
 
 def test_the_frames_hold_the_numbers_of_the_table(stored: str, whole: Whole) -> None:
