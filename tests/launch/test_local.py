@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -41,7 +42,9 @@ def test_two_processes_give_the_table_of_one_with_rows_at_the_same_time(
     meeting.mkdir()
     monkeypatch.setenv(methods.MEET, str(meeting))
     command = runs.command(data, tiny_backbone, tmp_path / "runs", *TWO)
-    runs.assert_same(alone, runs.run(command, code=1))
+    found = runs.run(command, code=1)
+    runs.assert_same(alone, found)
+    assert re.search(r"finetune: done in [\d.]+ s; loss \d", found[2])  # shown from there too
     assert len(list(meeting.iterdir())) == 2
     (log,) = (tmp_path / "runs" / LOGS).iterdir()
     events = map(Event.from_json, log.read_text(encoding="utf-8").splitlines())
