@@ -54,7 +54,8 @@ def storage_address(config: StudyConfig) -> str:
 
 def shown(address: str) -> str:
     """Return an address without the password in it."""
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", address)
+    hidden = re.sub(r"(://[^:/]*):.*@", r"\1:***@", address)
+    return re.sub(r"([?&]pass(?:word|wd)=)[^&]*", r"\1***", hidden)
 
 
 def open_storage(address: str) -> BaseStorage:
@@ -69,6 +70,7 @@ def open_storage(address: str) -> BaseStorage:
             return JournalStorage(JournalFileBackend(address))
         if address.startswith("sqlite:///") and address.endswith(DATABASE):
             Path(address.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        _require_one_at(address)
         return _open_database(address)
     except _UNREACHABLE as error:
         raise _unreachable(address, error) from error
@@ -90,7 +92,7 @@ def _new_database_storage(address: str) -> RDBStorage:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # of the heartbeat
         return RDBStorage(
-            address,
+            address.replace("{", "{{").replace("}", "}}"),  # Optuna takes it for a template
             engine_kwargs=_engine_options(address),
             heartbeat_interval=_HEARTBEAT_S,
             grace_period=_GRACE_S,
@@ -231,6 +233,12 @@ def _require_journal(path: Path) -> None:
         first = file.readline()
     if first and "op_code" not in json.loads(first):
         raise ValueError("it is a file, but no journal")
+
+
+def _require_one_at(address: str) -> None:
+    """Refuse a password with an @ in it: its rest would be taken for the host, and be shown."""
+    if re.search(r"://[^:/]*:[^@]*@[^?]*@", address):
+        raise ValueError("its password has an @ in it: write that as %40")
 
 
 def _engine_options(address: str) -> dict[str, Any]:

@@ -103,7 +103,33 @@ def test_a_file_that_is_no_journal_is_refused_and_left_as_it_was(line, tmp_path:
 
 def test_a_password_is_never_shown() -> None:
     assert shown("postgresql://me:secret@host:5/db") == "postgresql://me:***@host:5/db"
+    assert (
+        shown("mysql+pymysql://me@firm:s/e:c@r?t@host/db") == "mysql+pymysql://me@firm:***@host/db"
+    )
+    assert shown("postgresql://me@host/db?password=secret&x=1") == (
+        "postgresql://me@host/db?password=***&x=1"
+    )
     assert shown("sqlite:////a/b.db") == "sqlite:////a/b.db"
+    assert shown("postgresql://me@host:5/db") == "postgresql://me@host:5/db"
+
+
+@pytest.mark.parametrize("scheme", ["postgresql+psycopg", "mysql+pymysql", "mariadb+pymysql"])
+def test_a_server_that_cannot_be_used_is_said_without_the_password(
+    scheme: str, line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # curly brackets, because Optuna takes a URL for a template
+    refused = line("--study", "toy", "--storage", f"{scheme}://me:sec{{ret}}@127.0.0.1:1/db")
+    assert "onnection refused" in refused
+    split = line("--study", "toy", "--storage", f"{scheme}://me:sec@ret@127.0.0.1:1/db")
+    assert "its password has an @ in it: write that as %40" in split
+    monkeypatch.setitem(sys.modules, scheme.partition("+")[2], None)
+    missing = line("--study", "toy", "--storage", f"{scheme}://me:secret@127.0.0.1:1/db")
+    assert "Failed to import DB access module" in missing
+    for said in (refused, split, missing):
+        assert f"{scheme}://me:***@127.0.0.1:1/db" in said
+        assert "sec" not in said
+        assert "ret" not in said
 
 
 def test_a_study_with_other_conditions_or_another_space_is_refused(
