@@ -34,6 +34,8 @@ _HEARTBEAT_S = 60
 _GRACE_S = 600  # a starved machine is not a dead one
 _LOCKED_S = 120
 _RACES, _RACE_S = 5, 1.0
+_MADE_AT_ONCE = ("already exists", "duplicate key", "Duplicate entry")
+"""How databases say that another process was faster; the last is MySQL's."""
 _UNREACHABLE = (
     sqlalchemy.exc.SQLAlchemyError, CommandError, OptunaError, ImportError, OSError, RuntimeError,
     ValueError,
@@ -82,7 +84,7 @@ def _open_database(address: str) -> RDBStorage:
         try:
             return _new_database_storage(address)
         except sqlalchemy.exc.DBAPIError as error:
-            if not any(word in str(error) for word in ("already exists", "duplicate key")):
+            if not any(words in str(error) for words in _MADE_AT_ONCE):
                 raise
             time.sleep(_RACE_S)
     return _new_database_storage(address)
@@ -242,8 +244,15 @@ def _require_one_at(address: str) -> None:
 
 
 def _engine_options(address: str) -> dict[str, Any]:
-    """Return how long to wait for other processes: sqlite locks the whole file."""
-    return {"connect_args": {"timeout": _LOCKED_S}} if address.startswith("sqlite") else {}
+    """Return what keeps a database from failing where trials are long and others write too."""
+    if address.startswith("sqlite"):
+        return {"connect_args": {"timeout": _LOCKED_S}}  # it locks the whole file
+    options: dict[str, Any] = {"pool_pre_ping": True}  # servers cut connections that are idle
+    if address.startswith(("mysql", "mariadb")):
+        # Their default holds on to what a transaction read first; MariaDB from 11.6 on then fails
+        # it where another process has written meanwhile.
+        options["isolation_level"] = "READ COMMITTED"
+    return options
 
 
 def _unreachable(address: str, error: Exception) -> ConfigError:

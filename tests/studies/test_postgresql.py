@@ -1,4 +1,4 @@
-"""Two processes share one study on a real PostgreSQL server, which the test starts."""
+"""Studies on a real PostgreSQL server, which the tests start."""
 
 import os
 import pwd
@@ -6,16 +6,12 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import optuna
 import pytest
 
-from studies.storage import open_storage
-from tests.studies.test_resuming import finished, start, states
+from tests.studies.server_contract import ServerContract
 
-TRIALS = 14
 FOLDERS = (Path("/usr/local/bin"), *sorted(Path("/usr/lib/postgresql").glob("*/bin")))
 
 
@@ -49,28 +45,9 @@ def server() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-@contextmanager
-def connected(url: str) -> Iterator[optuna.Study]:
-    """The study, until the connection is closed: the server stops while the test goes on."""
-    storage = open_storage(url)
-    try:
-        yield optuna.load_study(study_name="toy.counting", storage=storage)
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
-
-
 @pytest.mark.slow
-def test_two_processes_on_one_postgresql_finish_exactly_as_many_trials_as_asked_for(
-    server: str, no_backbone: Path, tmp_path: Path
-) -> None:
-    """One of them is killed in its third trial: the other finishes that one too."""
-    options = ["--output", str(tmp_path / "runs"), "--trials", str(TRIALS), "--storage", server]
-    children = [start(no_backbone, *options, dies=dies) for dies in (3, None)]
-    texts = [child.communicate()[0] for child in children]
-    assert [child.returncode for child in children] == [-9, 0], texts
-    with connected(server) as study:
-        assert sorted(finished(study)) == list(range(TRIALS))
-        counts = {state: states(study).count(state) for state in ("COMPLETE", "RUNNING", "WAITING")}
-        assert counts == {"COMPLETE": TRIALS, "RUNNING": 0, "WAITING": 0}
-        assert states(study).count("FAIL") >= 1
+class TestPostgresql(ServerContract):
+    cut_others = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE usename = current_user AND pid <> pg_backend_pid()"
+    )
