@@ -2,7 +2,7 @@
 
 Expected outputs come from running the canonical solution in the same sandbox, on this machine,
 which also gives the time limits: a call may use several times the canonical one's processor time.
-A program that runs out of time is run again, alone, before that counts.
+A program that may be late because of what runs beside it is run again, alone, before that counts.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class CheckingError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """Verdicts in the programs' order, and how many timeouts were tried again alone."""
+    """Verdicts in the programs' order, and how many late programs were tried again alone."""
 
     verdicts: list[Verdict]
     retried_timeouts: int
@@ -47,6 +47,7 @@ class _Checked:
     outcome: Outcome
     detail: str = ""
     seconds: float = 0.0
+    in_doubt: bool = False
 
 
 def check_programs(
@@ -115,7 +116,7 @@ def canonical_failures(
     ]
     failed = [gold for gold in golds.values() if isinstance(gold, Verdict)]
     verdicts = _check_pairs(pairs, config, lambda verdict: on_done()).verdicts
-    late = [index for index, verdict in enumerate(verdicts) if _timed_out(verdict)]
+    late = [i for i, verdict in enumerate(verdicts) if verdict.plus is Outcome.TIMEOUT]
     patient = [(pairs[index][0], pairs[index][1].patient()) for index in late]
     again = _check_pairs(patient, config, None).verdicts
     for index, verdict in zip(late, again, strict=True):
@@ -188,17 +189,19 @@ def _check_pairs(
     config: SandboxConfig,
     on_done: Callable[[Verdict], None] | None,
 ) -> CheckReport:
-    def report(verdict: Verdict) -> None:
-        if on_done is not None and not _timed_out(verdict):
+    def report(found: tuple[Verdict, bool]) -> None:
+        verdict, in_doubt = found
+        if on_done is not None and not in_doubt:
             on_done(verdict)
 
-    verdicts = WorkerPool(config).map(
-        lambda worker, pair: _verdict(worker.run, *pair), pairs, report
+    found = WorkerPool(config).map(
+        lambda worker, pair: _verdict(worker.run_beside_others, *pair), pairs, report
     )
-    late = [index for index, verdict in enumerate(verdicts) if _timed_out(verdict)]
+    verdicts = [verdict for verdict, _ in found]
+    late = [index for index, (_, in_doubt) in enumerate(found) if in_doubt]
     again = WorkerPool(dataclasses.replace(config, workers=1)).map(
         lambda worker, index: dataclasses.replace(
-            _verdict(worker.run_again, *pairs[index]), retried=True
+            _verdict(worker.run_again, *pairs[index])[0], retried=True
         ),
         late,
         on_done,
@@ -208,16 +211,15 @@ def _check_pairs(
     return CheckReport(verdicts, len(late))
 
 
-def _timed_out(verdict: Verdict) -> bool:
-    return verdict.plus is Outcome.TIMEOUT
-
-
-def _verdict(run: Callable[[Job], JobResult], program: Program, gold: Gold | StatedGold) -> Verdict:
+def _verdict(
+    run: Callable[[Job], JobResult], program: Program, gold: Gold | StatedGold
+) -> tuple[Verdict, bool]:
+    """Return a verdict, and whether a run alone may change it."""
     base = _check_part(run, program, gold.problem, gold.base, "base")
     plus = base
     if base.outcome is Outcome.PASSED:
         plus = _check_part(run, program, gold.problem, gold.plus, "plus")
-    return Verdict(
+    verdict = Verdict(
         program_id=program.id,
         problem_id=program.problem_id,
         base=base.outcome,
@@ -225,6 +227,7 @@ def _verdict(run: Callable[[Job], JobResult], program: Program, gold: Gold | Sta
         detail=plus.detail,
         seconds=base.seconds + (plus.seconds if plus is not base else 0.0),
     )
+    return verdict, base.in_doubt or plus.in_doubt
 
 
 def _check_part(
@@ -256,7 +259,7 @@ def _check_part(
             "as all: this is a fault of the sandbox, and nothing may be scored"
         )
     detail = f"{name}: {result.detail}" if result.detail else ""
-    return _Checked(result.outcome, detail, result.seconds)
+    return _Checked(result.outcome, detail, result.seconds, result.in_doubt)
 
 
 def _show(output: Output) -> str:
@@ -265,8 +268,8 @@ def _show(output: Output) -> str:
 
 
 def _run_with_retry(jobs: Sequence[Job], config: SandboxConfig) -> list[JobResult]:
-    results = WorkerPool(config).map(lambda worker, job: worker.run(job), jobs)
-    late = [i for i, result in enumerate(results) if result.outcome is Outcome.TIMEOUT]
+    results = WorkerPool(config).map(lambda worker, job: worker.run_beside_others(job), jobs)
+    late = [index for index, result in enumerate(results) if result.in_doubt]
     again = WorkerPool(dataclasses.replace(config, workers=1)).map(
         lambda worker, index: worker.run_again(jobs[index]), late
     )

@@ -3,6 +3,9 @@
 Processor time is what counts: a machine that other work slows down takes longer over a program,
 and not more of its processor. The wall's limit ends what waits instead of computing; time in which
 the program stood in line for a processor is not counted, where the kernel tells how long it did.
+Beside other programs a processor second can hold less than alone, as processors share caches,
+memory and cores: so much of it as `BESIDE_OTHERS` is then given, and the clock tells whether it was
+needed.
 """
 
 from __future__ import annotations
@@ -14,6 +17,12 @@ from pathlib import Path
 
 from benchmarks.sandbox.jobs import Job, SandboxConfig
 from benchmarks.sandbox.reply import Reply
+
+BESIDE_OTHERS = 2.0
+"""Times the processor time that a program may use at most while others run.
+
+Two threads of one core get at least about half of it each.
+"""
 
 # How the kernel names the clock of all threads of a process (CPUCLOCK_SCHED in its sources).
 _PROCESS_CLOCK = 2
@@ -75,10 +84,17 @@ class Seconds:
 
 
 class Clock:
-    """When a program must be through with what it is doing."""
+    """When a program must be through with what it is doing.
 
-    def __init__(self, config: SandboxConfig, job: Job, patience: float) -> None:
+    Attributes:
+        late: whether it has used more processor time than the limits say.
+        spent: whether it has used `room` times as much, at which it must be stopped.
+    """
+
+    def __init__(self, config: SandboxConfig, job: Job, patience: float, room: float) -> None:
         self._stretch = config.wall_factor * patience
+        self._room = room
+        self.late = self.spent = False
         whole_s = job.timeout_s or config.timeout_s
         limits = job.input_limits_s
         waits = limits if job.wall_limits_s is None else job.wall_limits_s
@@ -89,15 +105,17 @@ class Clock:
             self._calls = list(map(self._allowed, limits, waits))
             calls = Seconds(min(whole_s, sum(limits)), self._stretch * min(whole_s, sum(waits)))
         self._total = self._loading + calls
+        self._most = self._with_room(self._total)
         self._process: ProcessClock | None = None
         self._began = time.monotonic()
-        self._step, self._step_end = -1, self._loading
+        self._step, self._step_end = -1, self._with_room(self._loading)
+        self._due_cpu_s = self._loading.cpu
         self._stop_at: float | None = None
 
     @property
     def cpu_s(self) -> float:
-        """Processor seconds that the program may use in all."""
-        return self._total.cpu
+        """Processor seconds at which the program is stopped."""
+        return self._most.cpu
 
     def watch(self, pidfd: int) -> None:
         """Read the clocks of the program's process from now on.
@@ -116,15 +134,30 @@ class Clock:
             return self._stop_at - time.monotonic()
         step = len(reply.outputs) if reply.loaded else -1
         now = self._now()
+        self._look(now.cpu)
         if step != self._step:
             self._step = step
-            self._step_end = now + self._allowance(step)
-        left = min(self._total.until(now), self._step_end.until(now))
+            allowed = self._allowance(step)
+            self._due_cpu_s = now.cpu + allowed.cpu
+            self._step_end = now + self._with_room(allowed)
+        left = min(self._most.until(now), self._step_end.until(now))
         return left if left <= 0 else max(left, _LEAST_WAIT_S)
+
+    def ended(self, cpu_s: float) -> bool:
+        """Take the processor time as the supervisor read it at the end; return `spent`."""
+        self._look(cpu_s)
+        return self.spent
 
     def allow(self, seconds: float) -> None:
         """Give what is going on that many seconds on the wall from now."""
         self._stop_at = time.monotonic() + seconds
+
+    def _look(self, cpu_s: float) -> None:
+        self.late = self.late or cpu_s >= min(self._total.cpu, self._due_cpu_s)
+        self.spent = self.spent or cpu_s >= min(self._most.cpu, self._step_end.cpu)
+
+    def _with_room(self, seconds: Seconds) -> Seconds:
+        return Seconds(seconds.cpu * self._room, seconds.wall * self._room)
 
     def _now(self) -> Seconds:
         wall = time.monotonic() - self._began

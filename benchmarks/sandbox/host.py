@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from benchmarks.sandbox.clock import Clock, ClockError
+from benchmarks.sandbox.clock import BESIDE_OTHERS, Clock, ClockError
 from benchmarks.sandbox.jobs import Job, JobResult, SandboxConfig
 from benchmarks.sandbox.launch import (
     Zygote,
@@ -27,11 +27,11 @@ from benchmarks.sandbox.launch import (
 )
 from benchmarks.sandbox.reply import Reply
 from benchmarks.sandbox.verdict import judge
+from domino.records import Outcome
 
 _STOP_S = 10.0
 _CHUNK = 1 << 16
 _PIPE_BYTES = 1 << 20
-_RETRY_PATIENCE = 2.0
 _OUT_OF_TIME = (-signal.SIGXCPU, -signal.SIGKILL)
 
 
@@ -90,11 +90,12 @@ class Worker:
         """End everything."""
         self._stop()
 
-    def run(self, job: Job, *, patience: float = 1.0) -> JobResult:
-        """Run one program; its limits on wall time are multiplied by `patience`.
+    def run(self, job: Job, *, patience: float = 1.0, room: float = 1.0) -> JobResult:
+        """Run one program.
 
-        Those on its processor time are not: it must be through within them however busy the
-        machine is.
+        Its limits on wall time are multiplied by `patience`. Those on its processor time are not:
+        it must be through within them however busy the machine is. Both are multiplied by `room`,
+        and the result is then in doubt where the program needed it.
 
         Raises:
             SandboxError: the sandbox broke (whatever a program does gives a result instead).
@@ -104,7 +105,7 @@ class Worker:
         inputs = job.encoded_inputs()
         output_bytes = job.output_bytes or self._config.output_mib << 20
         reply = Reply(inputs.count, output_bytes)
-        clock = Clock(self._config, job, patience)
+        clock = Clock(self._config, job, patience, room)
         started = time.monotonic()
         payload = _payload(job, inputs.text, clock.cpu_s, output_bytes)
         ending = self._run(payload, reply, clock)
@@ -112,15 +113,28 @@ class Worker:
         if not self._nested:
             self._stop()
         result = judge(job.id, reply, ending.stopped, ending.code, time.monotonic() - started)
-        return replace(result, cpu_seconds=ending.cpu_s)
+        doubts = {Outcome.PASSED: clock.late, Outcome.TIMEOUT: not clock.spent}
+        in_doubt = doubts.get(result.outcome, False)
+        return replace(result, cpu_seconds=ending.cpu_s, in_doubt=in_doubt)
 
-    def run_again(self, job: Job) -> JobResult:
-        """Run a program that was out of time once more, with more patience on the wall.
+    def run_beside_others(self, job: Job) -> JobResult:
+        """Run a program while others run; where those may have made it late, it is in doubt.
+
+        One that is still computing at `BESIDE_OTHERS` times its limit is out of time, and in no
+        doubt: alone it would be at its limit too.
 
         Raises:
             SandboxError: the sandbox broke.
         """
-        return self.run(job, patience=_RETRY_PATIENCE)
+        return self.run(job, room=BESIDE_OTHERS)
+
+    def run_again(self, job: Job) -> JobResult:
+        """Run a program that is in doubt once more, alone: it has as long on the wall as before.
+
+        Raises:
+            SandboxError: the sandbox broke.
+        """
+        return self.run(job, patience=BESIDE_OTHERS)
 
     def _run(self, payload: bytes, reply: Reply, clock: Clock) -> Ending:
         read_fd, write_fd = os.pipe()
@@ -177,7 +191,7 @@ class Worker:
             self._stop()
             return Ending(stopped or "supervisor", -9, 0.0)
         code, cpu_s = report["code"], report["cpu_s"]
-        if code in _OUT_OF_TIME and cpu_s >= clock.cpu_s:
+        if clock.ended(cpu_s) and code in _OUT_OF_TIME:
             stopped = stopped or "processor"
         return Ending(stopped or report["reason"], code, cpu_s)
 

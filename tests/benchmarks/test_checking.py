@@ -168,7 +168,7 @@ def test_base_and_plus_inputs_count_apart_and_verdicts_keep_the_programs_order()
         ("loops", Outcome.TIMEOUT, Outcome.TIMEOUT),
     ]
     assert sorted(seen) == sorted(codes)
-    assert report.retried_timeouts >= 1
+    assert report.retried_timeouts == 0
     assert report.verdicts[1].detail == "plus input 1: got [], expected [0, 0]"
 
 
@@ -207,8 +207,36 @@ def test_time_on_the_wall_gives_programs_no_more_of_the_processor() -> None:
     report = check([problem], [Program(id="p", problem_id="pair", code=COMPUTING)], config)
     [verdict] = report.verdicts
     assert verdict.plus is Outcome.TIMEOUT
-    assert verdict.retried
+    assert report.retried_timeouts == 0
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize(
+    ("slow", "limit_s"),
+    [
+        pytest.param(COMPUTING, 0.3, id="computes 0.4 s, is let through beside others"),
+        pytest.param(WAITING, 0.1, id="waits 0.4 s, is stopped beside others"),
+    ],
+)
+def test_a_late_program_is_tried_again_alone_and_an_endless_one_counts_at_once(
+    slow: str, limit_s: float
+) -> None:
+    config = SandboxConfig(workers=2, input_timeout_s=limit_s, wall_factor=1.5)
+    programs = [
+        Program(id="late", problem_id="pair", code=slow),
+        Program(id="endless", problem_id="pair", code="def f(x):\n    while True: pass"),
+        Program(id="right", problem_id="pair", code="def f(x): return [x, x]"),
+    ]
+    seen: list[Verdict] = []
+    report = check([EXACT], programs, config, on_done=seen.append)
+    late, endless, right = report.verdicts
+    assert (late.base, endless.base, right.plus) == (
+        Outcome.TIMEOUT, Outcome.TIMEOUT, Outcome.PASSED,
+    )  # fmt: skip
+    assert (late.retried, endless.retried, right.retried) == (True, False, False)
     assert report.retried_timeouts == 1
+    assert seen[-1] == late
+    assert len(seen) == 3
 
 
 @needs_bubblewrap

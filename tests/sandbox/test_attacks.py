@@ -45,7 +45,7 @@ CONFIG = SandboxConfig(
     load_timeout_s=0.5,
 )
 ATTACKS = load_attacks()
-# Each is stopped by a limit on time, and so takes that time, twice.
+# Each is stopped by a limit on time, and takes twice that time.
 TIMED = {
     *("endless_loop", "loading_loop", "blocked_signals", "long_sleep", "uninterruptible_call"),
     *("swallowed_timeout", "moved_alarm", "lying_clock", "endless_printing", "endless_recursion"),

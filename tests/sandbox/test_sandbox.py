@@ -3,6 +3,7 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -139,9 +140,43 @@ def f(x):
         again = worker.run_again(asked)
         enough = worker.run(replace(asked, input_limits_s=[3.0]))
     assert again.outcome is Outcome.TIMEOUT
+    assert not again.in_doubt
     assert again.cpu_seconds < 0.8
     assert enough.outcome is Outcome.PASSED
     assert 0.5 < enough.input_seconds[0] <= enough.cpu_seconds
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize(
+    ("used_s", "limits", "outcome", "in_doubt"),
+    [
+        (0.1, {"input_limits_s": [0.3, 0.3]}, Outcome.PASSED, False),
+        (0.45, {"input_limits_s": [0.3, 0.3]}, Outcome.PASSED, True),
+        (9.0, {"input_limits_s": [0.3, 0.3]}, Outcome.TIMEOUT, False),
+        (0.45, {"timeout_s": 0.5}, Outcome.PASSED, True),
+        (9.0, {"timeout_s": 0.3}, Outcome.TIMEOUT, False),
+    ],
+    ids=["in time", "late", "far too late", "late in all", "far too late in all"],
+)
+def test_beside_others_what_is_late_is_in_doubt_and_what_is_far_too_late_is_not(
+    used_s: float, limits: dict[str, Any], outcome: Outcome, in_doubt: bool
+) -> None:
+    computing = """import time
+def f(x):
+    end = time.process_time() + x
+    while time.process_time() < end: pass"""
+    config = SandboxConfig(workers=1, load_timeout_s=0.1)
+    with Worker(config) as worker:
+        result = worker.run_beside_others(job(computing, used_s, used_s, **limits))
+    assert (result.outcome, result.in_doubt) == (outcome, in_doubt)
+
+
+@needs_bubblewrap
+def test_what_waits_too_long_beside_others_is_in_doubt() -> None:
+    waiting = job("import time\ndef f(x): time.sleep(x)", 9, input_limits_s=[0.1])
+    with Worker(ONE) as worker:
+        result = worker.run_beside_others(waiting)
+    assert (result.outcome, result.in_doubt) == (Outcome.TIMEOUT, True)
 
 
 @needs_bubblewrap
