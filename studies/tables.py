@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -168,7 +169,7 @@ def _row(config: StudyConfig, trial: FrozenTrial, best: FrozenTrial) -> tuple[st
 
 
 def _rich(shown_table: DisplayTable) -> Table:
-    table = Table(title=shown_table.title, title_justify="left")
+    table = Table(title=shown_table.title, title_justify="left", box=box.SIMPLE_HEAD)
     for name in shown_table.columns:
         is_text = name == "setting"
         table.add_column(name, justify="left" if is_text else "right", overflow="fold")

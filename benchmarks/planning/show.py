@@ -52,7 +52,7 @@ def show(plan: Plan, console: Console) -> None:
     seeds = len(config.seeds)
     console.print(
         f"Plan: {config.suite}, {config.model}, engine {config.engine}, "
-        f"{len(config.methods)} methods, {seeds} seed{'s' if seeds > 1 else ''}, "
+        f"{_counted(len(config.methods), 'method')}, {_counted(seeds, 'seed')}, "
         f"{config.draws:,} draws each, on {plan.device.name}",
         markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
@@ -69,6 +69,10 @@ def show(plan: Plan, console: Console) -> None:
     ]
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _costs(what: str, costs: Mapping[str, Cost], total: Cost) -> Table:

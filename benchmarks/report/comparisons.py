@@ -74,7 +74,8 @@ class Comparisons:
     def how(self) -> str:
         """Return how the pairs were compared."""
         tests = " and ".join(sorted({_TESTS[pair.difference.test] for pair in self.pairs}))
-        return f"Pairs by problem: {tests}, Holm over {len(self.pairs)} pairs at 5 %."
+        family = f", Holm over {len(self.pairs)} pairs" if len(self.pairs) > 1 else ""
+        return f"Pairs by problem: {tests}{family} at 5 %."
 
     def power(self) -> str:
         """Return the smallest difference that the design is likely to find."""

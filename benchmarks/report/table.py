@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -122,21 +123,31 @@ def write_json(report: Report, path: Path) -> None:
 
 def show(report: Report, console: Console) -> None:
     """Print the tables and what has to be known to read them."""
-    console.print(score_table(report))
+    _print(console, f"{suite_words(report.about)}: Pass@1", score_table(report))
     if report.comparisons:
         for line in [*report.comparisons.sentences(), report.comparisons.note(), ""]:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
-    console.print(funnel_table(report))
+    _print(console, "Records kept, step by step", funnel_table(report))
+    for line in [*_left_out(report), *dropped_lines(report.rows)]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     if report.facts:
-        console.print(fact_table(report.facts))
+        console.print()
+        _print(console, "Synthetic pairs by exact oracle, in %", fact_table(report.facts))
+    else:
+        console.print()
     for line in footnotes(report):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
+def _print(console: Console, title: str, table: Table) -> None:
+    console.print(title, style="bold", markup=False, highlight=False, soft_wrap=True)
+    console.print(table)
+    console.print()
+
+
 def score_table(report: Report) -> Table:
     """Return Pass@1 (and every other pass@k of the run), with counts and costs, a method a line."""
-    table = Table(title=f"{suite_words(report.about)}: Pass@1", title_justify="left")
-    table.add_column("method", no_wrap=True)
+    table = _table()
     table.add_column("pass@1", justify="right", no_wrap=True)
     table.add_column("95 % interval", justify="right", no_wrap=True)
     others = max((row.scores for row in report.rows), key=len)[1:]
@@ -144,12 +155,18 @@ def score_table(report: Report) -> Table:
         table.add_column(score.metric, justify="right", no_wrap=True)
     table.add_column("n", justify="right", no_wrap=True)
     table.add_column("kept", justify="right", no_wrap=True)
-    table.add_column("dropped", overflow="fold")
     table.add_column("seconds", justify="right", no_wrap=True)
     table.add_column("tokens", justify="right", no_wrap=True)
     for row in report.rows:
-        costs = [str(row.kept), dropped_words(row.dropped), f"{row.seconds:.0f}"]
-        table.add_row(row.method, *_score_cells(row, len(others)), *costs, f"{row.tokens:,}")
+        costs = [f"{row.kept:,}", f"{row.seconds:,.0f}", f"{row.tokens:,}"]
+        table.add_row(row.method, *_score_cells(row, len(others)), *costs)
+    return table
+
+
+def _table() -> Table:
+    """Return a table of methods that is no wider than its cells: terminals have 80 columns too."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("method", no_wrap=True)
     return table
 
 
@@ -167,23 +184,35 @@ def _score_cells(row: MethodRow, others: int) -> list[str]:
 
 
 def funnel_table(report: Report) -> Table:
-    """Return how many records each step kept."""
-    table = Table(title="Records kept, step by step", title_justify="left")
-    table.add_column("method", no_wrap=True)
-    for name in COUNTED:
-        table.add_column(name, justify="right")
-    for row in report.rows:
-        table.add_row(row.method, *(f"{count:,}" for count in row.funnel.counts))
+    """Return how many records each step kept, without the steps at which no method lost any."""
+    rows = [(row.method, dict(zip(COUNTED, row.funnel.counts, strict=True))) for row in report.rows]
+    table = _table()
+    lossless = lossless_steps(report)
+    names = [name for name in COUNTED if name not in lossless]
+    for name in names:
+        table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True)
+    for method, counts in rows:
+        table.add_row(method, *(f"{counts[name]:,}" for name in names))
     return table
+
+
+def _left_out(report: Report) -> list[str]:
+    lossless = ", ".join(lossless_steps(report))
+    return [f"No method lost records at: {lossless}."] if lossless else []
+
+
+def lossless_steps(report: Report) -> list[str]:
+    """Return the steps, but for the last, that kept all records of every method."""
+    steps = list(zip(*(row.funnel.steps for row in report.rows), strict=True))[:-1]
+    return [same[0].name for same in steps if all(one.kept == one.incoming for one in same)]
 
 
 def fact_table(facts: Sequence[FactRow]) -> Table:
     """Return what the suite's universe says of the synthetic pairs; "-" where nothing was made."""
     names = list(dict.fromkeys(name for row in facts for name in row.shares))
-    table = Table(title="Synthetic pairs by exact oracle, in %", title_justify="left")
-    table.add_column("method", no_wrap=True)
+    table = _table()
     for name in names:
-        table.add_column(name, justify="right")
+        table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True)
     for row in facts:
         cells = [percent(row.shares[name]) if name in row.shares else "-" for name in names]
         table.add_row(row.method, *cells)
@@ -200,14 +229,19 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
+def dropped_lines(rows: Sequence[MethodRow]) -> list[str]:
+    """Return why records were dropped, a line for each method that lost some."""
+    return [f"{row.method} dropped {dropped_words(row.dropped)}" for row in rows if row.dropped]
+
+
 def dropped_words(dropped: Mapping[str, int]) -> str:
     """Return counts by reason, the largest first, the small ones together."""
     if not dropped:
         return "0"
     shown = list(dropped.items())[:_REASONS_SHOWN]
     rest = sum(dropped.values()) - sum(count for _, count in shown)
-    words = ", ".join(f"{count} {reason}" for reason, count in shown)
-    return f"{sum(dropped.values())}: {words}" + (f", {rest} other" if rest else "")
+    words = ", ".join(f"{count:,} {reason}" for reason, count in shown)
+    return f"{sum(dropped.values()):,}: {words}" + (f", {rest:,} other" if rest else "")
 
 
 def footnotes(report: Report) -> list[str]:

@@ -14,7 +14,7 @@ from benchmarks.config import RunConfig
 from benchmarks.pipeline import open_pipeline
 from benchmarks.progress import PlainDisplay
 from benchmarks.report.funnel import NEVER_DRAWN, ROW_FAILED, STEP_NAMES, Funnel, funnel
-from benchmarks.report.table import Report, funnel_table
+from benchmarks.report.table import Report, funnel_table, lossless_steps
 from benchmarks.run import FailedRow, Row, run_rows, step_count
 from benchmarks.stages.sieve import CountError
 from domino.records import Dropped
@@ -114,8 +114,8 @@ def test_the_funnel_is_printed_and_part_of_the_json(whole: Whole) -> None:
     stream = io.StringIO()
     Console(file=stream, width=140).print(funnel_table(report))
     (line,) = [text for text in stream.getvalue().splitlines() if "counting" in text]
-    cells = [cell.strip() for cell in line.strip("│").split("│")]
-    assert cells == ["counting", *["20"] * 7, "10", "0"]
+    assert line.split() == ["counting", "20", "10", "0"]
+    assert lossless_steps(report) == list(STEP_NAMES[:-1])
     (written,) = [r for r in report.to_dict()["methods"] if r["method"] == "counting"]
     assert [step["name"] for step in written["funnel"]["steps"]] == list(STEP_NAMES)
     columns = report.funnel_columns()

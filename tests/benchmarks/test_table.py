@@ -1,15 +1,25 @@
 import dataclasses
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 
 from benchmarks.report.facts import FactRow, fact_rows
 from benchmarks.report.funnel import STEP_NAMES, Funnel, FunnelStep
 from benchmarks.report.rows import Failure, MethodRow, method_rows
-from benchmarks.report.table import Report, dropped_words, show, write_json
+from benchmarks.report.table import (
+    Report,
+    dropped_words,
+    fact_table,
+    funnel_table,
+    score_table,
+    show,
+    write_json,
+)
 from benchmarks.run import Row
 from benchmarks.store import Stage, Store
 from domino.records import Outcome, Provenance, Score, Synthetic, Verdict
@@ -52,20 +62,24 @@ def report(*rows: MethodRow, **changes: object) -> Report:
     return dataclasses.replace(values, **changes)
 
 
-def printed(shown: Report) -> str:
+def printed(shown: Report, width: int = 140) -> str:
     stream = io.StringIO()
-    show(shown, Console(file=stream, width=140))
+    show(shown, Console(file=stream, width=width))
     return stream.getvalue()
+
+
+def cells(text: str, method: str) -> list[str]:
+    """Return the cells of the first line that is about a method."""
+    line = next(line for line in text.splitlines() if line.startswith(f"{method}  "))
+    return re.split(r" {2,}", line.strip())
 
 
 def test_the_table_has_a_line_for_each_method_with_all_its_numbers() -> None:
     text = printed(report(method_row("domino"), method_row("few-shot", kept=7)))
-    (line, _) = [line for line in text.splitlines() if line.startswith("│ domino")]
-    cells = [cell.strip() for cell in line.strip("│").split("│")]
-    assert cells == [
-        "domino", "50.0", "40.0 to 60.0", "128 × 1", "10", "10: 6 duplicate, 4 no agreement",
-        "61", "12,345",
+    assert cells(text, "domino") == [
+        "domino", "50.0", "40.0 to 60.0", "128 × 1", "10", "61", "12,345",
     ]  # fmt: skip
+    assert "domino dropped 10: 6 duplicate, 4 no agreement" in text
     assert "housestyle (domain ledger, track compositions): Pass@1" in text
 
 
@@ -89,6 +103,40 @@ def test_what_could_be_misread_is_said() -> None:
         assert part in text
 
 
+def test_a_terminal_of_80_columns_shows_every_cell_whole() -> None:
+    counts = (3000, 2900, 2800, 2700, 2600, 2500, 1500)
+    steps = tuple(
+        FunnelStep(name=name, incoming=before, kept=kept, dropped={"x": before - kept})
+        for name, before, kept in zip(STEP_NAMES, (3000, *counts), counts, strict=False)
+    )
+    lossy = Funnel(method="references-only", asked=3000, refused={"x": 1055}, steps=steps)
+    names = ("drawn valid", "drawn in domain", "drawn copy", "drawn coverage", "kept valid",
+             "kept aligned", "kept coverage")  # fmt: skip
+    shown = report(
+        method_row("references-only", kept=1500, seconds=5452.0, tokens=1_239_421, funnel=lossy),
+        facts=[FactRow(method="references-only", shares=dict.fromkeys(names, 1.0))],
+    )
+    for table in (score_table(shown), fact_table(shown.facts)):
+        assert lines(table, 80) == lines(table, 200)
+    assert [row for row in lines(funnel_table(shown), 100) if "…" in row] == []
+
+
+def lines(table: Table, width: int) -> list[str]:
+    stream = io.StringIO()
+    Console(file=stream, width=width).print(table)
+    return [line.strip() for line in stream.getvalue().splitlines()]
+
+
+def test_steps_at_which_no_method_lost_a_record_are_named_in_one_line() -> None:
+    steps = [FunnelStep(name=name, incoming=9, kept=9, dropped={}) for name in STEP_NAMES]
+    steps[-1] = dataclasses.replace(steps[-1], kept=8, dropped={"over budget": 1})
+    whole = Funnel(method="domino", asked=9, refused={}, steps=tuple(steps))
+    text = printed(report(method_row("domino", funnel=whole)))
+    assert f"No method lost records at: {', '.join(STEP_NAMES[:-1])}." in text
+    funnel = text[text.index("Records kept") : text.index("No method lost")]
+    assert cells(funnel, "domino") == ["domino", "9", "8", "0"]
+
+
 def test_a_table_of_zeros_says_that_it_compares_nothing() -> None:
     zero, other = method_row("a", scores=(score(0.0),)), method_row("b", scores=(score(0.0),))
     words = "The backbone solves none of the 128 problems"
@@ -103,10 +151,7 @@ def test_a_method_that_failed_has_a_row_with_its_reason_and_no_score() -> None:
     text = printed(shown)
     assert shown.failed
     assert not report(method_row("domino")).failed
-    (line, _) = [line for line in text.splitlines() if line.startswith("│ few-shot")]
-    assert [cell.strip() for cell in line.strip("│").split("│")][:4] == [
-        "few-shot", "failed", "-", "-",
-    ]  # fmt: skip
+    assert cells(text, "few-shot")[:4] == ["few-shot", "failed", "-", "-"]
     assert "FAILED few-shot, seed 0 failed in synthesize: no chat template" in text
     assert "few-shot: not one program passed" not in text
     columns = shown.columns()
@@ -133,7 +178,7 @@ def test_facts_stand_apart_from_the_scores() -> None:
     ]
     text = printed(report(method_row("domino"), facts=facts))
     first, second = text.split("Synthetic pairs by exact oracle")
-    assert "50.0 │     100.0" not in first
+    assert not re.search(r"50\.0 +100\.0", first)
     assert [line for line in second.splitlines() if "few-shot" in line and "25.0" in line
             and "-" in line.split("few-shot")[1]]  # fmt: skip
 
