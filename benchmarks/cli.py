@@ -338,8 +338,8 @@ def prepare_process() -> None:
 
     What the user has set stays. MLflow: give up on an unreachable server within seconds, send no
     telemetry; nor does Ray. tokenizers: no threads beside torch's own in worker processes.
-    transformers: no bars of its own through our display. OpenMP: threads that wait sleep; where
-    other work has the cores they would take them from the thread they wait for.
+    transformers and datasets: no bars of their own through our display. OpenMP: threads that wait
+    sleep; where other work has the cores they would take them from the thread they wait for.
     """
     defaults = {
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -347,6 +347,7 @@ def prepare_process() -> None:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
         "OMP_WAIT_POLICY": "passive",
         "RAY_USAGE_STATS_ENABLED": "0",
     }

@@ -226,6 +226,11 @@ def _bars(console: Console) -> Progress:
     )
 
 
+def counted(count: int, what: str) -> str:
+    """Return a number with what it counts, as English has it: "1 row", "2 rows"."""
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
+
+
 def counting(total: int, what: str) -> Callable[[object], None]:
     """Return what counts results on one line of a terminal's standard error, as they come."""
     done = 0

@@ -22,6 +22,7 @@ from benchmarks.launch.launchers import LaunchError
 from benchmarks.launch.local_process import STOP, State
 from benchmarks.launch.tasks import Tasks
 from benchmarks.launch.worker import Done, Order, Task
+from benchmarks.progress import counted
 
 if TYPE_CHECKING:
     from benchmarks.config import RunConfig
@@ -131,8 +132,8 @@ class LocalTasks(Tasks):
         self._processes = [_Process(packed, self._threads) for _ in range(count)]
         self._idle = list(self._processes)
         self._display.line(
-            f"{count} rows at a time, each in a process of {self._threads} threads "
-            "(--local.processes 1: one after the other)"
+            f"{counted(count, 'row')} at a time, each in a process of "
+            f"{counted(self._threads, 'thread')} (--local.processes 1: one after the other)"
         )
 
     def _serve(self, process: _Process) -> None:

@@ -13,6 +13,7 @@ from benchmarks.files import write_atomically
 from benchmarks.planning.devices import THIS_MACHINE
 from benchmarks.planning.plan import device_name, make_plan
 from benchmarks.planning.stages import SHARED
+from benchmarks.progress import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +53,7 @@ def show(plan: Plan, console: Console) -> None:
     seeds = len(config.seeds)
     console.print(
         f"Plan: {config.suite}, {config.model}, engine {config.engine}, "
-        f"{_counted(len(config.methods), 'method')}, {_counted(seeds, 'seed')}, "
+        f"{counted(len(config.methods), 'method')}, {counted(seeds, 'seed')}, "
         f"{config.draws:,} draws each, on {plan.device.name}",
         markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
@@ -69,10 +70,6 @@ def show(plan: Plan, console: Console) -> None:
     ]
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _costs(what: str, costs: Mapping[str, Cost], total: Cost) -> Table:
