@@ -36,7 +36,14 @@ from studies.slots import (
     retry,
     trials_by_slot,
 )
-from studies.storage import check_space, conditions, open_study, shown, storage_address
+from studies.storage import (
+    check_space,
+    conditions,
+    kept_in,
+    open_study,
+    shown,
+    storage_address,
+)
 from studies.tables import show_trials
 from studies.trials import Trials, chosen
 
@@ -75,12 +82,14 @@ def execute(
 
     Raises:
         ConfigError: the input is wrong, or no trial came to a value.
+        StoreError: the disk is full, or the study's storage no longer answers.
     """
-    with make_display(plain=plain or not sys.stdout.isatty()) as display:
-        study, tracker = _search(config, display, make_engine)
-    best = chosen_trial(config, study)
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    show_trials(config, study, best, console)
+    with kept_in(config):
+        with make_display(plain=plain or not sys.stdout.isatty()) as display:
+            study, tracker = _search(config, display, make_engine)
+        best = chosen_trial(config, study)
+        console = Console(width=None if sys.stdout.isatty() else 140)
+        show_trials(config, study, best, console)
     console.print(tracker.where(), markup=False, highlight=False, soft_wrap=True)
     if not test:
         return Outcome(study=study, best=best, report=None)

@@ -6,20 +6,22 @@ import json
 import re
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import optuna
 import sqlalchemy.exc
 from alembic.util import CommandError
-from optuna.exceptions import ExperimentalWarning, OptunaError
+from optuna.exceptions import ExperimentalWarning, OptunaError, StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FixedTrial, FrozenTrial
 
 from benchmarks.config import RunConfig
 from benchmarks.fields import ConfigError
+from benchmarks.files import StoreError, is_disk_full
 from benchmarks.pipeline import Pipeline
 from benchmarks.store import canonical_json
 from benchmarks.tracking_values import flatten
@@ -40,6 +42,7 @@ _UNREACHABLE = (
     sqlalchemy.exc.SQLAlchemyError, CommandError, OptunaError, ImportError, OSError, RuntimeError,
     ValueError,
 )  # fmt: skip
+_LOST = (sqlalchemy.exc.OperationalError, StorageInternalError)
 _NO_CONDITIONS = (
     "output", "tracking_uri", "model", "suite_options", "methods", "seeds", "sandbox",
     "launcher", "local", "ray", "accelerate", "store", "register_mib",
@@ -99,6 +102,31 @@ def _new_database_storage(address: str) -> RDBStorage:
             heartbeat_interval=_HEARTBEAT_S,
             grace_period=_GRACE_S,
         )
+
+
+@contextmanager
+def kept_in(config: StudyConfig) -> Iterator[None]:
+    """Say in one line where the storage of a study under way no longer answers.
+
+    Raises:
+        StoreError: a server is gone, or what it holds is.
+    """
+    try:
+        yield
+    except (
+        *_LOST,
+        UnboundLocalError,
+    ) as error:  # the last is Optuna's slip as it handles the others
+        lost: BaseException | None = error
+        while lost is not None and not isinstance(lost, _LOST):
+            lost = lost.__cause__ or lost.__context__
+        if lost is None or is_disk_full(error):
+            raise
+        reason = str(lost.__cause__ or lost).strip().splitlines()[0]
+        raise StoreError(
+            f"storage {shown(storage_address(config))} no longer answers ({reason}): finished "
+            "trials and stages are kept; type the same command again when it does"
+        ) from error
 
 
 def existing_storage(address: str) -> BaseStorage:

@@ -1,8 +1,10 @@
 """A study that is killed, at any instant, is the study that was not."""
 
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import optuna
@@ -41,6 +43,23 @@ def finished(study: optuna.Study) -> dict[int, tuple[dict, list[float]]]:
 
 def states(study: optuna.Study) -> list[str]:
     return [trial.state.name for trial in study.get_trials()]
+
+
+def test_a_storage_that_no_longer_answers_ends_the_study_in_one_line(
+    no_backbone: Path, tmp_path: Path
+) -> None:
+    database = tmp_path / "studies.db"
+    options = ["--output", str(tmp_path / "runs"), "--storage", f"sqlite:///{database}"]
+    with start(no_backbone, *options, **{toy.LOSES: str(database)}) as child:
+        text = child.communicate()[0]
+    assert child.returncode == 1, text
+    assert "Traceback" not in text
+    assert "no longer answers" in text.splitlines()[-1]
+    with closing(sqlite3.connect(database)) as found:
+        found.execute("ALTER TABLE lost RENAME TO trials")
+    with start(no_backbone, *options) as child:
+        text = child.communicate()[0]
+    assert child.returncode == 0, text
 
 
 def test_killed_twice_and_resumed_equals_undisturbed(no_backbone: Path, tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 `python -m tests.studies.toy ARGUMENTS` is the command line over these names; where TOY_DIES is a
 number, the process kills itself as it measures for that time; where TOY_MEETING is a folder, three
-processes begin to measure at once.
+processes begin to measure at once; where TOY_LOSES is a database, its trials are gone as it
+measures for the third time.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import itertools
 import math
 import os
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -30,7 +32,7 @@ from tests.benchmarks.conftest import NO_MLFLOW
 from tests.stages import small
 
 METHODS = {**tiny_run.METHODS, "falling": "tests.studies.toy:Falling"}
-DIES, MEETING = "TOY_DIES", "TOY_MEETING"
+DIES, MEETING, LOSES = "TOY_DIES", "TOY_MEETING", "TOY_LOSES"
 _MEASURED = itertools.count(1)
 
 
@@ -52,8 +54,12 @@ def formula(made: Made) -> float:
     pipeline, method, seed = made.pipeline, made.method, made.seed
     if MEETING in os.environ:
         meet(Path(os.environ[MEETING]), 3)
-    if os.environ.get(DIES) == str(next(_MEASURED)):
+    measured = next(_MEASURED)
+    if os.environ.get(DIES) == str(measured):
         os.kill(os.getpid(), signal.SIGKILL)
+    if LOSES in os.environ and measured == 3:
+        with closing(sqlite3.connect(os.environ[LOSES])) as database:
+            database.execute("ALTER TABLE trials RENAME TO lost")
     options = pipeline.config.method_options[method]
     distance = (pipeline.config.sampling.temperature - 0.7) ** 2
     return (
