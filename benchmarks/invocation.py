@@ -59,6 +59,7 @@ def execute(
     plain: bool = False,
     quiet: bool = False,
     make_engine: EngineFactory | None = None,
+    launch: Launch | None = None,
 ) -> Report:
     """Run, print the table, write it for machines, and return it.
 
@@ -68,6 +69,7 @@ def execute(
         plain: lines in place of the live display.
         quiet: nothing before the table; the log in the run directory has it all.
         make_engine: how engines are made, in this process alone; None makes transformers'.
+        launch: what carries the stages out; None is the config's launcher.
 
     Raises:
         ConfigError: the input is wrong; nothing has been computed.
@@ -75,9 +77,12 @@ def execute(
     """
     began = time.monotonic()
     shown = make_display(plain=plain or not sys.stdout.isatty(), quiet=quiet)
-    launcher = open_launcher(config) if make_engine is None else nullcontext(nullcontext)
-    with launcher as launch, RecordingDisplay(shown, config.output) as display:
-        report, places = _run(config, display, began, make_engine, launch)
+    if launch is None and make_engine is None:
+        launcher = open_launcher(config)
+    else:
+        launcher = nullcontext(launch or nullcontext)
+    with launcher as launches, RecordingDisplay(shown, config.output) as display:
+        report, places = _run(config, display, began, make_engine, launches)
     if json_path == STDOUT:
         sys.stdout.write(json.dumps(report.to_dict(), ensure_ascii=False) + "\n")
         return report

@@ -1,4 +1,8 @@
-"""Whether two stores hold the same: every stage, every record, every file; clocks left out."""
+"""Whether two stores hold the same: every stage, every record, every file.
+
+What tells of the machine and not of the data is left out: clocks, and which programs were late
+beside others and so run again alone.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from typing import Any
 
 from benchmarks.store import MANIFEST
 
-_CLOCK = "seconds"
+_OF_THE_MACHINE = frozenset({"seconds", "retried", "retried_timeouts"})
 _SHOWN = 60
 
 
@@ -37,12 +41,12 @@ class Stored:
         for directory in sorted((root / "stages").iterdir()):
             path = directory / MANIFEST
             manifest = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-            summaries[directory.name] = manifest and manifest["summary"]
+            summaries[directory.name] = manifest and _of_the_data(manifest["summary"])
             for file, entry in (manifest or {"files": {}})["files"].items():
                 name = f"{directory.name}/{file}"
                 if file.endswith(".jsonl"):
                     lines = (directory / file).read_text(encoding="utf-8").splitlines()
-                    records[name] = [_timeless(json.loads(line)) for line in lines]
+                    records[name] = [_of_the_data(json.loads(line)) for line in lines]
                 else:
                     digests[name] = entry["sha256"]
         return cls(summaries=summaries, records=records, digests=digests)
@@ -63,18 +67,18 @@ def differences(expected: Stored, found: Stored) -> list[str]:
 
 
 def same_table(expected: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
-    """Whether two reports, as `--json` writes them, say the same but for clock and place."""
+    """Whether two reports, as `--json` writes them, say the same but for machine and place."""
     return _table(expected) == _table(found)
 
 
 def _table(report: Mapping[str, Any]) -> dict[str, Any]:
-    left_out = ("stored", "reused", _CLOCK)
+    left_out = {"stored", "reused", *_OF_THE_MACHINE}
     told = {name: value for name, value in report.items() if name not in left_out}
-    return told | {"methods": [_timeless(row) for row in told["methods"]]}
+    return told | {"methods": [_of_the_data(row) for row in told["methods"]]}
 
 
-def _timeless(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in record.items() if name != _CLOCK}
+def _of_the_data(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name not in _OF_THE_MACHINE}
 
 
 def _differing(kind: str, expected: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:

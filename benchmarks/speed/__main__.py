@@ -1,4 +1,4 @@
-"""`python -m benchmarks.speed fit|sample|votes|evaluate|engines`: how fast each of these is."""
+"""`python -m benchmarks.speed fit|sample|votes|evaluate|engines|scale`: how fast each is."""
 
 from __future__ import annotations
 
@@ -133,12 +133,24 @@ def _engines(options: argparse.Namespace) -> dict[str, Any]:
     return {"plan": plan, "tables": {title: rows}, "show": table}
 
 
+def _scale(options: argparse.Namespace) -> dict[str, Any]:
+    from benchmarks.cli import prepare_process
+    from benchmarks.speed.scale import ScalePlan, line, measure, table
+
+    prepare_process()
+    plan = ScalePlan(tasks=options.tasks, copiers=options.copiers, mlflow=not options.no_mlflow)
+    rows = measure(plan, on_row=lambda row: print(line(row), file=sys.stderr, flush=True))
+    title = "runs whose stages are copies: what the harness itself takes"
+    return {"plan": plan, "tables": {title: rows}, "show": table}
+
+
 _MEASURES: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "fit": _fit,
     "sample": _sample,
     "votes": _votes,
     "evaluate": _evaluate,
     "engines": _engines,
+    "scale": _scale,
 }
 
 
@@ -240,8 +252,18 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     _add_engines(engines)
+    scale = commands.add_parser(
+        "scale",
+        help="a run of 10,000 tasks that cost nothing: what the harness itself takes",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    _add_scale(scale)
     for command in (fit, sample, votes, evaluate, engines):
-        _add_measuring(command)
+        command.add_argument(
+            "--rounds", type=_positive, default=3, help="how often each way is timed"
+        )
+    for command in (fit, sample, votes, evaluate, engines, scale):
+        command.add_argument("--json", type=Path, help="also write plan and rows to this file")
     return parser
 
 
@@ -304,9 +326,12 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=_positive, default=1, help="programs at the same time")
 
 
-def _add_measuring(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rounds", type=_positive, default=3, help="how often each way is timed")
-    parser.add_argument("--json", type=Path, help="also write plan and rows to this file")
+def _add_scale(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tasks", type=_positives, default=(1_250, 2_500, 5_000, 10_000), help="sizes of the runs"
+    )
+    parser.add_argument("--copiers", type=_positive, default=2, help="tasks at the same time")
+    parser.add_argument("--no-mlflow", action="store_true", help="leave out the logging")
 
 
 def _positive(text: str) -> int:

@@ -11,6 +11,7 @@ from benchmarks.chaos.__main__ import main, words
 from benchmarks.chaos.compare import Stored, differences, same_table
 from benchmarks.chaos.harm import LimitedFiles, attempt, tear_tail
 from benchmarks.chaos.ordeal import BrokenPromiseError, OrdealConfig, OrdealError, Outcome, hold
+from domino import records
 from domino.records import Dropped
 from tests.benchmarks.conftest import NO_MLFLOW
 from tests.sandbox.machine import needs_bubblewrap
@@ -152,6 +153,23 @@ def test_what_differs_is_named_and_clocks_do_not_count(tmp_path: Path) -> None:
     report = {"stored": "a", "seconds": 1, "reused": 0, "methods": [{"method": "a", "seconds": 1}]}
     assert same_table(report, {**report, "stored": "b", "seconds": 2, "reused": 9})
     assert not same_table(report, {**report, "methods": [{"method": "b", "seconds": 1}]})
+
+
+def test_which_programs_ran_again_alone_is_the_machines_and_their_outcomes_are_not(
+    tmp_path: Path,
+) -> None:
+    def store(name: str, outcome: records.Outcome, *, retried: bool) -> Stored:
+        verdict = records.Verdict(
+            program_id="a", problem_id="b", base=outcome, plus=outcome, retried=retried
+        )
+        source(tmp_path / name, "verdicts.jsonl", [verdict])
+        return Stored.at(tmp_path / name)
+
+    whole = store("whole", records.Outcome.WRONG, retried=False)
+    assert differences(whole, store("busy", records.Outcome.WRONG, retried=True)) == []
+    assert differences(whole, store("other", records.Outcome.PASSED, retried=True)) != []
+    report = {"methods": [{"method": "a", "retried_timeouts": 0}]}
+    assert same_table(report, {"methods": [{"method": "a", "retried_timeouts": 1}]})
 
 
 def test_only_files_of_unfinished_stages_are_torn(tmp_path: Path) -> None:
