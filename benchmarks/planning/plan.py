@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from benchmarks.planning.work import Piece
 
 SERVER = "openai"
+DEVICES_SHOWN = (1, 8, 64)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +62,24 @@ class Plan:
         """The cost of everything."""
         return sum(self.stages.values(), Cost())
 
+    @property
+    def row_seconds(self) -> Mapping[str, float]:
+        """How long one row of each method takes, its stages one after the other."""
+        seeds = len(self.config.seeds)
+        return {method: self.methods[method].seconds / seeds for method in self.config.methods}
+
+    def seconds_on(self, devices: int) -> float:
+        """Return how long the run takes where each device has a row at a time, as they come free.
+
+        What a run has once comes first. No number of devices makes it shorter than the longest row.
+        """
+        rows = self.row_seconds
+        busy = [0.0] * min(devices, len(rows) * len(self.config.seeds))
+        for _ in self.config.seeds:
+            for method in self.config.methods:
+                heapq.heapreplace(busy, busy[0] + rows[method])
+        return self.methods[SHARED].seconds + max(busy)
+
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain values."""
         config = self.config
@@ -71,6 +91,7 @@ class Plan:
             "seeds": list(config.seeds),
             "device": asdict(self.device),
             "total": asdict(self.total),
+            "seconds_on_devices": {str(count): self.seconds_on(count) for count in DEVICES_SHOWN},
             "stages": {name: asdict(cost) for name, cost in self.stages.items()},
             "costs": {
                 method: {name: asdict(cost) for name, cost in stages.items()}

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from benchmarks.files import write_atomically
 from benchmarks.planning.devices import THIS_MACHINE
-from benchmarks.planning.plan import device_name, make_plan
+from benchmarks.planning.plan import DEVICES_SHOWN, device_name, make_plan
 from benchmarks.planning.stages import SHARED
 from benchmarks.progress import counted
 
@@ -64,12 +64,27 @@ def show(plan: Plan, console: Console) -> None:
         f"Device: {plan.device.source}.",
         "FLOPs are counted from shapes; k, M, G, T, P, E are 10^3, 10^6, ... 10^18. A stage is "
         "held to take its device alone, and the time that programs run in the sandbox counts too. "
-        "Times are added up; rows at the same time divide them.",
+        "Times are added up.",
+        *_at_once(plan),
         f"{SHARED!r}: done once, that is loading, the suite's own solutions, the data's character.",
         *plan.notes,
     ]
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _at_once(plan: Plan) -> list[str]:
+    """Return how long the run takes on several devices, where it has several rows."""
+    rows = plan.row_seconds
+    if len(rows) * len(plan.config.seeds) == 1:
+        return []
+    times = ", ".join(f"{duration(plan.seconds_on(count))} on {count}" for count in DEVICES_SHOWN)
+    longest = max(rows, key=lambda method: rows[method])
+    return [
+        f"With a row at a time on each device: {times}. The longest row, {longest}, takes "
+        f"{duration(rows[longest])}: no number of devices ends before, unless its calls are "
+        "divided (--ray.shards)."
+    ]
 
 
 def _costs(what: str, costs: Mapping[str, Cost], total: Cost) -> Table:

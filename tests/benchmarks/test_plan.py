@@ -16,6 +16,7 @@ from benchmarks.planning.plan import Plan, make_plan
 from benchmarks.planning.request import PlanRequest
 from benchmarks.planning.shapes import PUBLISHED, find_shape
 from benchmarks.planning.show import magnitude
+from benchmarks.planning.stages import SHARED
 from benchmarks.planning.work import Cost, Generation, Machine
 from benchmarks.presets import PAPER_BACKBONES, PRESETS, load_preset
 from benchmarks.speed.flops import batched
@@ -240,6 +241,19 @@ def test_counts_are_shown_with_three_digits_and_the_prefix_of_their_size(
     value: float, shown: str
 ) -> None:
     assert magnitude(value) == shown
+
+
+def test_more_devices_take_rows_at_the_same_time_until_the_longest_row_is_left() -> None:
+    made = plan("--preset", LCB, "--seeds", "0,1,2,3,4")
+    shared = made.methods[SHARED].seconds
+    rows = made.row_seconds
+    assert made.seconds_on(1) == pytest.approx(made.total.seconds)
+    assert made.seconds_on(1000) == pytest.approx(shared + max(rows.values()))
+    times = [made.seconds_on(count) for count in (1, 2, 4, 8, 16, 32, 64)]
+    assert times == sorted(times, reverse=True)
+    work = made.total.seconds - shared
+    for count, time in zip((2, 8), (times[1], times[3]), strict=True):
+        assert work / count <= time - shared <= work / count + max(rows.values())
 
 
 def test_costs_add_up_but_memory_of_which_the_most_counts() -> None:
