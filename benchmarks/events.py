@@ -38,6 +38,7 @@ class Event(Record):
         total: how many there will be; None where it is not known.
         text: a note, a line, or how the invocation ended.
         about: of "run": suite, model, methods, seeds, and which process it is.
+        beside: what else runs at the same time, in words.
     """
 
     at: str
@@ -50,6 +51,7 @@ class Event(Record):
     total: int | None = None
     text: str = ""
     about: Mapping[str, Any] = field(default_factory=dict)
+    beside: str = ""
 
 
 class RecordingDisplay(Display):
@@ -65,7 +67,7 @@ class RecordingDisplay(Display):
         self._shown = shown
         self._output = output
         self._file: int | None = None
-        self._row = self._stage = self._note = ""
+        self._row = self._stage = self._note = self._beside = ""
         self._number = self._of = self._done = 0
         self._total: int | None = None
         self._wrote = 0.0
@@ -138,6 +140,11 @@ class RecordingDisplay(Display):
         if time.monotonic() - self._wrote >= _PROGRESS_EVERY_S:
             self._write("progress", text=text)
 
+    def beside(self, text: str) -> None:
+        """Keep the text for the events to come."""
+        self._shown.beside(text)
+        self._beside = text
+
     def line(self, text: str) -> None:
         """Write the line."""
         self._shown.line(text)
@@ -155,7 +162,7 @@ class RecordingDisplay(Display):
         event = Event(
             at=datetime.now(UTC).isoformat(timespec="milliseconds"), event=kind, row=self._row,
             stage=self._stage, number=self._number, of=self._of, done=self._done,
-            total=self._total, text=text, about=about or {},
+            total=self._total, text=text, about=about or {}, beside=self._beside,
         )  # fmt: skip
         with contextlib.suppress(OSError):
             os.write(self._file, event.to_json().encode() + b"\n")

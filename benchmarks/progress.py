@@ -48,6 +48,9 @@ class Display(AbstractContextManager["Display"], Protocol):
     def note(self, text: str) -> None:
         """Show a short text beside what is running."""
 
+    def beside(self, text: str) -> None:
+        """Show what else runs at the same time; "" where nothing does."""
+
     def line(self, text: str) -> None:
         """Show a line that stays."""
 
@@ -72,7 +75,7 @@ class PlainDisplay(Display):
     def __init__(self, stream: TextIO) -> None:
         """Write to `stream`."""
         self._stream = stream
-        self._row = self._label = self._place = self._note = ""
+        self._row = self._label = self._place = self._note = self._beside = ""
         self._done = 0
         self._total: int | None = None
         self._began = self._spoke = 0.0
@@ -117,11 +120,15 @@ class PlainDisplay(Display):
         self._done += n
         if time.monotonic() - self._spoke >= _LINE_EVERY_S:
             self._spoke = time.monotonic()
-            self.line(f"{self._place} {self._row} {self._label}: {self._state()}")
+            self.line(f"{self._place} {self._row} {self._label}: {self._state()}{self._beside}")
 
     def note(self, text: str) -> None:
         """Keep the text for the next line of the stage; notes may be many."""
         self._note = f"; {text}"
+
+    def beside(self, text: str) -> None:
+        """Keep the text for lines about what is under way."""
+        self._beside = f" | {text}" if text else ""
 
     def line(self, text: str) -> None:
         """Write a line."""
@@ -154,7 +161,7 @@ class LiveDisplay(Display):
         self._bars = _bars(self._console)
         self._all = self._bars.add_task("all stages", total=None, note="")
         self._one = self._bars.add_task("", total=None, note="", rate=True, visible=False)
-        self._row = ""
+        self._row = self._beside = ""
 
     def __enter__(self) -> Self:
         """Begin to draw."""
@@ -174,7 +181,7 @@ class LiveDisplay(Display):
     def stage(self, row: str, number: int, of: int) -> None:
         """Move the upper bar."""
         self._row = row
-        self._bars.update(self._all, total=of, completed=number - 1, note=row)
+        self._bars.update(self._all, total=of, completed=number - 1, note=row + self._beside)
 
     def reused(self, label: str) -> None:
         """Show it beside the upper bar."""
@@ -196,6 +203,11 @@ class LiveDisplay(Display):
     def note(self, text: str) -> None:
         """Show the text beside the lower bar."""
         self._bars.update(self._one, note=text)
+
+    def beside(self, text: str) -> None:
+        """Show it beside the upper bar."""
+        self._beside = f" | {text}" if text else ""
+        self._bars.update(self._all, note=self._row + self._beside)
 
     def line(self, text: str) -> None:
         """Print a line above the bars."""

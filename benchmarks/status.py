@@ -49,6 +49,7 @@ class RunState:
         rate: items a second; None where too little is done to tell.
         left_s: seconds until the stage ends, at that rate.
         silent_s: seconds since the last event.
+        beside: what else runs at the same time, in words.
     """
 
     log: str
@@ -67,6 +68,7 @@ class RunState:
     rate: float | None
     left_s: float | None
     silent_s: float
+    beside: str
 
 
 def read_state(log: Path, now: datetime) -> RunState | None:
@@ -98,6 +100,7 @@ def read_state(log: Path, now: datetime) -> RunState | None:
         rate=rate,
         left_s=left / rate if rate and left is not None else None,
         silent_s=max(0.0, (now - _time(last)).total_seconds()),
+        beside=last.beside if open_now else "",
     )
 
 
@@ -170,6 +173,8 @@ def describe(state: RunState) -> str:
         at = "waiting" if state.state == "waiting" else _count(state)
         sign = f"last sign {state.silent_s:.0f} s ago"
         lines.append(f"  {where}: {at}; {sign}" if now else f"  ended in {where}: {at}")
+        if now and state.beside:
+            lines.append(f"  {state.beside}")
     return "\n".join([*lines, *(f"  {text}" for text in state.failed)])
 
 

@@ -96,6 +96,7 @@ class LocalTasks(Tasks):
         self._waiting: list[_Waiting] = []
         self._numbers = itertools.count()
         self._states: dict[str, State] = {}
+        self._running: dict[str, Task] = {}
 
     def stop(self) -> None:
         """End every process: a stage under way ends its record first, a training its steps."""
@@ -147,22 +148,26 @@ class LocalTasks(Tasks):
             future, task = waiting.future, waiting.task
             if not future.set_running_or_notify_cancel():
                 continue
+            self._running[task.address] = task
             try:
                 done = process.complete(task, functools.partial(self._keep, task.address))
             except BaseException as error:  # noqa: BLE001 - raised again by who asks for the stage
                 future.set_exception(error)
             else:
                 future.set_result(done)
+            finally:
+                del self._running[task.address]
 
     def _keep(self, address: str, state: State) -> None:
         self._states[address] = state
 
     def _show_until(self, future: Future[Done], pipeline: Pipeline, work: Work) -> None:
         """Show what the stage counts, as its process tells."""
-        display, shown = pipeline.display, State()
+        display, shown, address = pipeline.display, State(), work.stage.address
         while True:
             over = future.done()
-            state = self._states.get(work.stage.address, shown)
+            display.beside("" if over else self._others(address))
+            state = self._states.get(address, shown)
             if state.part != shown.part:
                 display.under_way(state.label, state.total, state.done, state.seconds)
             elif state.done > shown.done:
@@ -177,6 +182,14 @@ class LocalTasks(Tasks):
             wait([future], timeout=_ASK_EVERY_S)
             pipeline.store.between()
 
+    def _others(self, address: str) -> str:
+        """Say what runs beside a stage."""
+        running = list(self._running.items())
+        said = [
+            _words(task, self._states.get(at, State())) for at, task in running if at != address
+        ]
+        return f"beside it {', '.join(said)}" if said else ""
+
     def _outcome(self, future: Future[Done], work: Work) -> Done:
         try:
             return future.result()
@@ -188,6 +201,11 @@ class LocalTasks(Tasks):
                 "memory was short, give a smaller --local.processes; all finished stages are "
                 "kept: type the same command again to continue"
             ) from error
+
+
+def _words(task: Task, state: State) -> str:
+    of = f"/{state.total}" if state.total else ""
+    return f"{task.row} {state.label or 'at its beginning'}" + (f" {state.done}{of}" if of else "")
 
 
 class _Process:

@@ -118,6 +118,9 @@ class Told(NullProgress, Display):
     def under_way(self, label: str, total: int | None, done: int, seconds: float) -> None:
         """Ignore it."""
 
+    def beside(self, text: str) -> None:
+        """Ignore it."""
+
     def line(self, text: str) -> None:
         """Keep it."""
         self.lines.append(text)

@@ -56,6 +56,22 @@ def test_plain_lines_give_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) ->
     assert stream.getvalue().splitlines()[-1] == "[1/1] row fit: 40/100, 2.0/s, 30 s left"
 
 
+def test_what_runs_beside_is_said_of_what_is_under_way_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(progress, "_LINE_EVERY_S", 0.0)
+    stream = io.StringIO()
+    with PlainDisplay(stream) as display:
+        display.stage("no-data seed 0", 1, 2)
+        display.start("synthesize", 10)
+        display.beside("beside it domino seed 0")
+        display.advance()
+    _, under_way, done = stream.getvalue().splitlines()
+    assert under_way.endswith(" | beside it domino seed 0")
+    assert "done in" in done
+    assert "beside" not in done
+
+
 def test_what_another_process_began_goes_on_at_its_own_rate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

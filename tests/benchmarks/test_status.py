@@ -57,6 +57,19 @@ def test_a_log_holds_one_line_an_event(tmp_path: Path) -> None:
     assert found[-1].text == "finished"
 
 
+def test_what_runs_beside_the_stage_is_told_while_it_does(tmp_path: Path) -> None:
+    with display(tmp_path) as shown:
+        shown.begin(ABOUT)
+        shown.stage("no-data seed 0", 1, 8)
+        shown.start("synthesize", 10)
+        shown.beside("beside it domino seed 0 finetune 3/9")
+        shown.advance(4)
+        assert "beside it domino seed 0 finetune 3/9" in describe(state(tmp_path)).splitlines()[-1]
+        shown.beside("")
+        shown.advance(1)
+        assert "beside it" not in describe(state(tmp_path))
+
+
 def test_the_state_follows_a_run_from_outside(tmp_path: Path) -> None:
     with display(tmp_path) as shown:
         shown.begin(ABOUT)
