@@ -113,10 +113,8 @@ def kept_in(config: StudyConfig) -> Iterator[None]:
     """
     try:
         yield
-    except (
-        *_LOST,
-        UnboundLocalError,
-    ) as error:  # the last is Optuna's slip as it handles the others
+    # Optuna slips into the last as it handles one of the others.
+    except (*_LOST, UnboundLocalError) as error:
         lost: BaseException | None = error
         while lost is not None and not isinstance(lost, _LOST):
             lost = lost.__cause__ or lost.__context__
