@@ -29,9 +29,15 @@ class Summary:
     high: float | None
 
     def __str__(self) -> str:
+        value = _number(self.value, digits=4)
         if self.low is None or self.high is None:
-            return f"{self.value:.4g}"
-        return f"{self.value:.4g} [{self.low:.3g}, {self.high:.3g}]"
+            return value
+        return f"{value} [{_number(self.low, digits=3)}, {_number(self.high, digits=3)}]"
+
+
+def _number(value: float, digits: int) -> str:
+    """Return a share with as many digits, a count whole."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
 
 
 def by_seed(trial: FrozenTrial, name: str) -> list[float]:

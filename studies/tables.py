@@ -32,9 +32,8 @@ def show_trials(
 ) -> None:
     """Print the trials, the best ones first, and what has to be known to read them."""
     table, *others = tables(config, study, best)
-    console.print(_rich(replace(table, rows=table.rows[:_SHOWN])))
-    for other in others:
-        console.print(_rich(other))
+    for one in [replace(table, rows=table.rows[:_SHOWN]), *others]:
+        _print(one, console)
     for line in footnotes(config, study, best):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -168,16 +167,25 @@ def _row(config: StudyConfig, trial: FrozenTrial, best: FrozenTrial) -> tuple[st
     return (f"{mark}{trial.number}", *values, words(trial.params))
 
 
-def _rich(shown_table: DisplayTable) -> Table:
-    table = Table(title=shown_table.title, title_justify="left", box=box.SIMPLE_HEAD)
-    for name in shown_table.columns:
-        is_text = name == "setting"
-        table.add_column(name, justify="left" if is_text else "right", overflow="fold")
-    for row in shown_table.rows:
-        table.add_row(*row)
-    if shown_table.note:
-        table.caption, table.caption_justify = shown_table.note, "left"
-    return table
+def _print(one: DisplayTable, console: Console) -> None:
+    """Print a table; settings, which are long, stand below it in lines of their own."""
+
+    def say(text: str, style: str | None = None) -> None:
+        console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+    has_settings = one.columns[-1] == "setting"
+    end = -1 if has_settings else None
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in one.columns[:end]:
+        table.add_column(name.replace("-", "-\n"), justify="right", overflow="fold")
+    for row in one.rows:
+        table.add_row(*row[:end])
+    say(one.title, style="bold")
+    console.print(table)
+    if has_settings:
+        for row in one.rows:
+            say(f"{row[0]}: {row[-1]}")
+    say(f"{one.note}\n" if one.note else "")
 
 
 def _best_first(config: StudyConfig, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
