@@ -195,8 +195,9 @@ def _check_pairs(
             on_done(verdict)
 
     found = WorkerPool(config).map(
-        lambda worker, pair: _verdict(worker.run_beside_others, *pair), pairs, report
-    )
+        lambda worker, pair: _verdict(worker.run_beside_others, *pair), pairs, report,
+        longest_first=lambda pair: pair[1].seconds,
+    )  # fmt: skip
     verdicts = [verdict for verdict, _ in found]
     late = [index for index, (_, in_doubt) in enumerate(found) if in_doubt]
     again = WorkerPool(dataclasses.replace(config, workers=1)).map(

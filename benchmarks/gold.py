@@ -25,7 +25,8 @@ class Part:
     """Base or plus inputs of a problem with what the canonical solution made of them.
 
     The limits come from its processor time, which does not grow with the load of the machine;
-    `wall_limits_s` from its time on the wall, for solutions that wait.
+    `wall_limits_s` from its time on the wall, for solutions that wait. `seconds` is its processor
+    time over all inputs.
     """
 
     arguments: Sequence[Any]
@@ -35,6 +36,7 @@ class Part:
     wall_limits_s: tuple[float, ...]
     timeout_s: float
     output_bytes: int
+    seconds: float = 0.0
 
     def patient(self) -> Part:
         """Return the same with the time of a canonical solution for every call."""
@@ -51,6 +53,11 @@ class Gold:
     problem: Problem
     base: Part
     plus: Part
+
+    @property
+    def seconds(self) -> float:
+        """Processor seconds of the canonical solution."""
+        return self.base.seconds + self.plus.seconds
 
     def patient(self) -> Gold:
         """Return the same with the time of a canonical solution for every call."""
@@ -143,6 +150,7 @@ def _part(
         config.input_limits_s(result.input_wall_seconds),
         max(config.timeout_s, config.timeout_factor * sum(result.input_seconds)),
         max(config.output_mib << 20, 2 * size),
+        sum(result.input_seconds),
     )
 
 

@@ -25,14 +25,22 @@ class WorkerPool:
         task: Callable[[Worker, T], R],
         items: Sequence[T],
         on_done: Callable[[R], None] | None = None,
+        *,
+        longest_first: Callable[[T], float] | None = None,
     ) -> list[R]:
         """Return the results in the items' order; `on_done` gets each as it comes, in this thread.
+
+        `longest_first` tells how long an item is likely to take: with the long ones first, no
+        worker is left with one when the others are through.
 
         Raises:
             SandboxError: the sandbox broke; whatever else a task raises comes through too.
         """
         waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
-        for index in range(len(items)):
+        order = list(range(len(items)))
+        if longest_first is not None:
+            order.sort(key=lambda index: -longest_first(items[index]))
+        for index in order:
             waiting.put(index)
         finished: queue.SimpleQueue[tuple[int, R] | BaseException] = queue.SimpleQueue()
         stop = threading.Event()

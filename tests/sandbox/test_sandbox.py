@@ -116,6 +116,19 @@ def test_a_program_that_does_not_load_is_an_error(code: str, detail: str) -> Non
 
 
 @needs_bubblewrap
+def test_what_is_likely_to_take_long_is_begun_first_and_results_keep_their_order() -> None:
+    begun: list[int] = []
+
+    def task(worker: Worker, item: int) -> int:
+        begun.append(item)
+        return 10 * item
+
+    results = WorkerPool(ONE).map(task, [2, 9, 2, 5], longest_first=float)
+    assert results == [20, 90, 20, 50]
+    assert begun == [9, 5, 2, 2]
+
+
+@needs_bubblewrap
 def test_a_call_that_waits_has_its_limit_on_the_wall_and_patience_multiplies_it() -> None:
     slow = job("import time\ndef f(x):\n    time.sleep(x)\n    return x", 0.3, 0.3,
                input_limits_s=[0.1, 0.1])  # fmt: skip
