@@ -102,7 +102,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._json({**about, "siblings": siblings})
         elif rest[0] == "tree":
             below = "/".join(rest[2:])
-            self._json([_entry(path, data) for path, data in files.items() if below in path])
+            found = [_entry(path, data) for path, data in files.items() if path.startswith(below)]
+            self._json(found)
         elif rest[0] == "paths-info":
             asked = _paths(self.headers.get("Content-Type", ""), body)
             self._json([_entry(path, files[path]) for path in asked if path in files])
