@@ -126,6 +126,12 @@ class RunConfig:
         for name in ("methods", "method_options"):
             named = [method for method in getattr(self, name) if not is_plug_in(method)]
             _require_known(name, named, METHODS)
+        for name in self.method_options:
+            if is_plug_in(name) and name not in self.methods:
+                raise ConfigError(
+                    f"method_options has options of {name!r}, which is not among the methods"
+                    f"{closest(name, self.methods)}: add it to --methods, or leave them out"
+                )
         _require_distinct("methods", self.methods)
         _require_distinct("seeds", self.seeds)
         _require_at_least("seeds", min(self.seeds), 0)

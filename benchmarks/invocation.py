@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 import time
 from contextlib import closing, nullcontext
@@ -98,8 +100,10 @@ def execute(
 
 def _python() -> str:
     """Return the interpreter that runs, as a person in this directory would type it."""
-    found = Path(sys.executable)
-    return str(found.relative_to(Path.cwd())) if found.is_relative_to(Path.cwd()) else "python"
+    found = Path(os.path.abspath(sys.executable))  # noqa: PTH100 - a link stays a link
+    if shutil.which("python") == str(found):
+        return "python"
+    return os.path.relpath(found) if found.is_relative_to(Path.cwd()) else str(found)
 
 
 def _run(

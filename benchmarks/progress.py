@@ -79,6 +79,7 @@ class PlainDisplay(Display):
         self._done = 0
         self._total: int | None = None
         self._began = self._spoke = 0.0
+        self._since: tuple[float, int] | None = None
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -114,10 +115,13 @@ class PlainDisplay(Display):
         self._label, self._total, self._done = label, total, done
         self._spoke = time.monotonic()
         self._began = self._spoke - seconds
+        self._since = (self._began, 0) if done else None
 
     def advance(self, n: int = 1) -> None:
         """Count, and now and then say so."""
         self._done += n
+        if self._since is None:  # what came before the first item, a fit say, is no item's time
+            self._since = time.monotonic(), self._done
         if time.monotonic() - self._spoke >= _LINE_EVERY_S:
             self._spoke = time.monotonic()
             self.line(f"{self._place} {self._row} {self._label}: {self._state()}{self._beside}")
@@ -136,10 +140,13 @@ class PlainDisplay(Display):
         self._stream.flush()
 
     def _state(self) -> str:
-        seconds = max(time.monotonic() - self._began, 1e-9)
-        rate = self._done / seconds
         of = f"/{self._total}" if self._total else ""
-        left = (self._total - self._done) / rate if self._total and self._done else 0.0
+        since, before = self._since or (self._began, 0)
+        counted = self._done - before
+        if not counted:
+            return f"{self._done}{of}{self._note}"
+        rate = counted / max(time.monotonic() - since, 1e-9)
+        left = (self._total - self._done) / rate if self._total else 0.0
         time_left = f", {left:.0f} s left" if left > 0 else ""
         return f"{self._done}{of}, {rate:.1f}/s{time_left}{self._note}"
 

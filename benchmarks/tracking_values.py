@@ -35,7 +35,7 @@ def tracking_place(uri: str | None, output: Path) -> Place:
     folder = output.absolute().parent
     local = f"sqlite:///{folder / 'mlflow.db'}"
     command = f"mlflow server --backend-store-uri {shlex.quote(local)} --host 127.0.0.1"
-    at_home = folder == Path.cwd()
+    at_home = folder == Path.cwd() and Path("Makefile").is_file()
     return Place(
         uri=local,
         artifacts=(folder / "mlruns").as_uri(),

@@ -29,6 +29,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _main(arguments: Sequence[str]) -> int:
     given = make_parser().parse_args(arguments)
+    given.study, _, method = given.study.partition(".")  # as a study names itself and its folder
+    given.method = given.method or method or None
     config = configured(given)
     from studies.page import make_page  # after --help and after wrong options
 
@@ -72,7 +74,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser."""
     parser = Parser(prog=PROGRAM, description=__doc__, allow_abbrev=False)
     add = parser.add_argument
-    add("study", metavar="STUDY", help=", ".join(STUDIES))
+    add("study", metavar="STUDY", help="STUDY or STUDY.METHOD; " + ", ".join(STUDIES))
     add("--method", metavar="NAME", help="the method that it tuned")
     add("--objective", metavar="NAME", help="as it was run")
     add("--choose", metavar="N", type=int, help="show this trial of the front as the chosen one")

@@ -6,6 +6,7 @@ is a whole pipeline, so seeds vary as problems do: resampling one of the two alo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -178,23 +179,73 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 
 def smallest_detectable_difference(
-    problems: int, *, discordance: float = 0.1, power: float = 0.8, level: float = LEVEL
+    problems: int,
+    *,
+    discordance: float = 0.1,
+    comparisons: int = 1,
+    power: float = 0.8,
+    level: float = LEVEL,
 ) -> float:
-    """Return the smallest true difference in pass@1 that a paired comparison is likely to find.
+    """Return the smallest true difference in pass@1 that McNemar's exact test is likely to find.
 
-    Normal approximation of McNemar's test: with a share `discordance` of the problems solved by
-    one method alone, the difference has a standard error of sqrt(discordance / problems).
+    A share `discordance` of the problems (of the difference, if that is more) is solved by one
+    method alone. Of several comparisons, a difference that is there alone has to pass Holm's first
+    step. Infinite where no difference is found so often.
 
     Raises:
         ValueError: a share is out of range.
     """
-    if problems < 1 or not 0 < discordance <= 1 or not 0 < power < 1:
+    _check_design(problems, discordance, comparisons, power)
+
+    def found(difference: float) -> float:
+        share = max(discordance, difference)
+        return _mcnemar_power(problems, share, difference, (1 - level) / comparisons)
+
+    if found(1.0) < power:
+        return math.inf
+    low, high = 0.0, 1.0
+    while high - low > 1e-4:
+        middle = (low + high) / 2
+        low, high = (low, middle) if found(middle) >= power else (middle, high)
+    return high
+
+
+def detectable_by_error(
+    error: float, *, comparisons: int = 1, power: float = 0.8, level: float = LEVEL
+) -> float:
+    """Return the smallest true difference that is likely to be found, from its standard error.
+
+    Normal approximation, for differences over several seeds or samples; of several comparisons, as
+    `smallest_detectable_difference`.
+
+    Raises:
+        ValueError: a share is out of range.
+    """
+    _check_design(1, 1.0, comparisons, power)
+    normal = NormalDist()
+    return (normal.inv_cdf(1 - (1 - level) / comparisons / 2) + normal.inv_cdf(power)) * error
+
+
+def _check_design(problems: int, discordance: float, comparisons: int, power: float) -> None:
+    if problems < 1 or comparisons < 1 or not 0 < discordance <= 1 or not 0 < power < 1:
         raise ValueError(
-            f"problems {problems}, discordance {discordance}, power {power}: give at least one "
-            "problem, a discordance in (0, 1] and a power in (0, 1)"
+            f"problems {problems}, discordance {discordance}, comparisons {comparisons}, power "
+            f"{power}: give at least one problem and one comparison, a discordance in (0, 1] and a "
+            "power in (0, 1)"
         )
-    spread = NormalDist().inv_cdf(0.5 + level / 2) + NormalDist().inv_cdf(power)
-    return float(spread * np.sqrt(discordance / problems))
+
+
+def _mcnemar_power(problems: int, discordance: float, difference: float, alpha: float) -> float:
+    """Return how often the exact test is below `alpha`, of that many problems."""
+    from scipy.stats import binom
+
+    discordant = np.arange(problems + 1)
+    # The largest number of losses that is still significant: -1 where none is.
+    critical = binom.ppf(alpha / 2, discordant, 0.5)
+    critical -= binom.cdf(critical, discordant, 0.5) > alpha / 2
+    wins = (1 + difference / discordance) / 2
+    rejected = binom.cdf(critical, discordant, 1 - wins) + binom.cdf(critical, discordant, wins)
+    return float(binom.pmf(discordant, problems, discordance) @ np.minimum(rejected, 1.0))
 
 
 def _word(value: float, p: float, level: float) -> Verdict:

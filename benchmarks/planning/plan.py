@@ -163,6 +163,11 @@ def _assumed(config: RunConfig) -> list[str]:
         f"The longest completion of a call is taken to be {LONGEST:.0f} times the mean: assumed.",
         *(f"{line}." for line in habits),
     ]
+    if config.launcher == "local" and config.local.processes != 1 and len(config.methods) > 1:
+        notes.append(
+            "Rows are planned one after the other; the run takes several at a time "
+            "(--local.processes) and is through sooner."
+        )
     if config.engine == SERVER:
         notes.append("The server is planned as if it ran on this device.")
     if config.engine == "vllm" and config.vllm.tensor_parallel * config.vllm.data_parallel > 1:

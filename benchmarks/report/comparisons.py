@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import isfinite
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.metrics.intervals import (
+    LEVEL,
     Difference,
     Verdict,
+    detectable_by_error,
     paired_difference,
     smallest_detectable_difference,
     verdicts,
@@ -55,8 +59,9 @@ class Comparisons:
 
     Attributes:
         pairs: each once; the later method of the run is `first`.
-        detectable: the smallest true difference that the design finds with 80 % power, at the
-            share of discordant problems that its pairs have on average.
+        detectable: the smallest true difference of one pair that the design finds with 80 % power
+            after the correction, at the pairs' mean share of discordant problems, or their mean
+            standard error; infinite where it finds none so often.
     """
 
     pairs: tuple[Comparison, ...]
@@ -79,8 +84,15 @@ class Comparisons:
 
     def power(self) -> str:
         """Return the smallest difference that the design is likely to find."""
+        if not isfinite(self.detectable):
+            return (
+                "No true difference would be found in 80 % of such runs: the problems are too few."
+            )
         points = 100 * self.detectable
-        return f"A true difference of {points:.1f} points would be found in 80 % of such runs."
+        alone = " of one pair" if len(self.pairs) > 1 else ""
+        return (
+            f"A true difference{alone} of {points:.1f} points would be found in 80 % of such runs."
+        )
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the pairs as plain data."""
@@ -125,17 +137,24 @@ def compare(rows: Iterable[Row]) -> Comparisons | None:
         )
         for (first, second), (verdict, p) in verdicts(differences).items()
     )
-    return Comparisons(pairs=pairs, detectable=_detectable(list(tables.values())))
+    return Comparisons(pairs=pairs, detectable=_detectable(list(tables.values()), pairs))
 
 
 def _seeds(rows: Sequence[Row]) -> list[int]:
     return sorted(row.seed for row in rows)
 
 
-def _detectable(tables: Sequence[NDArray[np.float64]]) -> float:
+def _detectable(tables: Sequence[NDArray[np.float64]], pairs: Sequence[Comparison]) -> float:
+    if any(pair.difference.test != "mcnemar" for pair in pairs):
+        intervals = [pair.difference.interval for pair in pairs]
+        width = float(np.mean([interval.high - interval.low for interval in intervals]))
+        error = width / 2 / NormalDist().inv_cdf(0.5 + LEVEL / 2)
+        return detectable_by_error(error, comparisons=len(pairs))
     problems = tables[0].shape[1]
-    apart = np.mean([np.abs(a - b).mean() for a, b in combinations(tables, 2)])
-    return smallest_detectable_difference(problems, discordance=max(float(apart), 1 / problems))
+    apart = float(np.mean([np.abs(a - b).mean() for a, b in combinations(tables, 2)]))
+    return smallest_detectable_difference(
+        problems, discordance=max(apart, 1 / problems), comparisons=len(pairs)
+    )
 
 
 def _sentence(method: str, pairs: Sequence[Comparison]) -> str:

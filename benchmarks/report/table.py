@@ -21,6 +21,12 @@ from benchmarks.report.rows import MethodRow
 
 JSON_VERSION = 2
 _REASONS_SHOWN = 4
+FACTS_SAID = (
+    "Drawn: all instructions of a method; kept: the pairs that were fine-tuned on.",
+    "Valid: a task of the suite's universe. In domain: of the domain's operations alone.",
+    "Copy: a reference's task. Aligned: the response is the domain's own program.",
+    "Coverage: the share of what the domain asks for that is there.",
+)
 _COVERS = {
     True: "The interval covers problems; one seed says nothing of how another would come out.",
     False: "The interval covers seeds and problems.",
@@ -133,6 +139,9 @@ def show(report: Report, console: Console) -> None:
     if report.facts:
         console.print()
         _print(console, "Synthetic pairs by exact oracle, in %", fact_table(report.facts))
+        for line in FACTS_SAID:
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print()
     else:
         console.print()
     for line in footnotes(report):
@@ -251,7 +260,7 @@ def footnotes(report: Report) -> list[str]:
     return [
         "n is problems × seeds. " + _COVERS[_one_seed(report)],
         f"Responses: {about['responder']}. References: {given}. "
-        f"Pairs: at most {about['pairs']} a seed, of {about['draws']} draws.",
+        f"Synthetic pairs: at most {about['pairs']} a seed, of {about['draws']} draws.",
         f"Suite {suite_words(about)}, {about['split']} problems, "
         f"digest {about['suite_digest'][:12]}; "
         f"model {about['model']}, digest {about['model_digest'][:12]}; "

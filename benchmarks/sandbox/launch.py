@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -60,10 +61,15 @@ def find_interpreter(executable: str) -> Interpreter:
         folders = [sys.prefix, sys.base_prefix, paths["purelib"], paths["platlib"]]
     else:
         folders = _ask(executable)
+    folders = [os.path.abspath(folder) for folder in folders]  # noqa: PTH100 - links stay links
     prefixes = dict.fromkeys([*folders[:2], *(str(Path(f).resolve()) for f in folders[:2])])
-    real = str(Path(executable).resolve().parent.parent)
+    path = Path(executable)
+    real = str(path.resolve().parent.parent)
+    # Typed as ../.venv/bin/python, its path leads through a folder that programs do not see.
     return Interpreter(
-        executable, tuple(dict.fromkeys([*prefixes, real])), tuple(dict.fromkeys(folders[2:]))
+        str(path.parent.resolve() / path.name),
+        tuple(dict.fromkeys([*prefixes, real])),
+        tuple(dict.fromkeys(folders[2:])),
     )
 
 

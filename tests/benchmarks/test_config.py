@@ -16,6 +16,10 @@ from benchmarks.fields import ConfigError, leaves, update
         ({"suite": "housestile"}, "suite: unknown 'housestile' (did you mean 'housestyle'?"),
         ({"methods": ("domini",)}, "methods: unknown 'domini' (did you mean 'domino'?"),
         ({"method_options": {"few-shots": {}}}, "did you mean 'few-shot'?"),
+        (
+            {"method_options": {"my.own:Metod": {"n": 1}}, "methods": ["my.own:Method"]},
+            "did you mean 'my.own:Method'?",
+        ),
         ({"methods": ()}, "methods is empty: give at least one"),
         ({"methods": ("domino", "domino")}, "methods repeats domino: give each once"),
         ({"seeds": ()}, "seeds is empty"),

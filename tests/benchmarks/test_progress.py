@@ -45,15 +45,22 @@ def test_plain_lines_say_what_begins_ends_and_is_reused() -> None:
     assert len(lines) == 6
 
 
-def test_plain_lines_give_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([100.0, 120.0, 120.0, 120.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+def test_plain_lines_give_rate_and_time_left_from_the_first_item_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What came before it, as a method's fit does, is no item's time."""
+    now = 100.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
     stream = io.StringIO()
     display = PlainDisplay(stream)
     display.stage("row", 1, 1)
-    display.start("fit", 100)
+    display.start("synthesize", 100)
+    now = 1000.0
+    display.advance(1)
+    assert stream.getvalue().splitlines()[-1] == "[1/1] row synthesize: 1/100"
+    now = 1020.0
     display.advance(40)
-    assert stream.getvalue().splitlines()[-1] == "[1/1] row fit: 40/100, 2.0/s, 30 s left"
+    assert stream.getvalue().splitlines()[-1] == "[1/1] row synthesize: 41/100, 2.0/s, 30 s left"
 
 
 def test_what_runs_beside_is_said_of_what_is_under_way_alone(

@@ -43,7 +43,7 @@ def test_the_winner_is_the_subject_whichever_way_the_pair_was_compared() -> None
     assert headline(found, [method_row("a")]) == (
         "b beats 1 of 2 other methods; no method beats it. "
         "2 of 3 pairs of methods are told apart on 128 problems and 1 seed. "
-        "A true difference of 6.9 points would be found in 80 % of such runs."
+        "A true difference of one pair of 6.9 points would be found in 80 % of such runs."
     )
 
 

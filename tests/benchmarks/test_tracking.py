@@ -399,6 +399,7 @@ def test_without_an_address_a_database_beside_the_runs_is_used(
     monkeypatch.chdir(tmp_path)
     config, _ = whole
     (tmp_path / "runs").symlink_to(config.output)
+    (tmp_path / "Makefile").touch()  # elsewhere `make dashboard` would show other runs, or nothing
     config = replace(
         config, output=Path("runs"), tracking_uri=None, methods=("no-data",), seeds=(0,)
     )

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import norm
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
@@ -8,6 +9,7 @@ from benchmarks.metrics.intervals import (
     Difference,
     Interval,
     bootstrap_means,
+    detectable_by_error,
     holm,
     mcnemar,
     mean_interval,
@@ -198,22 +200,48 @@ def test_verdicts_are_words_after_holms_correction():
     assert verdicts({}) == {}
 
 
-@pytest.mark.parametrize(("problems", "points"), [(164, 6.9), (1140, 2.6)])
-def test_the_smallest_detectable_difference_of_known_designs(problems, points):
-    assert round(100 * smallest_detectable_difference(problems), 1) == points
-
-
-def test_a_difference_of_the_detectable_size_is_found_as_often_as_promised():
+@pytest.mark.parametrize(
+    ("problems", "discordance", "comparisons"),
+    [(1140, 0.1, 1), (164, 0.2, 1), (64, 0.1, 15), (128, 0.2, 15), (128, 0.3, 66)],
+)
+def test_a_difference_of_the_detectable_size_is_found_as_often_as_promised(
+    problems, discordance, comparisons
+):
     rng = np.random.default_rng(0)
-    problems, discordance = 1140, 0.1
-    size = smallest_detectable_difference(problems, discordance=discordance)
-    shares = [(discordance + size) / 2, (discordance - size) / 2, 1 - discordance]
-    drawn = rng.multinomial(problems, shares, size=400)
-    found = np.mean([mcnemar(int(wins), int(losses)) < 0.05 for wins, losses, _ in drawn])
-    assert 0.72 <= found <= 0.86
+    size = smallest_detectable_difference(
+        problems, discordance=discordance, comparisons=comparisons
+    )
+
+    def found(difference):
+        share = max(discordance, difference)
+        shares = [(share + difference) / 2, (share - difference) / 2, 1 - share]
+        drawn = rng.multinomial(problems, shares, size=2000)
+        counts, times = np.unique(drawn, axis=0, return_counts=True)
+        below = [mcnemar(int(a), int(b)) <= 0.05 / comparisons for a, b, _ in counts]
+        return float(np.average(below, weights=times))
+
+    assert found(size) == pytest.approx(0.8, abs=0.03)
+    assert found(0.9 * size) < 0.8
 
 
-@pytest.mark.parametrize("changes", [{"problems": 0}, {"discordance": 0.0}, {"power": 1.0}])
+def test_the_detectable_difference_of_several_seeds_follows_from_its_standard_error():
+    rng = np.random.default_rng(0)
+    for comparisons in (1, 15):
+        size = detectable_by_error(0.04, comparisons=comparisons)
+        z = rng.normal(size / 0.04, 1.0, 20_000)
+        p = 2 * norm.sf(np.abs(z))
+        assert np.mean(p * comparisons <= 0.05) == pytest.approx(0.8, abs=0.01)
+
+
+def test_with_too_few_problems_no_difference_is_found():
+    assert smallest_detectable_difference(5) == np.inf
+    assert smallest_detectable_difference(8, discordance=0.2, comparisons=1) <= 1
+    assert smallest_detectable_difference(8, discordance=0.2, comparisons=15) == np.inf
+
+
+@pytest.mark.parametrize(
+    "changes", [{"problems": 0}, {"discordance": 0.0}, {"power": 1.0}, {"comparisons": 0}]
+)
 def test_a_design_that_is_none_is_refused(changes):
     with pytest.raises(ValueError, match="problems"):
         smallest_detectable_difference(**{"problems": 100, **changes})

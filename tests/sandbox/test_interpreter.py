@@ -27,6 +27,16 @@ def test_an_environment_below_tmp_runs_programs() -> None:
     assert result.outcome is Outcome.PASSED, result.detail
 
 
+def test_an_interpreter_may_be_named_through_a_folder_that_programs_do_not_see() -> None:
+    """As a shell passes on `../.venv/bin/python`."""
+    with tempfile.TemporaryDirectory() as folder:
+        venv.create(Path(folder, "env"), with_pip=False)
+        Path(folder, "here").mkdir()
+        config = SandboxConfig(interpreter=f"{folder}/here/../env/bin/python")
+        [result] = run_jobs([JOB], config)
+    assert result.outcome is Outcome.PASSED, result.detail
+
+
 @pytest.mark.parametrize(
     ("path", "seen"),
     [
