@@ -163,6 +163,8 @@ def test_the_command_writes_the_page_of_a_stored_study(
     assert main([*arguments, "--to", str(tmp_path / "page")]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "page/report.html")
     assert "0.5" in (tmp_path / "page/report.md").read_text()
+    as_it_names_itself = ["toy.counting", "--storage", journal, "--to", str(tmp_path / "again")]
+    assert main(as_it_names_itself) == 0
 
     study.set_user_attr(CONDITIONS, {"objective": "formula, cost", "seeds": "[0]"})
     assert main(arguments) == 2
