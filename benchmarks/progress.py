@@ -142,10 +142,10 @@ class PlainDisplay(Display):
     def _state(self) -> str:
         of = f"/{self._total}" if self._total else ""
         since, before = self._since or (self._began, 0)
-        counted = self._done - before
-        if not counted:
+        items = self._done - before
+        if not items:
             return f"{self._done}{of}{self._note}"
-        rate = counted / max(time.monotonic() - since, 1e-9)
+        rate = items / max(time.monotonic() - since, 1e-9)
         left = (self._total - self._done) / rate if self._total else 0.0
         time_left = f", {left:.0f} s left" if left > 0 else ""
         return f"{self._done}{of}, {rate:.1f}/s{time_left}{self._note}"

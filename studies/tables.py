@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.metrics.intervals import holm
 from benchmarks.report.display import NONE, DisplayTable
+from benchmarks.report.table import slim_table
 from studies.front import complete_trials, front
 from studies.slots import is_given_up, trials_by_slot
 from studies.storage import shown, storage_address
@@ -175,7 +174,7 @@ def _print(one: DisplayTable, console: Console) -> None:
 
     has_settings = one.columns[-1] == "setting"
     end = -1 if has_settings else None
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table = slim_table()
     for name in one.columns[:end]:
         table.add_column(name.replace("-", "-\n"), justify="right", overflow="fold")
     for row in one.rows:

@@ -41,12 +41,12 @@ class Stored:
         for directory in sorted((root / "stages").iterdir()):
             path = directory / MANIFEST
             manifest = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-            summaries[directory.name] = manifest and _of_the_data(manifest["summary"])
+            summaries[directory.name] = manifest and of_the_data(manifest["summary"])
             for file, entry in (manifest or {"files": {}})["files"].items():
                 name = f"{directory.name}/{file}"
                 if file.endswith(".jsonl"):
                     lines = (directory / file).read_text(encoding="utf-8").splitlines()
-                    records[name] = [_of_the_data(json.loads(line)) for line in lines]
+                    records[name] = [of_the_data(json.loads(line)) for line in lines]
                 else:
                     digests[name] = entry["sha256"]
         return cls(summaries=summaries, records=records, digests=digests)
@@ -74,10 +74,11 @@ def same_table(expected: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
 def _table(report: Mapping[str, Any]) -> dict[str, Any]:
     left_out = {"stored", "reused", *_OF_THE_MACHINE}
     told = {name: value for name, value in report.items() if name not in left_out}
-    return told | {"methods": [_of_the_data(row) for row in told["methods"]]}
+    return told | {"methods": [of_the_data(row) for row in told["methods"]]}
 
 
-def _of_the_data(record: Mapping[str, Any]) -> dict[str, Any]:
+def of_the_data(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record, a summary or a row of a table without what tells of the machine."""
     return {name: value for name, value in record.items() if name not in _OF_THE_MACHINE}
 
 

@@ -172,9 +172,13 @@ def score_table(report: Report) -> Table:
     return table
 
 
+def slim_table() -> Table:
+    """Return an empty table that is no wider than its cells: terminals have 80 columns too."""
+    return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+
+
 def _table() -> Table:
-    """Return a table of methods that is no wider than its cells: terminals have 80 columns too."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table = slim_table()
     table.add_column("method", no_wrap=True)
     return table
 

@@ -126,8 +126,8 @@ class TestMysql(ServerContract):
         self, server: str, statement: str
     ) -> None:
         def open_and_close() -> None:
-            with connected(server):
-                pass
+            with connected(server) as storage:
+                assert optuna.get_all_study_names(storage) == []
 
         with overtaken(statement, open_and_close):
             open_and_close()

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from benchmarks.chaos.compare import Stored, differences
+from benchmarks.chaos.compare import Stored, differences, of_the_data
 from benchmarks.presets import load_preset
 from tests.vllm.conftest import workers
 
@@ -97,9 +97,7 @@ def test_an_engine_that_dies_costs_its_row_alone_and_the_same_command_ends_as_un
 
 
 def timeless(values: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows without what tells of the machine."""
-    left_out = ("seconds", "retried_timeouts")
-    return [{n: v for n, v in row.items() if n not in left_out} for row in values["methods"]]
+    return [of_the_data(row) for row in values["methods"]]
 
 
 def kill_worker_of(run: subprocess.Popen[str], *, within: Path) -> None:
