@@ -211,6 +211,16 @@ def test_time_on_the_wall_gives_programs_no_more_of_the_processor() -> None:
 
 
 @needs_bubblewrap
+def test_programs_of_slow_canonical_solutions_are_checked_first() -> None:
+    problems = [EXACT, replace(EXACT, id="slow", canonical_solution=COMPUTING)]
+    right = "def f(x): return [x, x]"
+    programs = [Program(id=p.id, problem_id=p.id, code=right) for p in problems]
+    seen: list[Verdict] = []
+    check(problems, programs, SandboxConfig(workers=1), on_done=seen.append)
+    assert [verdict.program_id for verdict in seen] == ["slow", EXACT.id]
+
+
+@needs_bubblewrap
 @pytest.mark.parametrize(
     ("slow", "limit_s"),
     [

@@ -1,6 +1,8 @@
 """Every two methods of a run are compared by problem, and the verdicts are sentences."""
 
+from math import sqrt
 from pathlib import Path
+from statistics import NormalDist
 
 import pytest
 from statsmodels.stats.contingency_tables import mcnemar
@@ -62,6 +64,27 @@ def test_several_seeds_are_compared_by_bootstrap(tmp_path: Path) -> None:
     assert found is not None
     assert found.pairs[0].difference.test == "bootstrap"
     assert found.pairs[0].verdict == "better"
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)], ids=["exact", "bootstrap"])
+def test_what_a_run_can_find_is_less_where_more_pairs_are_compared(
+    tmp_path: Path, seeds: tuple[int, ...]
+) -> None:
+    """The pairs differ in equally many problems: what is left is Holm's correction."""
+    solved = {"a": "1000" * 16, "b": "0100" * 16, "c": "0010" * 16, "d": "0001" * 16}
+
+    def detectable(methods: str) -> float:
+        found = compare(
+            [row(tmp_path / methods, m, solved[m], seed) for seed in seeds for m in methods]
+        )
+        assert found is not None
+        return found.detectable
+
+    error = sqrt(0.5 / 64)
+    normal = NormalDist().inv_cdf
+    for methods, pairs in (("ab", 1), ("abcd", 6)):
+        near = (normal(1 - 0.025 / pairs) + normal(0.8)) * error
+        assert detectable(methods) == pytest.approx(near, rel=0.15)
 
 
 def test_a_method_that_lacks_a_seed_is_not_compared(tmp_path: Path) -> None:
