@@ -8,6 +8,7 @@ import optuna
 import sqlalchemy
 
 from studies.storage import open_storage
+from tests.studies import toy
 from tests.studies.test_resuming import finished, start, states
 
 TRIALS = 14
@@ -35,7 +36,10 @@ class ServerContract:
     ) -> None:
         """One of them is killed in its third trial: the other finishes that one too."""
         options = ["--output", str(tmp_path / "runs"), "--trials", str(TRIALS), "--storage", server]
-        children = [start(no_backbone, *options, dies=dies) for dies in (3, None)]
+        meeting = tmp_path / "2"
+        meeting.mkdir()
+        together = {toy.MEETING: str(meeting)}  # else the first to start may do all trials
+        children = [start(no_backbone, *options, dies=dies, **together) for dies in (3, None)]
         texts = [child.communicate()[0] for child in children]
         assert [child.returncode for child in children] == [-9, 0], texts
         secret = sqlalchemy.make_url(server).password

@@ -113,7 +113,7 @@ def test_several_processes_finish_exactly_as_many_trials_as_asked_for(
     journal = tmp_path / "toy.journal"
     options = ["--output", str(tmp_path / "runs"), "--sampler", "random", "--trials", "15",
                "--storage", str(journal)]  # fmt: skip
-    meeting = tmp_path / "meeting"
+    meeting = tmp_path / "3"
     meeting.mkdir()
     where = {toy.MEETING: str(meeting)}
     children = [start(no_backbone, *options, dies=dies, **where) for dies in (None, 1, None)]

@@ -1,9 +1,9 @@
 """Small studies over the tiny run: one whose objective is a formula, one through all stages.
 
 `python -m tests.studies.toy ARGUMENTS` is the command line over these names; where TOY_DIES is a
-number, the process kills itself as it measures for that time; where TOY_MEETING is a folder, three
-processes begin to measure at once; where TOY_LOSES is a database, its trials are gone as it
-measures for the third time.
+number, the process kills itself as it measures for that time; where TOY_MEETING is a folder, as
+many processes as its name says begin to measure at once; where TOY_LOSES is a database, its trials
+are gone as it measures for the third time.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def formula(made: Made) -> float:
     """Best, 1, at a temperature of 0.7 with supply 1; the seed moves it a little."""
     pipeline, method, seed = made.pipeline, made.method, made.seed
     if MEETING in os.environ:
-        meet(Path(os.environ[MEETING]), 3)
+        meet(Path(os.environ[MEETING]))
     measured = next(_MEASURED)
     if os.environ.get(DIES) == str(measured):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -76,8 +76,9 @@ def cost(made: Made) -> float:
     return 1 / made.pipeline.config.method_options[made.method]["supply"]
 
 
-def meet(folder: Path, processes: int) -> None:
-    """Wait until as many processes are here."""
+def meet(folder: Path) -> None:
+    """Wait until as many processes are here as the folder's name says."""
+    processes = int(folder.name)
     (folder / str(os.getpid())).touch()
     deadline = time.monotonic() + 240
     while len(list(folder.iterdir())) < processes and time.monotonic() < deadline:
