@@ -8,30 +8,32 @@ A program that may be late because of what runs beside it is run again, alone, b
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from benchmarks.comparison import comparison_for
-from benchmarks.gold import Gold, KnownGolds, Part, canonical_code, golds_of
+from benchmarks.gold import Gold, KnownGolds, canonical_code, gold_of
 from benchmarks.runners import runnable
 from benchmarks.sandbox import (
     EncodedInputs,
-    ErrorMarker,
     Job,
     JobResult,
     Output,
     SandboxConfig,
     WorkerPool,
 )
+from benchmarks.sandbox.host import Worker
 from benchmarks.sandbox.worker.codec import canonical, has_opaque
 from benchmarks.stated import StatedGold, StatedProblem
+from benchmarks.verdicts import CheckingError, Run, verdict_on
 from domino.records import Outcome, Problem, Program, Verdict
 
-_SHOWN_CHARACTERS = 100
+_LONG_S = 1.0
+"""Programs whose canonical solution takes as long are begun before all else."""
 
-
-class CheckingError(ValueError):
-    """Programs cannot be checked: which problem, and why."""
+_FAR = 100_000
+"""Solutions whose inputs have such numbers may loop as far: they are run before other programs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +42,6 @@ class CheckReport:
 
     verdicts: list[Verdict]
     retried_timeouts: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Checked:
-    outcome: Outcome
-    detail: str = ""
-    seconds: float = 0.0
-    in_doubt: bool = False
 
 
 def check_programs(
@@ -78,17 +72,26 @@ def check(
     known: KnownGolds | None = None,
 ) -> CheckReport:
     """Do as `check_programs`, and count the retried timeouts."""
-    golds = _golds(_problems_of(problems, programs), config, known=known)
-    failed = [gold for gold in golds.values() if isinstance(gold, Verdict)]
-    if failed:
-        named = ", ".join(f"{verdict.problem_id} ({verdict.detail})" for verdict in failed[:5])
-        raise CheckingError(
-            f"the canonical solutions of {len(failed)} problems fail in the sandbox, so nothing "
-            f"can be scored: {named}; raise the sandbox's limits, or leave these problems out"
-        )
-    pairs = [(program, golds[program.problem_id]) for program in programs]
-    ready = [(p, g) for p, g in pairs if not isinstance(g, Verdict)]
-    return _check_pairs(ready, config, on_done)
+    wanted = _problems_of(problems, programs)
+    failed: list[Verdict | None] = []
+
+    def refuse_failures(failure: Verdict | None) -> None:
+        failed.append(failure)
+        if len(failed) == len(wanted) and any(failed):
+            raise CheckingError(_cannot_be_scored([verdict for verdict in failed if verdict]))
+
+    checking = _Checking(wanted, programs, config, known, on_done, refuse_failures)
+    checking.run()
+    verdicts = [checking.verdicts[number] for number in range(len(programs))]
+    return CheckReport(verdicts, len(checking.late))
+
+
+def _cannot_be_scored(failed: Sequence[Verdict]) -> str:
+    named = ", ".join(f"{verdict.problem_id} ({verdict.detail})" for verdict in failed[:5])
+    return (
+        f"the canonical solutions of {len(failed)} problems fail in the sandbox, so nothing can be "
+        f"scored: {named}; raise the sandbox's limits, or leave these problems out"
+    )
 
 
 def canonical_failures(
@@ -108,20 +111,26 @@ def canonical_failures(
     Raises:
         SandboxError: the sandbox itself does not work.
     """
-    golds = _golds(problems, config, lambda gold: on_done(), known)
-    pairs = [
-        (Program(id=f"canonical/{key}", problem_id=key, code=_answer(gold.problem)), gold)
-        for key, gold in golds.items()
-        if not isinstance(gold, Verdict) and gold.problem.canonical_solution
+    known = {} if known is None else known
+    programs = [
+        Program(id=f"canonical/{problem.id}", problem_id=problem.id, code=_answer(problem))
+        for problem in problems
+        if problem.canonical_solution
     ]
-    failed = [gold for gold in golds.values() if isinstance(gold, Verdict)]
-    verdicts = _check_pairs(pairs, config, lambda verdict: on_done()).verdicts
-    late = [i for i, verdict in enumerate(verdicts) if verdict.plus is Outcome.TIMEOUT]
-    patient = [(pairs[index][0], pairs[index][1].patient()) for index in late]
-    again = _check_pairs(patient, config, None).verdicts
-    for index, verdict in zip(late, again, strict=True):
-        verdicts[index] = verdict
-    return [*failed, *(verdict for verdict in verdicts if not verdict.passed)]
+    first = _Checking(
+        problems, programs, config, known, lambda verdict: on_done(), lambda failed: on_done()
+    )
+    first.run()
+    failed = [gold for gold in first.golds.values() if isinstance(gold, Verdict)]
+    late = [n for n, verdict in first.verdicts.items() if verdict.plus is Outcome.TIMEOUT]
+    patient: KnownGolds = {
+        key: gold.patient() for key, gold in first.golds.items() if isinstance(gold, Gold)
+    }
+    slow = [programs[number] for number in late]
+    again = _Checking(_problems_of(problems, slow), slow, config, patient)
+    again.run()
+    verdicts = first.verdicts | {late[n]: verdict for n, verdict in again.verdicts.items()}
+    return [*failed, *(verdicts[n] for n in sorted(verdicts) if not verdicts[n].passed)]
 
 
 def behaviours(pairs: Sequence[tuple[Problem, Program]], config: SandboxConfig) -> list[str | None]:
@@ -155,23 +164,6 @@ def _answer(problem: Problem) -> str:
     return problem.meta.get("answer") or canonical_code(problem)
 
 
-def _golds(
-    problems: Sequence[Problem],
-    config: SandboxConfig,
-    on_done: Callable[[Gold | Verdict], None] = lambda gold: None,
-    known: KnownGolds | None = None,
-) -> dict[str, Gold | StatedGold | Verdict]:
-    """Return what programs are held to, by problem id: stated, or found by running solutions."""
-    unstated = [problem for problem in problems if not isinstance(problem, StatedProblem)]
-    found = golds_of(unstated, config, on_done, known)
-    return {
-        problem.id: StatedGold(problem, config)
-        if isinstance(problem, StatedProblem)
-        else found[problem.id]
-        for problem in problems
-    }
-
-
 def _problems_of(problems: Sequence[Problem], programs: Sequence[Program]) -> list[Problem]:
     known = {problem.id: problem for problem in problems}
     wanted = dict.fromkeys(program.problem_id for program in programs)
@@ -184,88 +176,115 @@ def _problems_of(problems: Sequence[Problem], programs: Sequence[Program]) -> li
     return [known[key] for key in wanted]
 
 
-def _check_pairs(
-    pairs: Sequence[tuple[Program, Gold | StatedGold]],
-    config: SandboxConfig,
-    on_done: Callable[[Verdict], None] | None,
-) -> CheckReport:
-    def report(found: tuple[Verdict, bool]) -> None:
-        verdict, in_doubt = found
-        if on_done is not None and not in_doubt:
-            on_done(verdict)
+class _Checking:
+    """Canonical solutions and programs in one go: a program waits for its own solution alone.
 
-    found = WorkerPool(config).map(
-        lambda worker, pair: _verdict(worker.run_beside_others, *pair), pairs, report,
-        longest_first=lambda pair: pair[1].seconds,
-    )  # fmt: skip
-    verdicts = [verdict for verdict, _ in found]
-    late = [index for index, (_, in_doubt) in enumerate(found) if in_doubt]
-    again = WorkerPool(dataclasses.replace(config, workers=1)).map(
-        lambda worker, index: dataclasses.replace(
-            _verdict(worker.run_again, *pairs[index])[0], retried=True
-        ),
-        late,
-        on_done,
-    )
-    for index, verdict in zip(late, again, strict=True):
-        verdicts[index] = verdict
-    return CheckReport(verdicts, len(late))
+    Attributes:
+        golds: what the solutions showed so far, by problem id; a verdict where one failed.
+        verdicts: those on programs so far, by their numbers; none where their solution failed.
+        late: numbers of the programs that were in doubt, and ran again.
+    """
 
+    def __init__(
+        self,
+        problems: Sequence[Problem],
+        programs: Sequence[Program],
+        config: SandboxConfig,
+        known: KnownGolds | None,
+        on_done: Callable[[Verdict], None] | None = None,
+        on_gold: Callable[[Verdict | None], None] = lambda failed: None,
+    ) -> None:
+        self._problems = problems
+        self._programs = programs
+        self._config = config
+        self._known: KnownGolds = {} if known is None else known
+        self._on_done = on_done or (lambda verdict: None)
+        self._on_gold = on_gold
+        self._numbers: dict[str, list[int]] = {}
+        for number, program in enumerate(programs):
+            self._numbers.setdefault(program.problem_id, []).append(number)
+        self.golds: dict[str, Gold | StatedGold | Verdict] = {}
+        self.verdicts: dict[int, Verdict] = {}
+        self.late: list[int] = []
 
-def _verdict(
-    run: Callable[[Job], JobResult], program: Program, gold: Gold | StatedGold
-) -> tuple[Verdict, bool]:
-    """Return a verdict, and whether a run alone may change it."""
-    base = _check_part(run, program, gold.problem, gold.base, "base")
-    plus = base
-    if base.outcome is Outcome.PASSED:
-        plus = _check_part(run, program, gold.problem, gold.plus, "plus")
-    verdict = Verdict(
-        program_id=program.id,
-        problem_id=program.problem_id,
-        base=base.outcome,
-        plus=plus.outcome,
-        detail=plus.detail,
-        seconds=base.seconds + (plus.seconds if plus is not base else 0.0),
-    )
-    return verdict, base.in_doubt or plus.in_doubt
+    def run(self) -> None:
+        """Do all of it; `on_done` gets each verdict that is final, `on_gold` each failure or None.
 
-
-def _check_part(
-    run: Callable[[Job], JobResult], program: Program, problem: Problem, part: Part, name: str
-) -> _Checked:
-    source = runnable(problem, program.code)
-    job = Job(
-        id=program.id,
-        code=source.code,
-        entry_point=source.entry_point,
-        inputs=part.inputs,
-        input_limits_s=part.limits_s,
-        wall_limits_s=part.wall_limits_s,
-        timeout_s=part.timeout_s,
-        output_bytes=part.output_bytes,
-    )
-    result = run(job)
-    comparison = comparison_for(problem)
-    for index, output in enumerate(result.outputs):
-        if isinstance(output, ErrorMarker):
-            break
-        expected = part.expected[index]
-        if not comparison.matches(part.arguments[index], output, expected):
-            detail = f"{name} input {index}: got {_show(output)}, expected {_show(expected)}"
-            return _Checked(Outcome.WRONG, detail, result.seconds)
-    if result.outcome is Outcome.PASSED and len(result.outputs) != len(part.expected):
-        raise CheckingError(
-            f"{problem.id}: {len(result.outputs)} outputs of {len(part.expected)} calls came back "
-            "as all: this is a fault of the sandbox, and nothing may be scored"
+        Raises:
+            SandboxError: the sandbox itself does not work.
+        """
+        begin: list[Problem | int] = []
+        for problem in self._problems:
+            begin += self._known_already(problem)
+        WorkerPool(self._config).each(
+            self._task, begin, self._keep, then=self._made_possible, order=self._order
         )
-    detail = f"{name}: {result.detail}" if result.detail else ""
-    return _Checked(result.outcome, detail, result.seconds, result.in_doubt)
+        WorkerPool(dataclasses.replace(self._config, workers=1)).map(
+            self._again, sorted(self.late), self._on_done
+        )
+
+    def _known_already(self, problem: Problem) -> Sequence[Problem | int]:
+        if isinstance(problem, StatedProblem):
+            self.golds[problem.id] = StatedGold(problem, self._config)
+        elif problem.id in self._known:
+            self.golds[problem.id] = self._known[problem.id]
+        else:
+            return [problem]
+        self._tell(self.golds[problem.id])
+        return self._ready(problem.id)
+
+    def _task(self, worker: Worker, item: Problem | int) -> Gold | Verdict | tuple[Verdict, bool]:
+        if isinstance(item, Problem):
+            return gold_of(worker, item, self._config)
+        return self._judged(worker, Worker.run_beside_others, item)
+
+    def _again(self, worker: Worker, number: int) -> Verdict:
+        verdict, _ = self._judged(worker, Worker.run_again, number)
+        self.verdicts[number] = dataclasses.replace(verdict, retried=True)
+        return self.verdicts[number]
+
+    def _judged(self, worker: Worker, run: Run, number: int) -> tuple[Verdict, bool]:
+        program = self._programs[number]
+        gold = self.golds[program.problem_id]
+        if isinstance(gold, Verdict):
+            raise AssertionError(f"{program.id} has nothing to be held to")
+        return verdict_on(worker, run, program, gold)
+
+    def _made_possible(self, item: Problem | int, result: Any) -> Sequence[int]:
+        if not isinstance(item, Problem):
+            return ()
+        self.golds[item.id] = self._known[item.id] = result
+        return self._ready(item.id)
+
+    def _keep(self, item: Problem | int, result: Any) -> None:
+        if isinstance(item, Problem):
+            return self._tell(result)
+        self.verdicts[item], in_doubt = result
+        if in_doubt:
+            self.late.append(item)
+        else:
+            self._on_done(self.verdicts[item])
+        return None
+
+    def _tell(self, gold: Gold | StatedGold | Verdict) -> None:
+        self._on_gold(gold if isinstance(gold, Verdict) else None)
+
+    def _ready(self, key: str) -> Sequence[int]:
+        return () if isinstance(self.golds[key], Verdict) else self._numbers.get(key, ())
+
+    def _order(self, item: Problem | int) -> tuple[int, float]:
+        """What is likely to take long first; then a solution's programs before other solutions."""
+        if isinstance(item, Problem):
+            largest = _largest_number(item)
+            return 1 if largest >= _FAR else 3, -largest
+        seconds = self.golds[self._programs[item].problem_id].seconds
+        return 0 if seconds >= _LONG_S else 2, -seconds
 
 
-def _show(output: Output) -> str:
-    text = output.text[: _SHOWN_CHARACTERS + 1].decode(errors="replace")
-    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
+def _largest_number(problem: Problem) -> int:
+    """How far a solution's loop may go: the best guess at its time that costs nothing."""
+    calls = itertools.chain(problem.base_inputs, problem.plus_inputs)
+    return max((value for call in calls for value in call if type(value) is int), default=0)
 
 
 def _run_with_retry(jobs: Sequence[Job], config: SandboxConfig) -> list[JobResult]:

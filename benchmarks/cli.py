@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from benchmarks.checking import CheckingError
 from benchmarks.config import RunConfig, read_config_file
 from benchmarks.fields import (
     ConfigError,
@@ -38,6 +37,7 @@ from benchmarks.presets import DEFAULT, PRESETS, load_preset
 from benchmarks.sandbox import NoSandboxError, SandboxConfigError, SandboxError
 from benchmarks.stages.context import StageError
 from benchmarks.suites.base import SuiteError
+from benchmarks.verdicts import CheckingError
 from domino.engines.base import EngineError
 from domino.synthesizer import SynthesisError
 

@@ -35,12 +35,18 @@ class ComparisonError(ValueError):
 class Comparison(Protocol):
     """Rules for one run over one sequence of inputs, in order."""
 
+    @property
+    def equal_is_right(self) -> bool:
+        """Whether an output of the same type and value as the expected one always counts."""
+
     def matches(self, arguments: Sequence[Any], output: Output, expected: Output) -> bool:
         """Whether an output counts as the expected one for these arguments."""
 
 
 class ExactComparison:
     """Same type and same value in every part; the order of sets and dicts does not count."""
+
+    equal_is_right = True
 
     def matches(self, arguments: Sequence[Any], output: Output, expected: Output) -> bool:
         """Whether both are the same data."""
@@ -68,10 +74,15 @@ class EvalPlusComparison:
         self._root = not mbpp and problem.entry_point == "find_zero"
         self._seen: list[Output] = []
 
+    @property
+    def equal_is_right(self) -> bool:
+        """Whether no oracle of a single task has a say."""
+        return self._oracle is None and not self._root
+
     def matches(self, arguments: Sequence[Any], output: Output, expected: Output) -> bool:
         """Whether the output counts as the expected one."""
         self._seen.append(expected)
-        if self._oracle is None and not self._root and _same_text(output, expected):
+        if self.equal_is_right and _same_text(output, expected):
             return True
         try:
             return self._matches(arguments, decode(output.tagged), decode(expected.tagged))
@@ -100,6 +111,8 @@ class EvalPlusComparison:
 class ValueComparison:
     """Python's `==` on values of built-in types."""
 
+    equal_is_right = True
+
     def matches(self, arguments: Sequence[Any], output: Output, expected: Output) -> bool:
         """Whether the output counts as the expected one."""
         try:
@@ -124,6 +137,8 @@ class PrintedComparison:
     Lines that differ are still the same where all their words are numbers that are exactly equal
     as decimals.
     """
+
+    equal_is_right = True
 
     def matches(self, arguments: Sequence[Any], output: Output, expected: Output) -> bool:
         """Whether the output counts as the expected one."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.checking import CheckingError, check
+from benchmarks.checking import check
 from benchmarks.progress import counting
 from benchmarks.sandbox import (
     NoSandboxError,
@@ -25,6 +25,7 @@ from benchmarks.suites.base import Suite, SuiteError
 from benchmarks.suites.export import problems_of, read_about
 from benchmarks.suites.registry import GENERATED, SUITES, SuiteOptions, load_suite
 from benchmarks.suites.samples import read_samples
+from benchmarks.verdicts import CheckingError
 from domino.records import Problem
 
 

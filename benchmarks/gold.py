@@ -8,9 +8,17 @@ from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from benchmarks.comparison import comparison_for
 from benchmarks.gold_memory import GoldMemory
-from benchmarks.sandbox import EncodedInputs, Job, JobResult, Output, SandboxConfig, WorkerPool
-from benchmarks.sandbox.host import Worker
+from benchmarks.sandbox import (
+    EncodedInputs,
+    HashedOutput,
+    Job,
+    JobResult,
+    Output,
+    SandboxConfig,
+)
+from benchmarks.sandbox.host import SandboxError, Worker
 from domino.records import Outcome, Problem, Verdict
 
 _CANONICAL_OUTPUT_BYTES = 1 << 30
@@ -18,6 +26,30 @@ _PARSING = threading.Lock()
 """Two threads that parse at once can raise SystemError in CPython 3.11 (cpython issue 106905)."""
 
 _CANONICAL_TIMEOUT_S = 600.0
+_HASH_ABOVE_BYTES = 1 << 16
+"""Outputs above it are compared by their hashes first: some have more than 100 MB in all."""
+
+
+class Whole:
+    """A part with every output whole, found out when it is first asked for."""
+
+    def __init__(self, find: Callable[[Worker], Part]) -> None:
+        self._find = find
+        self._found: Part | None = None
+
+    def part(self, worker: Worker) -> Part:
+        """Return it; the canonical solution runs in `worker` where nothing remembers it.
+
+        Raises:
+            SandboxError: the sandbox broke, or the solution failed that did not before.
+        """
+        if self._found is None:
+            self._found = self._find(worker)
+        return self._found
+
+    def patient(self) -> Whole:
+        """Return the same for `Part.patient`."""
+        return Whole(lambda worker: self.part(worker).patient())
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +58,33 @@ class Part:
 
     The limits come from its processor time, which does not grow with the load of the machine;
     `wall_limits_s` from its time on the wall, for solutions that wait. `seconds` is its processor
-    time over all inputs.
+    time over all inputs. `whole` is there where an expected output is hashed.
     """
 
     arguments: Sequence[Any]
     inputs: EncodedInputs
-    expected: tuple[Output, ...]
+    expected: tuple[Output | HashedOutput, ...]
     limits_s: tuple[float, ...]
     wall_limits_s: tuple[float, ...]
     timeout_s: float
     output_bytes: int
     seconds: float = 0.0
+    whole: Whole | None = None
+
+    @property
+    def hash_above(self) -> int | None:
+        """What a program's job is given."""
+        return None if self.whole is None else _HASH_ABOVE_BYTES
 
     def patient(self) -> Part:
         """Return the same with the time of a canonical solution for every call."""
         limits_s = (_CANONICAL_TIMEOUT_S,) * len(self.limits_s)
         return replace(
-            self, limits_s=limits_s, wall_limits_s=limits_s, timeout_s=_CANONICAL_TIMEOUT_S
+            self,
+            limits_s=limits_s,
+            wall_limits_s=limits_s,
+            timeout_s=_CANONICAL_TIMEOUT_S,
+            whole=self.whole and self.whole.patient(),
         )
 
 
@@ -68,36 +110,6 @@ KnownGolds = MutableMapping[str, Gold | Verdict]
 """What canonical solutions showed, by problem id; a verdict where one did not run through."""
 
 
-def golds_of(
-    problems: Sequence[Problem],
-    config: SandboxConfig,
-    on_done: Callable[[Gold | Verdict], None] = lambda gold: None,
-    known: KnownGolds | None = None,
-) -> dict[str, Gold | Verdict]:
-    """Run every canonical solution; by problem id, a verdict where one does not run through.
-
-    Args:
-        problems: whose solutions are run.
-        config: limits of the sandbox.
-        on_done: gets each result, also those that are known, as it comes.
-        known: results of these problems under these limits; they are not found out again, and new
-            ones are added.
-
-    Raises:
-        SandboxError: the sandbox itself does not work.
-    """
-    known = {} if known is None else known
-    new = [problem for problem in problems if problem.id not in known]
-    for problem in problems:
-        if problem.id in known:
-            on_done(known[problem.id])
-    results = WorkerPool(config).map(
-        lambda worker, item: gold_of(worker, item, config), new, on_done
-    )
-    known.update((problem.id, gold) for problem, gold in zip(new, results, strict=True))
-    return {problem.id: known[problem.id] for problem in problems}
-
-
 def gold_of(worker: Worker, problem: Problem, config: SandboxConfig) -> Gold | Verdict:
     """Return what the canonical solution gives, or its verdict where it does not run through."""
     parts = []
@@ -110,6 +122,7 @@ def gold_of(worker: Worker, problem: Problem, config: SandboxConfig) -> Gold | V
             inputs=inputs,
             timeout_s=max(config.timeout_s, _CANONICAL_TIMEOUT_S),
             output_bytes=_CANONICAL_OUTPUT_BYTES,
+            hash_above=_HASH_ABOVE_BYTES if comparison_for(problem).equal_is_right else None,
         )
         result = _run(worker, job, config)
         if result.outcome is not Outcome.PASSED:
@@ -121,7 +134,7 @@ def gold_of(worker: Worker, problem: Problem, config: SandboxConfig) -> Gold | V
                 detail=result.detail,
                 seconds=result.seconds,
             )
-        parts.append(_part(arguments, inputs, result, config))
+        parts.append(_part(arguments, job, result, config))
     return Gold(problem, *parts)
 
 
@@ -137,21 +150,32 @@ def _run(worker: Worker, job: Job, config: SandboxConfig) -> JobResult:
     return result
 
 
-def _part(
-    arguments: Sequence[Any], inputs: EncodedInputs, result: JobResult, config: SandboxConfig
-) -> Part:
-    expected = tuple(output for output in result.outputs if isinstance(output, Output))
-    size = sum(len(output.text) for output in expected)
+def _part(arguments: Sequence[Any], job: Job, result: JobResult, config: SandboxConfig) -> Part:
+    expected = tuple(o for o in result.outputs if isinstance(o, Output | HashedOutput))
+    size = sum(len(output.text) for output in expected if isinstance(output, Output))
+    hashed = any(isinstance(output, HashedOutput) for output in expected)
     return Part(
         arguments,
-        inputs,
+        job.encoded_inputs(),
         expected,
         config.input_limits_s(result.input_seconds),
         config.input_limits_s(result.input_wall_seconds),
         max(config.timeout_s, config.timeout_factor * sum(result.input_seconds)),
         max(config.output_mib << 20, 2 * size),
         sum(result.input_seconds),
+        Whole(lambda worker: _whole_part(worker, arguments, job, config)) if hashed else None,
     )
+
+
+def _whole_part(worker: Worker, arguments: Sequence[Any], job: Job, config: SandboxConfig) -> Part:
+    job = replace(job, hash_above=None)
+    result = _run(worker, job, config)
+    if result.outcome is not Outcome.PASSED:
+        raise SandboxError(
+            f"the canonical solution of {job.id} ran through, and then it did not "
+            f"({result.outcome}: {result.detail}): nothing of it can be scored; run again"
+        )
+    return _part(arguments, job, result, config)
 
 
 def canonical_code(problem: Problem) -> str:

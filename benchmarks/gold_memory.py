@@ -18,11 +18,11 @@ from pathlib import Path
 
 from benchmarks.files import StoreError, write_atomically
 from benchmarks.identity import code_version
-from benchmarks.sandbox import Job, JobResult, Output, SandboxConfig
+from benchmarks.sandbox import HashedOutput, Job, JobResult, Output, SandboxConfig
 from benchmarks.sandbox.launch import find_interpreter
 from domino.records import Outcome
 
-_VERSION = 1
+_VERSION = 2
 _LARGEST_BYTES = 256 << 20
 _LIMITS = ("memory_mib", "processes", "file_mib")
 
@@ -42,7 +42,7 @@ class GoldMemory:
             return JobResult(
                 id=job.id,
                 outcome=Outcome.PASSED,
-                outputs=_cut(body, facts["lengths"]),
+                outputs=_cut(body, facts["outputs"]),
                 seconds=facts["seconds"],
                 input_seconds=tuple(facts["input_seconds"]),
                 input_wall_seconds=tuple(facts["input_wall_seconds"]),
@@ -61,7 +61,11 @@ class GoldMemory:
         if result.outcome is not Outcome.PASSED or size > _LARGEST_BYTES:
             return
         facts = {
-            "lengths": [len(text) for text in outputs],
+            "outputs": [
+                len(output.text) if isinstance(output, Output) else output.sha256
+                for output in result.outputs
+                if isinstance(output, Output | HashedOutput)
+            ],
             "seconds": result.seconds,
             "input_seconds": result.input_seconds,
             "input_wall_seconds": result.input_wall_seconds,
@@ -77,19 +81,24 @@ class GoldMemory:
 
     def _path(self, job: Job) -> Path:
         limits = [getattr(self.config, name) for name in _LIMITS]
-        parts = [_VERSION, job.code, job.entry_point, job.stop_on_error, limits, _machine()]
-        identity = json.dumps([*parts, _programs_see(self.config.interpreter)]).encode()
+        asked = [job.code, job.entry_point, job.stop_on_error, job.hash_above]
+        parts = [_VERSION, *asked, limits, _machine(), _programs_see(self.config.interpreter)]
+        identity = json.dumps(parts).encode()
         key = hashlib.sha256(identity + b"\n" + job.encoded_inputs().text).hexdigest()
         return self.directory / key[:2] / key
 
 
-def _cut(body: bytes, lengths: list[int]) -> tuple[Output, ...]:
-    if sum(lengths) != len(body):
-        raise ValueError(f"{len(body)} bytes in place of {sum(lengths)}")
-    outputs, start = [], 0
-    for length in lengths:
-        outputs.append(Output(body[start : start + length]))
-        start += length
+def _cut(body: bytes, kept: list[int | str]) -> tuple[Output | HashedOutput, ...]:
+    outputs: list[Output | HashedOutput] = []
+    start = 0
+    for item in kept:
+        if isinstance(item, str):
+            outputs.append(HashedOutput(item))
+        else:
+            outputs.append(Output(body[start : start + item]))
+            start += item
+    if start != len(body):
+        raise ValueError(f"{len(body)} bytes in place of {start}")
     return tuple(outputs)
 
 

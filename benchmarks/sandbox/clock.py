@@ -3,26 +3,21 @@
 Processor time is what counts: a machine that other work slows down takes longer over a program,
 and not more of its processor. The wall's limit ends what waits instead of computing; time in which
 the program stood in line for a processor is not counted, where the kernel tells how long it did.
-Beside other programs a processor second can hold less than alone, as processors share caches,
-memory and cores: so much of it as `BESIDE_OTHERS` is then given, and the clock tells whether it was
-needed.
+Beside other programs a processor second can hold less than alone: a program that reaches its limit
+there is given some room, as much as that may come to now, and the clock tells that it was needed.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.sandbox import contention
 from benchmarks.sandbox.jobs import Job, SandboxConfig
 from benchmarks.sandbox.reply import Reply
-
-BESIDE_OTHERS = 2.0
-"""Times the processor time that a program may use at most while others run.
-
-Two threads of one core get at least about half of it each.
-"""
 
 # How the kernel names the clock of all threads of a process (CPUCLOCK_SCHED in its sources).
 _PROCESS_CLOCK = 2
@@ -82,18 +77,38 @@ class Seconds:
         """Add both."""
         return Seconds(self.cpu + other.cpu, self.wall + other.wall)
 
+    def times(self, factor: float) -> Seconds:
+        """Multiply both."""
+        return Seconds(self.cpu * factor, self.wall * factor)
+
 
 class Clock:
     """When a program must be through with what it is doing.
 
     Attributes:
-        late: whether it has used more processor time than the limits say.
+        late: whether it has used as much processor time as the limits say.
         spent: whether it has used `room` times as much, at which it must be stopped.
     """
 
-    def __init__(self, config: SandboxConfig, job: Job, patience: float, room: float) -> None:
+    def __init__(
+        self,
+        config: SandboxConfig,
+        job: Job,
+        patience: float = 1.0,
+        room: Callable[[], float] | None = None,
+    ) -> None:
+        """Begin to count.
+
+        Args:
+            config: limits.
+            job: what is run, and limits of its own.
+            patience: multiplies the wall's limits.
+            room: asked once, when a limit is reached, for what multiplies all of them; at most
+                `contention.MOST`.
+        """
         self._stretch = config.wall_factor * patience
-        self._room = room
+        self._ask_room = room
+        self._room = 1.0
         self.late = self.spent = False
         whole_s = job.timeout_s or config.timeout_s
         limits = job.input_limits_s
@@ -105,17 +120,16 @@ class Clock:
             self._calls = list(map(self._allowed, limits, waits))
             calls = Seconds(min(whole_s, sum(limits)), self._stretch * min(whole_s, sum(waits)))
         self._total = self._loading + calls
-        self._most = self._with_room(self._total)
+        self._most_cpu_s = self._total.cpu * (1.0 if room is None else contention.MOST)
         self._process: ProcessClock | None = None
         self._began = time.monotonic()
-        self._step, self._step_end = -1, self._with_room(self._loading)
-        self._due_cpu_s = self._loading.cpu
+        self._step, self._step_began, self._step_allowed = -1, Seconds(0.0, 0.0), self._loading
         self._stop_at: float | None = None
 
     @property
     def cpu_s(self) -> float:
-        """Processor seconds at which the program is stopped."""
-        return self._most.cpu
+        """Processor seconds that no program gets more of, whatever room there is."""
+        return self._most_cpu_s
 
     def watch(self, pidfd: int) -> None:
         """Read the clocks of the program's process from now on.
@@ -136,11 +150,10 @@ class Clock:
         now = self._now()
         self._look(now.cpu)
         if step != self._step:
-            self._step = step
-            allowed = self._allowance(step)
-            self._due_cpu_s = now.cpu + allowed.cpu
-            self._step_end = now + self._with_room(allowed)
-        left = min(self._most.until(now), self._step_end.until(now))
+            self._step, self._step_began, self._step_allowed = step, now, self._allowance(step)
+        if self._left(now) <= 0:
+            self._make_room()
+        left = self._left(now)
         return left if left <= 0 else max(left, _LEAST_WAIT_S)
 
     def ended(self, cpu_s: float) -> bool:
@@ -153,11 +166,22 @@ class Clock:
         self._stop_at = time.monotonic() + seconds
 
     def _look(self, cpu_s: float) -> None:
-        self.late = self.late or cpu_s >= min(self._total.cpu, self._due_cpu_s)
-        self.spent = self.spent or cpu_s >= min(self._most.cpu, self._step_end.cpu)
+        if cpu_s >= self._cpu_limit(1.0):
+            self.late = True
+            self._make_room()
+            self.spent = self.spent or cpu_s >= self._cpu_limit(self._room)
 
-    def _with_room(self, seconds: Seconds) -> Seconds:
-        return Seconds(seconds.cpu * self._room, seconds.wall * self._room)
+    def _make_room(self) -> None:
+        if self._ask_room is not None:
+            self._room = self._ask_room()
+            self._ask_room = None
+
+    def _cpu_limit(self, room: float) -> float:
+        return min(self._total.cpu * room, self._step_began.cpu + self._step_allowed.cpu * room)
+
+    def _left(self, now: Seconds) -> float:
+        step_end = self._step_began + self._step_allowed.times(self._room)
+        return min(self._total.times(self._room).until(now), step_end.until(now))
 
     def _now(self) -> Seconds:
         wall = time.monotonic() - self._began

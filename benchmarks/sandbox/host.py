@@ -12,12 +12,13 @@ import signal
 import socket
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from benchmarks.sandbox.clock import BESIDE_OTHERS, Clock, ClockError
+from benchmarks.sandbox import contention
+from benchmarks.sandbox.clock import Clock, ClockError
 from benchmarks.sandbox.jobs import Job, JobResult, SandboxConfig
 from benchmarks.sandbox.launch import (
     Zygote,
@@ -90,12 +91,14 @@ class Worker:
         """End everything."""
         self._stop()
 
-    def run(self, job: Job, *, patience: float = 1.0, room: float = 1.0) -> JobResult:
+    def run(
+        self, job: Job, *, patience: float = 1.0, room: Callable[[], float] | None = None
+    ) -> JobResult:
         """Run one program.
 
         Its limits on wall time are multiplied by `patience`. Those on its processor time are not:
-        it must be through within them however busy the machine is. Both are multiplied by `room`,
-        and the result is then in doubt where the program needed it.
+        it must be through within them however busy the machine is. A program that reaches one is
+        given `room` times as much, and the result is in doubt where it needed no more than that.
 
         Raises:
             SandboxError: the sandbox broke (whatever a program does gives a result instead).
@@ -104,7 +107,7 @@ class Worker:
             self._start()
         inputs = job.encoded_inputs()
         output_bytes = job.output_bytes or self._config.output_mib << 20
-        reply = Reply(inputs.count, output_bytes)
+        reply = Reply(inputs.count, output_bytes, hashed=job.hash_above is not None)
         clock = Clock(self._config, job, patience, room)
         started = time.monotonic()
         payload = _payload(job, inputs.text, clock.cpu_s, output_bytes)
@@ -120,13 +123,13 @@ class Worker:
     def run_beside_others(self, job: Job) -> JobResult:
         """Run a program while others run; where those may have made it late, it is in doubt.
 
-        One that is still computing at `BESIDE_OTHERS` times its limit is out of time, and in no
-        doubt: alone it would be at its limit too.
+        One that has used up `contention.room` is out of time, and in no doubt: alone it would be
+        at its limit too.
 
         Raises:
             SandboxError: the sandbox broke.
         """
-        return self.run(job, room=BESIDE_OTHERS)
+        return self.run(job, room=contention.room)
 
     def run_again(self, job: Job) -> JobResult:
         """Run a program that is in doubt once more, alone: it has as long on the wall as before.
@@ -134,7 +137,7 @@ class Worker:
         Raises:
             SandboxError: the sandbox broke.
         """
-        return self.run(job, patience=BESIDE_OTHERS)
+        return self.run(job, patience=contention.MOST)
 
     def _run(self, payload: bytes, reply: Reply, clock: Clock) -> Ending:
         read_fd, write_fd = os.pipe()
@@ -267,6 +270,7 @@ def _payload(job: Job, inputs: bytes, cpu_s: float, output_bytes: int) -> bytes:
         "stop_on_error": job.stop_on_error,
         "cpu_s": math.ceil(cpu_s),
         "output_bytes": output_bytes,
+        "hash_above": job.hash_above,
         # Before these calls the host must know that they begin: it gives them more time.
         "announced": sorted(_above_least(job.input_limits_s) | _above_least(job.wall_limits_s)),
     }

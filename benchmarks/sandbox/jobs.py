@@ -125,6 +125,7 @@ class Job:
         timeout_s: processor seconds for all calls together, where it is not the config's.
         stop_on_error: whether an exception in one call ends the program.
         output_bytes: size of all serialized outputs, where it is not `output_mib`.
+        hash_above: bytes above which an output comes as its hash; None sends every output whole.
     """
 
     id: str
@@ -136,6 +137,7 @@ class Job:
     timeout_s: float | None = None
     stop_on_error: bool = True
     output_bytes: int | None = None
+    hash_above: int | None = None
 
     def encoded_inputs(self) -> EncodedInputs:
         """Return the inputs as the worker reads them."""
@@ -161,6 +163,16 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class HashedOutput:
+    """A claimed return value that is too large to send, as the worker's `codec.hash_of` has it.
+
+    Equal ones stand for equal values of equal types; of two that differ, the values may be equal.
+    """
+
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorMarker:
     """An exception in place of an output: its type and the last line of its message."""
 
@@ -179,7 +191,7 @@ class JobResult:
     Attributes:
         id: the job's.
         outcome: PASSED where every call returned a value; it says nothing about the values.
-        outputs: a value or an error for each call that ended.
+        outputs: a value, whole or hashed, or an error for each call that ended.
         detail: why the outcome is not PASSED.
         seconds: wall time of the program.
         input_seconds: the program's own measure of each call, processor time.
@@ -191,7 +203,7 @@ class JobResult:
 
     id: str
     outcome: Outcome
-    outputs: tuple[Output | ErrorMarker, ...] = ()
+    outputs: tuple[Output | HashedOutput | ErrorMarker, ...] = ()
     detail: str = ""
     seconds: float = 0.0
     input_seconds: tuple[float, ...] = ()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
-from benchmarks.sandbox.jobs import ErrorMarker, Output
+from benchmarks.sandbox.jobs import ErrorMarker, HashedOutput, Output
 
 
 class Reply:
@@ -12,18 +13,19 @@ class Reply:
 
     Attributes:
         loaded: whether the program's text ran and gave the entry point.
-        outputs: outputs and errors in input order.
+        outputs: outputs, whole or hashed, and errors in input order.
         seconds: the program's own measure of each call: processor time, and on the wall.
         ended: whether it said that it is through.
         fatal: the exception that ended loading.
     """
 
-    def __init__(self, inputs: int, limit_bytes: int) -> None:
+    def __init__(self, inputs: int, limit_bytes: int, *, hashed: bool = False) -> None:
         self._inputs = inputs
+        self._words = _OUTPUTS if hashed else _WHOLE
         self._left = limit_bytes
         self._pending = bytearray()
         self.loaded = False
-        self.outputs: list[Output | ErrorMarker] = []
+        self.outputs: list[Output | HashedOutput | ErrorMarker] = []
         self.seconds: list[tuple[float, float]] = []
         self.ended = False
         self.fatal: ErrorMarker | None = None
@@ -69,11 +71,11 @@ class Reply:
             self._accept_output(word, content)
 
     def _accept_output(self, word: bytes, content: bytes) -> None:
-        if not self.loaded or word not in (b"=", b"!") or len(self.outputs) >= self._inputs:
+        if not self.loaded or word not in self._words or len(self.outputs) >= self._inputs:
             raise ValueError("an output out of order")
         cpu, wall, text = content.split(b" ", 2)
         seconds = _seconds(cpu), _seconds(wall)
-        self.outputs.append(Output(text) if word == b"=" else _marker(text))
+        self.outputs.append(self._words[word](text))
         self.seconds.append(seconds)
 
     @property
@@ -97,3 +99,8 @@ def _seconds(text: bytes) -> float:
 def _marker(text: bytes) -> ErrorMarker:
     type_name, message = json.loads(text)
     return ErrorMarker(str(type_name)[:100], str(message)[:300])
+
+
+_Read = Callable[[bytes], Output | HashedOutput | ErrorMarker]
+_WHOLE: dict[bytes, _Read] = {b"=": Output, b"!": _marker}
+_OUTPUTS: dict[bytes, _Read] = {**_WHOLE, b"#": lambda text: HashedOutput(text[:64].decode())}

@@ -5,16 +5,17 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.checking import (
-    CheckingError,
     behaviours,
     canonical_failures,
     check,
     check_programs,
 )
 from benchmarks.comparison import ComparisonError, comparison_for
-from benchmarks.gold import Gold, KnownGolds, canonical_code, defines
-from benchmarks.sandbox import Output, SandboxConfig
+from benchmarks.gold import Gold, KnownGolds, canonical_code, defines, gold_of
+from benchmarks.sandbox import HashedOutput, JobResult, Output, SandboxConfig, SandboxError
+from benchmarks.sandbox.host import Worker
 from benchmarks.sandbox.worker import codec
+from benchmarks.verdicts import CheckingError
 from domino.records import Outcome, Problem, Program, Verdict
 from tests.sandbox.machine import needs_bubblewrap
 
@@ -211,20 +212,32 @@ def test_time_on_the_wall_gives_programs_no_more_of_the_processor() -> None:
 
 
 @needs_bubblewrap
-def test_programs_of_slow_canonical_solutions_are_checked_first() -> None:
-    problems = [EXACT, replace(EXACT, id="slow", canonical_solution=COMPUTING)]
+def test_solutions_that_may_loop_far_run_first_and_programs_of_slow_ones_before_the_rest() -> None:
+    slow = replace(
+        EXACT,
+        id="slow",
+        canonical_solution=COMPUTING,
+        plus_inputs=[[10**6], [3]],  # 0.4 s each
+    )
     right = "def f(x): return [x, x]"
-    programs = [Program(id=p.id, problem_id=p.id, code=right) for p in problems]
-    seen: list[Verdict] = []
-    check(problems, programs, SandboxConfig(workers=1), on_done=seen.append)
-    assert [verdict.program_id for verdict in seen] == ["slow", EXACT.id]
+    programs = [Program(id=p.id, problem_id=p.id, code=right) for p in (EXACT, slow)]
+    known: KnownGolds = {}
+    known_when_done: dict[str, list[str]] = {}
+
+    def done(verdict: Verdict) -> None:
+        known_when_done[verdict.problem_id] = list(known)
+
+    check([EXACT, slow], programs, SandboxConfig(workers=1), on_done=done, known=known)
+    assert known_when_done["slow"][0] == "slow"
+    assert list(known_when_done) == ["slow", EXACT.id]
+    assert list(known) == ["slow", EXACT.id]
 
 
 @needs_bubblewrap
 @pytest.mark.parametrize(
     ("slow", "limit_s"),
     [
-        pytest.param(COMPUTING, 0.3, id="computes 0.4 s, is let through beside others"),
+        pytest.param(COMPUTING, 0.35, id="computes 0.4 s, is let through beside others"),
         pytest.param(WAITING, 0.1, id="waits 0.4 s, is stopped beside others"),
     ],
 )
@@ -329,7 +342,7 @@ def test_a_canonical_solution_that_is_known_is_not_run_again(monkeypatch) -> Non
     def refuse(*_: object) -> None:
         raise AssertionError("run again")
 
-    monkeypatch.setattr("benchmarks.gold.gold_of", refuse)
+    monkeypatch.setattr("benchmarks.checking.gold_of", refuse)
     done: list[Verdict] = []
     [verdict] = check_programs([EXACT], [program], CONFIG, on_done=done.append, known=known)
     assert verdict.passed
@@ -352,3 +365,112 @@ def test_a_canonical_solution_that_a_busy_machine_slows_down_is_no_failure() -> 
         [slow], [Program(id="p", problem_id=slow.id, code=COMPUTING)], CONFIG, known=known
     )
     assert verdict.plus is Outcome.TIMEOUT, "the limits hold for every other program"
+
+
+LARGE = """def f(x):
+    if x == 1: return [0.5] * 50_000
+    if x == 2: return [[0.3]]
+    if x == 3: return "ab" * 50_000
+    return [None, x] * 50_000
+"""
+
+
+def large(comparison: str) -> Problem:
+    return replace(
+        EXACT,
+        canonical_solution=LARGE,
+        base_inputs=[[1], [2]],
+        plus_inputs=[[3], [4]],
+        meta={"comparison": comparison, "dataset": "mbpp"},
+    )
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize(
+    ("changed", "exact", "by_evalplus"),
+    [
+        ((), True, True),
+        (("[0.5] *", "[5 / 10] *"), True, True),
+        (("[0.5] * 50_000", "[0.5] * 49_999 + [0.25]"), False, False),
+        (("[0.5] * 50_000", "[0.5] * 49_999 + [0.5 + 1e-9]"), False, True),
+        (("[0.5] * 50_000", "[0.5] * 49_999 + [float('nan')]"), False, False),
+        (("[0.5] * 50_000", "(0.5,) * 50_000"), False, False),
+        (("[0.5] * 50_000", "7"), False, False),
+        (("[[0.3]]", "[[0.1 + 0.2]]"), False, True),
+        (("[[0.3]]", "[[0.4]]"), False, False),
+        (("[[0.3]]", "[[0.4]] * 50_000"), False, False),
+        (('"ab" * 50_000', '"ab" * 49_999 + "ba"'), False, False),
+        (("[None, x]", "[None, float(x)]"), False, True),
+        (("[None, x]", "[None, x + 1]"), False, False),
+        (("[None, x] * 50_000", "1 // 0"), False, False),
+    ],
+    ids=lambda value: value[1] if isinstance(value, tuple) and value else None,
+)
+def test_a_large_output_is_worth_what_it_would_be_worth_whole(
+    changed: tuple[str, str] | tuple[()], exact: bool, by_evalplus: bool
+) -> None:
+    code = LARGE.replace(*changed) if changed else LARGE
+    for comparison, passes in (("exact", exact), ("evalplus", by_evalplus)):
+        problem = large(comparison)
+        known: KnownGolds = {}
+        [verdict] = check_programs(
+            [problem], [Program(id="p", problem_id=problem.id, code=code)], CONFIG, known=known
+        )
+        assert verdict.passed is passes, (comparison, verdict)
+        gold = known[problem.id]
+        assert isinstance(gold, Gold)
+        assert isinstance(gold.base.expected[0], HashedOutput)
+        assert all(isinstance(output, HashedOutput) for output in gold.plus.expected)
+
+
+@needs_bubblewrap
+def test_a_wrong_large_output_is_shown_beside_the_expected_one() -> None:
+    problem = large("exact")
+    code = LARGE.replace('"ab" * 50_000', '"cd" * 50_000')
+    [verdict] = check_programs(
+        [problem], [Program(id="p", problem_id=problem.id, code=code)], CONFIG
+    )
+    assert verdict.base is Outcome.PASSED
+    assert verdict.plus is Outcome.WRONG
+    assert 'plus input 0: got "cdcd' in verdict.detail
+    assert 'expected "abab' in verdict.detail
+
+
+@needs_bubblewrap
+def test_outputs_that_an_oracle_judges_always_come_whole() -> None:
+    problem = replace(large("evalplus"), entry_point="sum_div")
+    problem = replace(problem, canonical_solution=LARGE.replace("def f(", "def sum_div("))
+    with Worker(CONFIG) as worker:
+        gold = gold_of(worker, problem, CONFIG)
+    assert isinstance(gold, Gold)
+    assert all(isinstance(output, Output) for output in gold.base.expected)
+
+
+def test_a_canonical_solution_that_fails_the_second_time_scores_nothing() -> None:
+    hashed = JobResult(
+        id="x", outcome=Outcome.PASSED, outputs=(HashedOutput("0"),) * 2,
+        input_seconds=(0.1, 0.1), input_wall_seconds=(0.1, 0.1),
+    )  # fmt: skip
+    failed = JobResult(id="x", outcome=Outcome.TIMEOUT, detail="no answer")
+    results = [hashed, hashed, failed]
+
+    class Failing(Worker):
+        def run(self, job: object, **_: object) -> JobResult:
+            return results.pop(0)
+
+    worker = Failing(replace(CONFIG, golds=None))
+    gold = gold_of(worker, large("exact"), replace(CONFIG, golds=None))
+    assert isinstance(gold, Gold) and gold.base.whole is not None
+    with pytest.raises(SandboxError, match=r"ran through, and then it did not .*no answer"):
+        gold.base.whole.part(worker)
+
+
+@needs_bubblewrap
+def test_nothing_is_scored_once_a_canonical_solution_has_failed() -> None:
+    failing = replace(EXACT, id="bad", canonical_solution="def f(x): return 1 // 0")
+    programs = [
+        Program(id=key, problem_id=key, code=EXACT.canonical_solution) for key in ("pair", "bad")
+    ]
+    with pytest.raises(CheckingError, match=r"of 1 problems fail.*bad \(ZeroDivisionError"):
+        check_programs([EXACT, failing], programs, CONFIG)
+    assert [v.problem_id for v in canonical_failures([EXACT, failing], CONFIG)] == ["bad"]

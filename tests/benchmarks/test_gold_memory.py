@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from benchmarks.checking import canonical_failures, check_programs
-from benchmarks.gold import Gold, golds_of
-from benchmarks.sandbox import SandboxConfig
+from benchmarks.gold import Gold, gold_of
+from benchmarks.sandbox import Output, SandboxConfig
+from benchmarks.sandbox.host import Worker
 from domino.records import Outcome, Problem, Program, Verdict
 
 CLOCK = "import time\n\n\ndef f(x):\n    return time.time_ns()\n"
@@ -32,10 +33,17 @@ def problem(solution: str = CLOCK, inputs: Sequence[Any] = (1,)) -> Problem:
     )
 
 
+def found(given: Problem, config: SandboxConfig) -> Gold | Verdict:
+    with Worker(config) as worker:
+        return gold_of(worker, given, config)
+
+
 def expected(given: Problem, config: SandboxConfig) -> bytes:
-    gold = golds_of([given], config)[given.id]
+    gold = found(given, config)
     assert isinstance(gold, Gold)
-    return gold.base.expected[0].text
+    [output] = gold.base.expected
+    assert isinstance(output, Output)
+    return output.text
 
 
 def test_a_second_command_has_the_first_ones_outputs(config: SandboxConfig) -> None:
@@ -63,8 +71,8 @@ def test_another_limit_of_memory_is_another_result(config: SandboxConfig) -> Non
 
 
 def test_other_time_limits_use_the_remembered_times(config: SandboxConfig) -> None:
-    first = golds_of([problem()], config)["p"]
-    patient = golds_of([problem()], replace(config, input_timeout_s=7.0))["p"]
+    first = found(problem(), config)
+    patient = found(problem(), replace(config, input_timeout_s=7.0))
     assert isinstance(first, Gold) and isinstance(patient, Gold)
     assert patient.base.expected == first.base.expected
     assert patient.base.limits_s == (7.0,)
@@ -89,19 +97,19 @@ def test_a_place_that_cannot_be_written_costs_only_the_memory(tmp_path: Path) ->
 
 def test_a_solution_that_fails_is_run_again(config: SandboxConfig) -> None:
     failing = problem("def f(x):\n    raise ValueError(x)\n")
-    assert isinstance(golds_of([failing], config)["p"], Verdict)
+    assert isinstance(found(failing, config), Verdict)
     assert config.golds is not None
     assert not config.golds.exists()
 
 
 def test_a_remembered_solution_must_still_pass(config: SandboxConfig) -> None:
-    golds_of([problem()], config)
+    found(problem(), config)
     (failure,) = canonical_failures([problem()], config)
     assert failure.base is Outcome.WRONG
 
 
 def test_programs_do_not_find_what_is_remembered(config: SandboxConfig) -> None:
-    golds_of([problem()], config)
+    found(problem(), config)
     thief = f"import os\n\n\ndef f(x):\n    return os.listdir({str(config.golds)!r})\n"
     program = Program(id="thief", problem_id="p", code=thief)
     (verdict,) = check_programs([problem()], [program], config)
@@ -112,6 +120,6 @@ def test_programs_do_not_find_what_is_remembered(config: SandboxConfig) -> None:
 @pytest.mark.filterwarnings("ignore::benchmarks.sandbox.UnsandboxedWarning")
 def test_nothing_is_kept_where_programs_run_outside_of_the_sandbox(config: SandboxConfig) -> None:
     outside = replace(config, bubblewrap="no-such-command", allow_unsandboxed=True)
-    golds_of([problem()], outside)
+    found(problem(), outside)
     assert config.golds is not None
     assert not config.golds.exists()

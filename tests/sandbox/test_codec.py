@@ -131,6 +131,43 @@ def test_nesting_without_end_becomes_opaque() -> None:
     assert codec.has_opaque(codec.encode(loop))
 
 
+@settings(deadline=None, max_examples=100)
+@given(VALUES, VALUES)
+def test_equal_hashes_stand_for_equal_values_of_equal_types(left: object, right: object) -> None:
+    hashes = [codec.hash_of(codec.encode(value), above_bytes=0) for value in (left, right)]
+    assert codec.hash_of(codec.encode(left), above_bytes=0) == hashes[0]
+    if hashes[0] is not None and hashes[0] == hashes[1]:
+        assert same(left, right)
+        assert same(left, left)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ([1], [True]),
+        ([1], [1.0]),
+        ([1], (1,)),
+        (b"a", "a"),
+        ([[1]], [(1,)]),
+        ("opaque", ["opaque"]),
+    ],
+)
+def test_values_of_other_types_have_other_hashes(left: object, right: object) -> None:
+    hashes = [codec.hash_of(codec.encode(value), above_bytes=0) for value in (left, right)]
+    assert None not in hashes
+    assert hashes[0] != hashes[1]
+
+
+@pytest.mark.parametrize("value", [math.nan, [1, [math.nan]], object(), {1: object()}])
+def test_what_may_not_equal_itself_has_no_hash(value: object) -> None:
+    assert codec.hash_of(codec.encode(value), above_bytes=0) is None
+
+
+def test_only_a_value_above_the_size_has_a_hash() -> None:
+    assert codec.hash_of(codec.encode("x" * 10), above_bytes=100) is None
+    assert codec.hash_of(codec.encode("x" * 100), above_bytes=100) is not None
+
+
 def test_a_value_too_large_to_send_travels_as_a_digest() -> None:
     def digest(value: object) -> object:
         return codec.decode(codec.encode_or_digest(value, max_nodes=1000))

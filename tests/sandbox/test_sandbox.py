@@ -16,6 +16,7 @@ from benchmarks.sandbox import (
     SandboxConfigError,
     UnsandboxedWarning,
     WorkerPool,
+    contention,
     run_jobs,
 )
 from benchmarks.sandbox.host import Worker
@@ -116,16 +117,49 @@ def test_a_program_that_does_not_load_is_an_error(code: str, detail: str) -> Non
 
 
 @needs_bubblewrap
-def test_what_is_likely_to_take_long_is_begun_first_and_results_keep_their_order() -> None:
+def test_items_are_begun_in_order_and_those_that_a_result_makes_possible_with_them() -> None:
     begun: list[int] = []
+    done: list[tuple[int, int]] = []
 
     def task(worker: Worker, item: int) -> int:
         begun.append(item)
         return 10 * item
 
-    results = WorkerPool(ONE).map(task, [2, 9, 2, 5], longest_first=float)
-    assert results == [20, 90, 20, 50]
-    assert begun == [9, 5, 2, 2]
+    WorkerPool(ONE).each(
+        task, [2, 9, 2, 5], lambda item, result: done.append((item, result)),
+        then=lambda item, result: [7, 1] if item == 9 else [], order=lambda item: -item,
+    )  # fmt: skip
+    assert begun == [9, 7, 5, 2, 2, 1]
+    assert done == [(item, 10 * item) for item in begun]
+
+
+@needs_bubblewrap
+@pytest.mark.timeout(60)
+def test_a_worker_waits_for_what_another_one_makes_possible() -> None:
+    threads: set[str] = set()
+    both = threading.Barrier(2, timeout=30)
+
+    def task(worker: Worker, item: str) -> None:
+        if item != "first":
+            both.wait()
+        threads.add(threading.current_thread().name)
+
+    config = SandboxConfig(workers=2)
+    WorkerPool(config).each(
+        task, ["first"], lambda item, result: None,
+        then=lambda item, result: ["a", "b"] if item == "first" else [],
+    )  # fmt: skip
+    assert len(threads) == 2
+
+
+@needs_bubblewrap
+@pytest.mark.timeout(60)
+def test_an_error_in_one_worker_ends_those_that_wait() -> None:
+    def task(worker: Worker, item: int) -> None:
+        raise ValueError("no good")
+
+    with pytest.raises(ValueError, match="no good"):
+        WorkerPool(SandboxConfig(workers=3)).each(task, [1], lambda item, result: None)
 
 
 @needs_bubblewrap
@@ -180,8 +214,36 @@ def f(x):
     while time.process_time() < end: pass"""
     config = SandboxConfig(workers=1, load_timeout_s=0.1)
     with Worker(config) as worker:
-        result = worker.run_beside_others(job(computing, used_s, used_s, **limits))
+        result = worker.run(job(computing, used_s, used_s, **limits), room=lambda: 2.0)
     assert (result.outcome, result.in_doubt) == (outcome, in_doubt)
+
+
+@needs_bubblewrap
+def test_room_is_measured_once_and_only_for_what_is_late() -> None:
+    measured: list[float] = []
+
+    def room() -> float:
+        measured.append(1.5)
+        return 1.5
+
+    computing = """import time
+def f(x):
+    end = time.process_time() + x
+    while time.process_time() < end: pass"""
+    with Worker(ONE) as worker:
+        assert not worker.run(job(computing, 0.01, input_limits_s=[1.0]), room=room).in_doubt
+        assert measured == []
+        late = worker.run(job(computing, 0.3, 0.3, input_limits_s=[0.25, 0.25]), room=room)
+    assert (late.outcome, late.in_doubt) == (Outcome.PASSED, True)
+    assert measured == [1.5]
+
+
+def test_room_is_what_the_machine_shows_and_some_more() -> None:
+    assert contention.allowed(0.01, [0.01, 0.01, 0.01]) == 1.25
+    assert contention.allowed(0.01, [0.005, 0.005, 0.005]) == 1.25
+    assert contention.allowed(0.01, [0.02, 0.016, 5.0]) == pytest.approx(2.0)
+    assert contention.allowed(0.01, [0.9, 0.9, 0.9]) == contention.MOST
+    assert 1.25 <= contention.room() <= contention.MOST
 
 
 @needs_bubblewrap
@@ -395,6 +457,7 @@ def test_a_reply_is_read_however_it_is_cut() -> None:
         b"loaded \n= 0 1\n",
         b"loaded \n! 0 0 [1\n",
         b"loaded \n! 0 0 7\n",
+        b"loaded \n# 0 0 " + b"0" * 64 + b"\nend \n",
         b"loaded \nend \n",
         b"loaded \n= 0 0 1\nend \n",
         b"loaded \n= 0 0 1\n= 0 0 1\nend \n= 0 0 1\n",
@@ -427,5 +490,5 @@ def test_job_payloads_hold_no_expected_values() -> None:
 
     header, _ = _payload(job(DOUBLE, 1), b"[[1]]", 1.0, 10).split(b"\n", 1)
     assert set(json.loads(header)) == {
-        "code", "entry_point", "stop_on_error", "cpu_s", "output_bytes", "announced",
+        "code", "entry_point", "stop_on_error", "cpu_s", "output_bytes", "hash_above", "announced",
     }  # fmt: skip

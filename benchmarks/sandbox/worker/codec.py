@@ -29,6 +29,8 @@ _DIGEST_ITEMS = 1_000
 # The last version that writes equal objects equally, whether or not they are one object.
 _MARSHAL_VERSION = 2
 _SMALL_BITS = 64
+# How a value begins that may not equal itself, as `marshal` writes it: NaN, and what is opaque.
+_UNEQUAL = tuple(b"{" + marshal.dumps(tag, _MARSHAL_VERSION) for tag in ("float", "opaque"))
 
 
 class CodecError(ValueError):
@@ -211,6 +213,18 @@ def encode_or_digest(value: Any, max_nodes: int = MAX_NODES) -> Any:
         except (TypeError, ValueError, KeyError):
             raise error from None
         return {"digest": [type(value).__name__, digest.hexdigest()]}
+
+
+def hash_of(tagged: Any, above_bytes: int) -> str | None:
+    """Return the SHA-256 of tagged JSON, or None where it has no more than `above_bytes` bytes.
+
+    Equal hashes stand for equal values of equal types; of a value that may not equal itself (NaN)
+    or that could not be written there is none.
+    """
+    data = marshal.dumps(tagged, _MARSHAL_VERSION)
+    if len(data) <= above_bytes or any(mark in data for mark in _UNEQUAL):
+        return None
+    return hashlib.sha256(data).hexdigest()
 
 
 def decode(tagged: Any) -> Any:

@@ -1,7 +1,8 @@
 """Runs one untrusted program on its inputs and writes its outputs, in a process of its own.
 
 Replies are lines, in this order: `loaded`; one a call, `= seconds output` with the output as tagged
-JSON or `! seconds [type, message]` for an exception; `end`. Seconds are two numbers: of the
+JSON, `# seconds sha256` for one that is too large to send or `! seconds [type, message]` for an
+exception; `end`. Seconds are two numbers: of the
 processor, and on the wall. Besides, `fatal [type, message]` tells that loading failed, and `limit`
 that there is more output than allowed.
 The host trusts none of it: a program can forge its own values, and gains nothing by that, since
@@ -115,7 +116,7 @@ def _answer(job: dict[str, Any], inputs: list[Any], replies: _Replies) -> None:
     for index, arguments in enumerate(inputs):
         if index in announced:
             replies.flush()
-        word, content = _call(function, arguments)
+        word, content = _call(function, arguments, job["hash_above"])
         replies.send(word, content)
         if word == "!" and job["stop_on_error"]:
             break
@@ -133,12 +134,16 @@ def _load(code: str, entry_point: str) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
-def _call(function: Callable[..., Any], tagged: Any) -> tuple[str, str]:
+def _call(function: Callable[..., Any], tagged: Any, hash_above: int | None) -> tuple[str, str]:
     """Call with a fresh copy of the arguments; encoding is part of the call."""
     arguments = codec.decode(tagged)
     began = _now()
     try:
-        text = json.dumps(codec.encode_or_digest(function(*arguments)))
+        value = codec.encode_or_digest(function(*arguments))
+        sha256 = None if hash_above is None else codec.hash_of(value, hash_above)
+        if sha256 is not None:
+            return "#", f"{_since(began)} {sha256}"
+        text = json.dumps(value)
         return "=", f"{_since(began)} {text}"
     except codec.SizeError:
         return "limit", ""

@@ -7,6 +7,7 @@ TEXTS = (
     b"loaded \n",
     b"end \n",
     b"= 0.0 0.0 6\nend \n",
+    b"# 0.0 0.0 " + b"0" * 64 + b"\nend \n",
     b"passed\n",
     b'{"code": 0}\n',
     b"\x80\x04\x88.",
