@@ -1,5 +1,6 @@
 """Fine-tuning in two processes that talk through gloo, against one: the same steps."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -92,22 +93,53 @@ def test_two_processes_give_the_curve_and_the_adapter_of_one(backbone, tmp_path)
     assert logged == [(step, values) for step, values in enumerate(curve(together), 1)]
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
-def test_sharded_by_fsdp_they_give_it_too(backbone, tmp_path):  # noqa: F811
+def fsdp_file(tmp_path):
     sharding = {
         "fsdp_version": 2,
         "fsdp_auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
         "fsdp_state_dict_type": "FULL_STATE_DICT",
         "fsdp_reshard_after_forward": True,
     }
-    path = file(
+    return file(
         tmp_path, compute_environment="LOCAL_MACHINE", distributed_type="FSDP", fsdp_config=sharding
     )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.is_available(), reason="with GPUs the next test does it on them")
+def test_sharded_over_two_cpu_processes_they_give_it_too(
+    backbone,  # noqa: F811
+    tmp_path,
+    monkeypatch,
+):
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "fsdp_on_cpu"))
+    monkeypatch.setenv("FSDP_SHARDS", str(shards))
+    alone = trained(tmp_path / "one", backbone, PAIRS, CONFIG)
+    assert not list(shards.iterdir())
+    together = trained(
+        tmp_path / "two", backbone, PAIRS, CONFIG,
+        accelerate=AccelerateConfig(config=fsdp_file(tmp_path)),
+    )  # fmt: skip
+    assert_same(together, alone)
+    processes = [json.loads(path.read_text()) for path in shards.iterdir()]
+    assert len(processes) == 2
+    for sizes in processes:
+        assert sum(name.endswith("lora_A.default.weight") for name in sizes) > 1
+        assert all(local < whole for whole, local in sizes.values())
+    for name, (whole, _) in processes[0].items():
+        assert sum(sizes[name][1] for sizes in processes) == whole, name
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
+def test_sharded_by_fsdp_they_give_it_too(backbone, tmp_path):  # noqa: F811
     alone = trained(tmp_path / "one", backbone, PAIRS, CONFIG)
     together = trained(
-        tmp_path / "two", backbone, PAIRS, CONFIG, accelerate=AccelerateConfig(config=path)
-    )
+        tmp_path / "two", backbone, PAIRS, CONFIG,
+        accelerate=AccelerateConfig(config=fsdp_file(tmp_path)),
+    )  # fmt: skip
     assert_same(together, alone)
 
 
