@@ -50,6 +50,7 @@ tree: $(INSTALLED)
 
 dashboard: $(INSTALLED)
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
+	PYTHONWARNINGS="ignore:starlette.middleware.wsgi is deprecated" \
 	$(BIN)/mlflow server --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT)
 
 study-dashboard: $(INSTALLED)

@@ -71,6 +71,7 @@ class RecordingDisplay(Display):
         self._number = self._of = self._done = 0
         self._total: int | None = None
         self._wrote = 0.0
+        self._name = ""
 
     def begin(self, about: Mapping[str, Any]) -> None:
         """Open the log: the input is right, and work begins."""
@@ -94,7 +95,7 @@ class RecordingDisplay(Display):
     ) -> None:
         """Write how it ended, and close the log."""
         self._shown.__exit__(kind, error, trace)
-        self._write("end", text=_ending(error))
+        self._write("end", text=_ending(error, self._name))
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -150,6 +151,11 @@ class RecordingDisplay(Display):
         self._shown.line(text)
         self._write("line", text=text)
 
+    def kept_as(self, name: str) -> None:
+        """Say under which name the run is kept; its last event tells it too."""
+        self._name = name
+        self.line(f"Kept as {name}; writing its page and MLflow's tables")
+
     def waiting(self, text: str) -> None:
         """Write whom the stage waits for."""
         self._shown.waiting(text)
@@ -168,9 +174,9 @@ class RecordingDisplay(Display):
             os.write(self._file, event.to_json().encode() + b"\n")
 
 
-def _ending(error: BaseException | None) -> str:
+def _ending(error: BaseException | None, name: str) -> str:
     if error is None:
-        return "finished"
+        return f"finished: kept as {name}" if name else "finished"
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
     return f"stopped: {' '.join(str(error).split()) or type(error).__name__}"

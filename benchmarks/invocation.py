@@ -148,6 +148,7 @@ def _run(
         invocation = describe_invocation(config, report.about, found, rows, report.facts)
         path = write_invocation(invocation, config.output)
         report = replace(report, name=invocation.name)
+        display.kept_as(invocation.name)
         tracker.log_report(report)
         tracker.log_rows([row for row in rows if isinstance(row, Row)], report.name, config)
         if tracker.works:

@@ -57,6 +57,14 @@ def test_a_log_holds_one_line_an_event(tmp_path: Path) -> None:
     assert found[-1].text == "finished"
 
 
+def test_a_run_that_has_ended_tells_its_name(tmp_path: Path) -> None:
+    with display(tmp_path) as shown:
+        shown.begin(ABOUT)
+        shown.kept_as("housestyle-1234")
+    assert state(tmp_path).state == "finished"
+    assert "finished (kept as housestyle-1234)" in describe(state(tmp_path))
+
+
 def test_what_runs_beside_the_stage_is_told_while_it_does(tmp_path: Path) -> None:
     with display(tmp_path) as shown:
         shown.begin(ABOUT)
