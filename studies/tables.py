@@ -12,7 +12,7 @@ from rich.console import Console
 
 from benchmarks.metrics.intervals import holm
 from benchmarks.report.display import NONE, DisplayTable
-from benchmarks.report.table import slim_table
+from benchmarks.report.table import say, slim_table
 from studies.front import complete_trials, front
 from studies.slots import is_given_up, trials_by_slot
 from studies.storage import shown, storage_address
@@ -34,7 +34,7 @@ def show_trials(
     for one in [replace(table, rows=table.rows[:_SHOWN]), *others]:
         _print(one, console)
     for line in footnotes(config, study, best):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(console, line)
 
 
 def tables(config: StudyConfig, study: optuna.Study, best: FrozenTrial) -> list[DisplayTable]:
@@ -168,10 +168,6 @@ def _row(config: StudyConfig, trial: FrozenTrial, best: FrozenTrial) -> tuple[st
 
 def _print(one: DisplayTable, console: Console) -> None:
     """Print a table; settings, which are long, stand below it in lines of their own."""
-
-    def say(text: str, style: str | None = None) -> None:
-        console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
-
     has_settings = one.columns[-1] == "setting"
     end = -1 if has_settings else None
     table = slim_table()
@@ -179,12 +175,12 @@ def _print(one: DisplayTable, console: Console) -> None:
         table.add_column(name.replace("-", "-\n"), justify="right", overflow="fold")
     for row in one.rows:
         table.add_row(*row[:end])
-    say(one.title, style="bold")
+    say(console, one.title, style="bold")
     console.print(table)
     if has_settings:
         for row in one.rows:
-            say(f"{row[0]}: {row[-1]}")
-    say(f"{one.note}\n" if one.note else "")
+            say(console, f"{row[0]}: {row[-1]}")
+    say(console, f"{one.note}\n" if one.note else "")
 
 
 def _best_first(config: StudyConfig, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:

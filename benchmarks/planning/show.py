@@ -14,6 +14,7 @@ from benchmarks.planning.devices import THIS_MACHINE
 from benchmarks.planning.plan import DEVICES_SHOWN, device_name, make_plan
 from benchmarks.planning.stages import SHARED
 from benchmarks.progress import counted
+from benchmarks.report.table import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,12 +52,12 @@ def show(plan: Plan, console: Console) -> None:
     """Print what the run will cost, by stage and by method, and what that rests on."""
     config = plan.config
     seeds = len(config.seeds)
-    console.print(
+    say(
+        console,
         f"Plan: {config.suite}, {config.model}, engine {config.engine}, "
         f"{counted(len(config.methods), 'method')}, {counted(seeds, 'seed')}, "
         f"{config.draws:,} draws each, on {plan.device.name}",
-        markup=False, highlight=False, soft_wrap=True,
-    )  # fmt: skip
+    )
     console.print(_costs("stage", plan.stages, plan.total))
     console.print(_costs("method", plan.methods, plan.total))
     console.print(_lengths(plan))
@@ -70,7 +71,7 @@ def show(plan: Plan, console: Console) -> None:
         *plan.notes,
     ]
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(console, line)
 
 
 def _at_once(plan: Plan) -> list[str]:

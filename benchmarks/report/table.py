@@ -132,24 +132,30 @@ def show(report: Report, console: Console) -> None:
     _print(console, f"{suite_words(report.about)}: Pass@1", score_table(report))
     if report.comparisons:
         for line in [*report.comparisons.sentences(), report.comparisons.note(), ""]:
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            say(console, line)
     _print(console, "Records kept, step by step", funnel_table(report))
     for line in [*_left_out(report), *dropped_lines(report.rows)]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(console, line)
     if report.facts:
         console.print()
         _print(console, "Synthetic pairs by exact oracle, in %", fact_table(report.facts))
         for line in FACTS_SAID:
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            say(console, line)
         console.print()
     else:
         console.print()
     for line in footnotes(report):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(console, line)
+
+
+def say(console: Console, text: str, *, style: str | None = None) -> None:
+    """Print a text: wrapped between words on a terminal, one line where a program may read it."""
+    whole = not console.is_terminal
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=whole)
 
 
 def _print(console: Console, title: str, table: Table) -> None:
-    console.print(title, style="bold", markup=False, highlight=False, soft_wrap=True)
+    say(console, title, style="bold")
     console.print(table)
     console.print()
 

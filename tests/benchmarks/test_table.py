@@ -16,6 +16,7 @@ from benchmarks.report.table import (
     dropped_words,
     fact_table,
     funnel_table,
+    say,
     score_table,
     show,
     write_json,
@@ -119,6 +120,16 @@ def test_a_terminal_of_80_columns_shows_every_cell_whole() -> None:
     for table in (score_table(shown), fact_table(shown.facts)):
         assert lines(table, 80) == lines(table, 200)
     assert [row for row in lines(funnel_table(shown), 100) if "…" in row] == []
+
+
+def test_what_is_said_wraps_between_words_on_a_terminal_and_is_one_line_elsewhere() -> None:
+    text = "domino is not distinguishable from " + ", ".join(f"method-{n} (+1.0)" for n in range(9))
+    for terminal in (True, False):
+        stream = io.StringIO()
+        say(Console(file=stream, width=60, force_terminal=terminal, color_system=None), text)
+        found = stream.getvalue().splitlines()
+        assert " ".join(line.strip() for line in found) == text
+        assert (len(found) > 1) is terminal
 
 
 def lines(table: Table, width: int) -> list[str]:
