@@ -38,8 +38,13 @@ def disk_full_message(path: Path | str) -> str:
     )
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
+def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:
     """Replace a file's whole content: readers see the old one or the new, never a part.
+
+    Args:
+        path: the file.
+        content: all of it.
+        durable: wait until the disk has it, so that a power failure cannot leave a damaged file.
 
     Raises:
         StoreError: the disk is full; the old content stays.
@@ -50,7 +55,8 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         with temporary.open("wb") as handle:
             handle.write(content.encode() if isinstance(content, str) else content)
             handle.flush()
-            os.fsync(handle.fileno())
+            if durable:
+                os.fsync(handle.fileno())
         temporary.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):

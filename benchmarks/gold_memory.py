@@ -75,7 +75,7 @@ class GoldMemory:
         data = zlib.compress(b"\n".join([json.dumps(facts).encode(), b"".join(outputs)]), level=1)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, data)
+            write_atomically(path, data, durable=False)  # damage is seen, and costs one run
         except (OSError, StoreError):
             return
 

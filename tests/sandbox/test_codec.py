@@ -210,3 +210,22 @@ def test_a_set_too_large_to_hash_safely_is_refused() -> None:
 def test_large_numbers_keep_every_digit() -> None:
     for value in (10**5000, Decimal("1.10"), Fraction(10**5000, 3)):
         assert through_json(value) == value
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [1e308] * 10,
+        [math.inf, -math.inf],
+        [1.0, math.nan],
+        [1.5, 2**64 - 1],
+        [1.5, 2**64],
+        [1.5, 10**400],
+        [True, 0.5],
+        [-(2**70), 2**70],
+    ],
+)
+def test_a_flat_list_of_numbers_comes_back_whatever_its_sum_is(numbers: list[float]) -> None:
+    assert same(through_json(numbers), numbers)
+    digits = json.dumps(codec.encode(numbers))
+    assert max(map(len, digits.split(","))) < 400, "no decimal number that a reader may refuse"

@@ -122,7 +122,9 @@ def _is_json(items: list[Any]) -> bool:
     if not kinds <= {int, float, bool}:
         return False
     try:
-        return all(map(isfinite, items)) and max(map(abs, items)) < 1 << _SMALL_BITS
+        # A finite sum has finite parts; one that is not may be of finite parts too.
+        finite = isfinite(sum(items)) or all(map(isfinite, items))
+        return finite and (int not in kinds or max(map(abs, items)) < 1 << _SMALL_BITS)
     except OverflowError:
         return False
 
