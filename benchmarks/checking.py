@@ -73,14 +73,16 @@ def check(
 ) -> CheckReport:
     """Do as `check_programs`, and count the retried timeouts."""
     wanted = _problems_of(problems, programs)
-    failed: list[Verdict | None] = []
+    failed: list[Verdict | None] = []  # or None for each solution that did not fail
 
     def refuse_failures(failure: Verdict | None) -> None:
         failed.append(failure)
         if len(failed) == len(wanted) and any(failed):
-            raise CheckingError(_cannot_be_scored([verdict for verdict in failed if verdict]))
+            raise CheckingError(_cannot_be_scored(checking.failures()))
 
-    checking = _Checking(wanted, programs, config, known, on_done, refuse_failures)
+    checking = _Checking(
+        wanted, programs, config, known, on_done, refuse_failures, all_or_nothing=True
+    )
     checking.run()
     verdicts = [checking.verdicts[number] for number in range(len(programs))]
     return CheckReport(verdicts, len(checking.late))
@@ -104,14 +106,14 @@ def canonical_failures(
     """Return the verdicts of the canonical solutions that do not pass their own problem.
 
     Each runs twice: for the expected outputs, and to be checked against them. A problem that states
-    its expected outputs and has no solution cannot fail. `on_done` is called
-    as each of these runs ends. Limits come from the first run; on a machine that has since become
-    busy the second may pass them, and is then tried once more with a canonical solution's own time.
+    its expected outputs and has no solution cannot fail. `on_done` is called as a problem's
+    expected outputs are there, and as its solution has been checked. Limits come from the first
+    run; on a machine that has since become busy the second may pass them, and is then tried once
+    more with a canonical solution's own time.
 
     Raises:
         SandboxError: the sandbox itself does not work.
     """
-    known = {} if known is None else known
     programs = [
         Program(id=f"canonical/{problem.id}", problem_id=problem.id, code=_answer(problem))
         for problem in problems
@@ -121,7 +123,6 @@ def canonical_failures(
         problems, programs, config, known, lambda verdict: on_done(), lambda failed: on_done()
     )
     first.run()
-    failed = [gold for gold in first.golds.values() if isinstance(gold, Verdict)]
     late = [n for n, verdict in first.verdicts.items() if verdict.plus is Outcome.TIMEOUT]
     patient: KnownGolds = {
         key: gold.patient() for key, gold in first.golds.items() if isinstance(gold, Gold)
@@ -130,7 +131,7 @@ def canonical_failures(
     again = _Checking(_problems_of(problems, slow), slow, config, patient)
     again.run()
     verdicts = first.verdicts | {late[n]: verdict for n, verdict in again.verdicts.items()}
-    return [*failed, *(verdicts[n] for n in sorted(verdicts) if not verdicts[n].passed)]
+    return [*first.failures(), *(verdicts[n] for n in sorted(verdicts) if not verdicts[n].passed)]
 
 
 def behaviours(pairs: Sequence[tuple[Problem, Program]], config: SandboxConfig) -> list[str | None]:
@@ -193,6 +194,8 @@ class _Checking:
         known: KnownGolds | None,
         on_done: Callable[[Verdict], None] | None = None,
         on_gold: Callable[[Verdict | None], None] = lambda failed: None,
+        *,
+        all_or_nothing: bool = False,
     ) -> None:
         self._problems = problems
         self._programs = programs
@@ -200,6 +203,8 @@ class _Checking:
         self._known: KnownGolds = {} if known is None else known
         self._on_done = on_done or (lambda verdict: None)
         self._on_gold = on_gold
+        self._all_or_nothing = all_or_nothing
+        self._nothing = False
         self._numbers: dict[str, list[int]] = {}
         for number, program in enumerate(programs):
             self._numbers.setdefault(program.problem_id, []).append(number)
@@ -210,8 +215,11 @@ class _Checking:
     def run(self) -> None:
         """Do all of it; `on_done` gets each verdict that is final, `on_gold` each failure or None.
 
+        With `all_or_nothing` no program is begun after a solution has failed.
+
         Raises:
-            SandboxError: the sandbox itself does not work.
+            SandboxError: the sandbox itself does not work; whatever `on_gold` raises comes too.
+            CheckingError: outputs came that are not those of the calls.
         """
         begin: list[Problem | int] = []
         for problem in self._problems:
@@ -233,9 +241,18 @@ class _Checking:
         self._tell(self.golds[problem.id])
         return self._ready(problem.id)
 
-    def _task(self, worker: Worker, item: Problem | int) -> Gold | Verdict | tuple[Verdict, bool]:
+    def failures(self) -> list[Verdict]:
+        """Return the verdicts of the solutions that failed, in the problems' order."""
+        found = [self.golds.get(problem.id) for problem in self._problems]
+        return [gold for gold in found if isinstance(gold, Verdict)]
+
+    def _task(
+        self, worker: Worker, item: Problem | int
+    ) -> Gold | Verdict | tuple[Verdict, bool] | None:
         if isinstance(item, Problem):
             return gold_of(worker, item, self._config)
+        if self._nothing:
+            return None
         return self._judged(worker, Worker.run_beside_others, item)
 
     def _again(self, worker: Worker, number: int) -> Verdict:
@@ -259,6 +276,8 @@ class _Checking:
     def _keep(self, item: Problem | int, result: Any) -> None:
         if isinstance(item, Problem):
             return self._tell(result)
+        if result is None:
+            return None
         self.verdicts[item], in_doubt = result
         if in_doubt:
             self.late.append(item)
@@ -267,7 +286,9 @@ class _Checking:
         return None
 
     def _tell(self, gold: Gold | StatedGold | Verdict) -> None:
-        self._on_gold(gold if isinstance(gold, Verdict) else None)
+        failure = gold if isinstance(gold, Verdict) else None
+        self._nothing |= self._all_or_nothing and failure is not None
+        self._on_gold(failure)
 
     def _ready(self, key: str) -> Sequence[int]:
         return () if isinstance(self.golds[key], Verdict) else self._numbers.get(key, ())

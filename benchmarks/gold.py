@@ -36,6 +36,7 @@ class Whole:
     def __init__(self, find: Callable[[Worker], Part]) -> None:
         self._find = find
         self._found: Part | None = None
+        self._finding = threading.Lock()
 
     def part(self, worker: Worker) -> Part:
         """Return it; the canonical solution runs in `worker` where nothing remembers it.
@@ -43,9 +44,10 @@ class Whole:
         Raises:
             SandboxError: the sandbox broke, or the solution failed that did not before.
         """
-        if self._found is None:
-            self._found = self._find(worker)
-        return self._found
+        with self._finding:
+            if self._found is None:
+                self._found = self._find(worker)
+            return self._found
 
     def patient(self) -> Whole:
         """Return the same for `Part.patient`."""
@@ -172,8 +174,9 @@ def _whole_part(worker: Worker, arguments: Sequence[Any], job: Job, config: Sand
     result = _run(worker, job, config)
     if result.outcome is not Outcome.PASSED:
         raise SandboxError(
-            f"the canonical solution of {job.id} ran through, and then it did not "
-            f"({result.outcome}: {result.detail}): nothing of it can be scored; run again"
+            f"the canonical solution of {job.id} ran through, and not when its outputs were to "
+            f"come whole ({result.outcome}: {result.detail}): raise sandbox.memory_mib where that "
+            "ran out, run again where the machine was busy, or leave the problem out"
         )
     return _part(arguments, job, result, config)
 

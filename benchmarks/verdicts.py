@@ -1,6 +1,7 @@
 """The verdict on one program: what it returned, held against what is expected of it.
 
-Large outputs come as hashes at first, and whole only where these do not tell.
+Large outputs come as hashes at first, and whole only where these do not tell: a program that
+answers by chance is then judged by the second run alone.
 """
 
 from __future__ import annotations

@@ -153,6 +153,7 @@ class Clock:
             self._step, self._step_began, self._step_allowed = step, now, self._allowance(step)
         if self._left(now) <= 0:
             self._make_room()
+            now = self._now()
         left = self._left(now)
         return left if left <= 0 else max(left, _LEAST_WAIT_S)
 

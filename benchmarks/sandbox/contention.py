@@ -1,14 +1,20 @@
 """How much more processor time the same work takes while other work runs beside it.
 
 A processor second holds less where processors share a core, its caches, the memory or a thermal
-budget, and each machine shares other parts of these. So it is measured: a short loop alone, before
-programs run, and again beside them when one of them is late.
+budget, and each machine shares other parts of these. So it is measured: a short loop again and
+again while programs run, against the fastest that it ever was in this process.
 """
 
 from __future__ import annotations
 
 import functools
+import math
+import threading
 import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from statistics import fmean
 
 MOST = 2.5
 """Times its limit that no program may use, whatever was measured."""
@@ -16,33 +22,57 @@ MOST = 2.5
 _MARGIN = 1.25
 """Programs may suffer more from what runs beside them than the loop does, by this factor."""
 
+_EVERY_S = 1.0
 _NUMBERS = 50_000
-_TIMES = 5
+_TIMES = 3
+
+_fastest_s = math.inf
+_samples: deque[tuple[float, float]] = deque(maxlen=3600)
+"""When the loop was timed (`time.monotonic`), and its processor seconds, old ones first."""
 
 
-@functools.cache
-def alone_s() -> float:
-    """Return the processor seconds of the loop in this process; first call it before programs run.
+@contextmanager
+def watched() -> Iterator[None]:
+    """Time the loop now, before programs run, and once a second within the block."""
+    _sample()
+    ended = threading.Event()
+    thread = threading.Thread(target=_watch, args=(ended,), name="contention", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
-    Other work on the machine counts as part of it: a program that is run again alone has it too.
+
+def room(began: float) -> float:
+    """Return how many times its limit a program may use that began then, before it is stopped.
+
+    It is what the machine has cost since, on average, and some more: alone such a program would be
+    at its limit as well, as far as the loop can tell. Other work on the machine that never pauses
+    counts as part of the machine; a program that is run again alone has it too.
     """
-    return min(_loop_s() for _ in range(_TIMES))
+    _sample()
+    beside = [seconds for at, seconds in tuple(_samples) if at >= began]
+    return allowed(_fastest_s, beside)
 
 
-def room() -> float:
-    """Return how many times its limit a program may use now, beside others, before it is stopped.
-
-    Alone it would then be at its limit too.
-    """
-    return allowed(alone_s(), [_loop_s() for _ in range(_TIMES)])
+def allowed(alone_s: float, beside_s: Sequence[float]) -> float:
+    """Return the factor for a loop's processor seconds alone and, at times, beside others."""
+    return min(MOST, _MARGIN * max(1.0, fmean(beside_s) / alone_s))
 
 
-def allowed(alone_s: float, beside_s: list[float]) -> float:
-    """Return the factor for a loop's processor seconds alone and, more than once, beside others.
+def _watch(ended: threading.Event) -> None:
+    while not ended.wait(_EVERY_S):
+        _sample()
 
-    The least of these counts, as alone: what stays is what the machine itself costs.
-    """
-    return min(MOST, _MARGIN * max(1.0, min(beside_s) / alone_s))
+
+def _sample() -> None:
+    """Keep the fastest of some loops in a row: what is left is what the machine itself costs."""
+    global _fastest_s
+    seconds = min(_loop_s() for _ in range(_TIMES))
+    _fastest_s = min(_fastest_s, seconds)
+    _samples.append((time.monotonic(), seconds))
 
 
 def _loop_s() -> float:

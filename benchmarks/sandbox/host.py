@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import json
 import math
 import os
@@ -92,13 +93,14 @@ class Worker:
         self._stop()
 
     def run(
-        self, job: Job, *, patience: float = 1.0, room: Callable[[], float] | None = None
+        self, job: Job, *, patience: float = 1.0, room: Callable[[float], float] | None = None
     ) -> JobResult:
         """Run one program.
 
         Its limits on wall time are multiplied by `patience`. Those on its processor time are not:
         it must be through within them however busy the machine is. A program that reaches one is
-        given `room` times as much, and the result is in doubt where it needed no more than that.
+        given as many times as much as `room` says for when it began (`time.monotonic`), and the
+        result is in doubt where it needed no more than that.
 
         Raises:
             SandboxError: the sandbox broke (whatever a program does gives a result instead).
@@ -108,8 +110,8 @@ class Worker:
         inputs = job.encoded_inputs()
         output_bytes = job.output_bytes or self._config.output_mib << 20
         reply = Reply(inputs.count, output_bytes, hashed=job.hash_above is not None)
-        clock = Clock(self._config, job, patience, room)
         started = time.monotonic()
+        clock = Clock(self._config, job, patience, room and functools.partial(room, started))
         payload = _payload(job, inputs.text, clock.cpu_s, output_bytes)
         ending = self._run(payload, reply, clock)
         # Without namespaces of its own, a program could have reached its zygote.
@@ -123,8 +125,8 @@ class Worker:
     def run_beside_others(self, job: Job) -> JobResult:
         """Run a program while others run; where those may have made it late, it is in doubt.
 
-        One that has used up `contention.room` is out of time, and in no doubt: alone it would be
-        at its limit too.
+        One that has used up `contention.room` is out of time, and in no doubt: as far as that can
+        be measured, alone it would be at its limit too.
 
         Raises:
             SandboxError: the sandbox broke.
@@ -132,7 +134,7 @@ class Worker:
         return self.run(job, room=contention.room)
 
     def run_again(self, job: Job) -> JobResult:
-        """Run a program that is in doubt once more, alone: it has as long on the wall as before.
+        """Run a program in doubt once more, alone: it has as long on the wall as before, or longer.
 
         Raises:
             SandboxError: the sandbox broke.

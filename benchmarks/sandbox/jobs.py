@@ -164,7 +164,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class HashedOutput:
-    """A claimed return value that is too large to send, as the worker's `codec.hash_of` has it.
+    """A claimed return value above the job's `hash_above`, as the worker's `codec.hash_of` has it.
 
     Equal ones stand for equal values of equal types; of two that differ, the values may be equal.
     """

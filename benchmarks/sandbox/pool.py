@@ -66,7 +66,6 @@ class WorkerPool:
         Raises:
             SandboxError: the sandbox broke; whatever else a task raises comes through too.
         """
-        contention.alone_s()
         waiting = _Waiting(items, order)
         finished: queue.SimpleQueue[tuple[T, R] | BaseException | None] = queue.SimpleQueue()
 
@@ -86,14 +85,16 @@ class WorkerPool:
 
         count = self._config.workers
         threads = [threading.Thread(target=work, name=f"sandbox-{n}") for n in range(count)]
-        for thread in threads:
-            thread.start()
-        try:
-            _collect(count, finished, on_done)
-        finally:
-            waiting.stop()
-            for thread in threads:
-                thread.join()
+        with contention.watched():
+            try:
+                for thread in threads:
+                    thread.start()
+                _collect(count, finished, on_done)
+            finally:
+                waiting.stop()
+                for thread in threads:
+                    if thread.ident is not None:
+                        thread.join()
 
 
 class _Waiting(Generic[T]):

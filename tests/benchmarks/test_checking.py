@@ -461,7 +461,7 @@ def test_a_canonical_solution_that_fails_the_second_time_scores_nothing() -> Non
     worker = Failing(replace(CONFIG, golds=None))
     gold = gold_of(worker, large("exact"), replace(CONFIG, golds=None))
     assert isinstance(gold, Gold) and gold.base.whole is not None
-    with pytest.raises(SandboxError, match=r"ran through, and then it did not .*no answer"):
+    with pytest.raises(SandboxError, match=r"ran through, and not when .*no answer"):
         gold.base.whole.part(worker)
 
 
@@ -474,3 +474,19 @@ def test_nothing_is_scored_once_a_canonical_solution_has_failed() -> None:
     with pytest.raises(CheckingError, match=r"of 1 problems fail.*bad \(ZeroDivisionError"):
         check_programs([EXACT, failing], programs, CONFIG)
     assert [v.problem_id for v in canonical_failures([EXACT, failing], CONFIG)] == ["bad"]
+
+
+@needs_bubblewrap
+def test_no_program_is_begun_after_a_canonical_solution_has_failed() -> None:
+    bad = "def f(x): return 1 // 0"
+    failing = [replace(EXACT, id=key, canonical_solution=bad) for key in ("z", "a")]
+    far = replace(EXACT, id="far", canonical_solution=bad, base_inputs=[[10**9]])
+    programs = [
+        Program(id=p.id, problem_id=p.id, code=EXACT.canonical_solution)
+        for p in (EXACT, *failing, far)
+    ]
+    done: list[Verdict] = []
+    one = replace(CONFIG, workers=1)
+    with pytest.raises(CheckingError, match=r"of 3 problems fail.*: z \(.*, a \(.*, far \("):
+        check_programs([EXACT, *failing, far], programs, one, on_done=done.append)
+    assert done == []

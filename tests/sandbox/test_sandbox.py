@@ -1,6 +1,8 @@
 import json
+import math
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -214,16 +216,16 @@ def f(x):
     while time.process_time() < end: pass"""
     config = SandboxConfig(workers=1, load_timeout_s=0.1)
     with Worker(config) as worker:
-        result = worker.run(job(computing, used_s, used_s, **limits), room=lambda: 2.0)
+        result = worker.run(job(computing, used_s, used_s, **limits), room=lambda began: 2.0)
     assert (result.outcome, result.in_doubt) == (outcome, in_doubt)
 
 
 @needs_bubblewrap
-def test_room_is_measured_once_and_only_for_what_is_late() -> None:
-    measured: list[float] = []
+def test_room_is_asked_for_once_and_only_for_what_is_late() -> None:
+    asked: list[float] = []
 
-    def room() -> float:
-        measured.append(1.5)
+    def room(began: float) -> float:
+        asked.append(began)
         return 1.5
 
     computing = """import time
@@ -232,18 +234,37 @@ def f(x):
     while time.process_time() < end: pass"""
     with Worker(ONE) as worker:
         assert not worker.run(job(computing, 0.01, input_limits_s=[1.0]), room=room).in_doubt
-        assert measured == []
+        assert asked == []
+        began = time.monotonic()
         late = worker.run(job(computing, 0.3, 0.3, input_limits_s=[0.25, 0.25]), room=room)
     assert (late.outcome, late.in_doubt) == (Outcome.PASSED, True)
-    assert measured == [1.5]
+    [since] = asked
+    assert 0 <= since - began < 0.5
 
 
-def test_room_is_what_the_machine_shows_and_some_more() -> None:
+def test_room_is_what_the_machine_has_cost_and_some_more() -> None:
     assert contention.allowed(0.01, [0.01, 0.01, 0.01]) == 1.25
-    assert contention.allowed(0.01, [0.005, 0.005, 0.005]) == 1.25
-    assert contention.allowed(0.01, [0.02, 0.016, 5.0]) == pytest.approx(2.0)
-    assert contention.allowed(0.01, [0.9, 0.9, 0.9]) == contention.MOST
-    assert 1.25 <= contention.room() <= contention.MOST
+    assert contention.allowed(0.01, [0.005]) == 1.25
+    assert contention.allowed(0.01, [0.02, 0.016, 0.012]) == pytest.approx(2.0)
+    assert contention.allowed(0.01, [0.9]) == contention.MOST
+
+
+def test_what_a_slow_machine_cost_while_a_program_ran_counts_and_what_was_before_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seconds = iter([0.010] * 3 + [0.016] * 30)
+    monkeypatch.setattr(contention, "_loop_s", lambda: next(seconds))
+    monkeypatch.setattr(contention, "_fastest_s", math.inf)
+    monkeypatch.setattr(contention, "_EVERY_S", 0.05)
+    contention._samples.clear()
+    before = time.monotonic()
+    with contention.watched():
+        began = time.monotonic()
+        time.sleep(0.3)
+        assert len(contention._samples) > 2
+        assert contention.room(began) == pytest.approx(2.0)
+        assert 1.25 < contention.room(before) < 2.0, "the first one was fast"
+    contention._samples.clear()
 
 
 @needs_bubblewrap

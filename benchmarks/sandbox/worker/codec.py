@@ -30,7 +30,9 @@ _DIGEST_ITEMS = 1_000
 _MARSHAL_VERSION = 2
 _SMALL_BITS = 64
 # How a value begins that may not equal itself, as `marshal` writes it: NaN, and what is opaque.
-_UNEQUAL = tuple(b"{" + marshal.dumps(tag, _MARSHAL_VERSION) for tag in ("float", "opaque"))
+_UNEQUAL = tuple(
+    b"{" + marshal.dumps(tag, _MARSHAL_VERSION) for tag in ("float", "complex", "decimal", "opaque")
+)
 
 
 class CodecError(ValueError):
@@ -220,8 +222,8 @@ def encode_or_digest(value: Any, max_nodes: int = MAX_NODES) -> Any:
 def hash_of(tagged: Any, above_bytes: int) -> str | None:
     """Return the SHA-256 of tagged JSON, or None where it has no more than `above_bytes` bytes.
 
-    Equal hashes stand for equal values of equal types; of a value that may not equal itself (NaN)
-    or that could not be written there is none.
+    Equal hashes stand for equal values of equal types; there is none of a value that may not equal
+    itself (NaN, and any complex number or decimal) or that could not be written.
     """
     data = marshal.dumps(tagged, _MARSHAL_VERSION)
     if len(data) <= above_bytes or any(mark in data for mark in _UNEQUAL):

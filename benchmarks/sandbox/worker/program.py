@@ -1,7 +1,7 @@
 """Runs one untrusted program on its inputs and writes its outputs, in a process of its own.
 
 Replies are lines, in this order: `loaded`; one a call, `= seconds output` with the output as tagged
-JSON, `# seconds sha256` for one that is too large to send or `! seconds [type, message]` for an
+JSON, `# seconds sha256` for one above the job's `hash_above` or `! seconds [type, message]` for an
 exception; `end`. Seconds are two numbers: of the
 processor, and on the wall. Besides, `fatal [type, message]` tells that loading failed, and `limit`
 that there is more output than allowed.
