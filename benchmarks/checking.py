@@ -286,12 +286,13 @@ class _Checking:
         return None
 
     def _tell(self, gold: Gold | StatedGold | Verdict) -> None:
-        failure = gold if isinstance(gold, Verdict) else None
-        self._nothing |= self._all_or_nothing and failure is not None
-        self._on_gold(failure)
+        self._on_gold(gold if isinstance(gold, Verdict) else None)
 
     def _ready(self, key: str) -> Sequence[int]:
-        return () if isinstance(self.golds[key], Verdict) else self._numbers.get(key, ())
+        if not isinstance(self.golds[key], Verdict):
+            return self._numbers.get(key, ())
+        self._nothing = self._all_or_nothing
+        return ()
 
     def _order(self, item: Problem | int) -> tuple[int, float]:
         """What is likely to take long first; then a solution's programs before other solutions."""

@@ -137,18 +137,23 @@ def test_items_are_begun_in_order_and_those_that_a_result_makes_possible_with_th
 
 @needs_bubblewrap
 @pytest.mark.timeout(60)
-def test_a_worker_waits_for_what_another_one_makes_possible() -> None:
+def test_a_worker_without_work_waits_for_what_another_one_makes_possible() -> None:
     threads: set[str] = set()
-    both = threading.Barrier(2, timeout=30)
+    quick = threading.Event()
+    both = threading.Barrier(2, timeout=20)
 
     def task(worker: Worker, item: str) -> None:
-        if item != "first":
+        if item == "first":
+            quick.wait()
+            time.sleep(0.2)  # the other worker has looked for work and found none
+        elif item == "quick":
+            quick.set()
+        else:
             both.wait()
-        threads.add(threading.current_thread().name)
+            threads.add(threading.current_thread().name)
 
-    config = SandboxConfig(workers=2)
-    WorkerPool(config).each(
-        task, ["first"], lambda item, result: None,
+    WorkerPool(SandboxConfig(workers=2)).each(
+        task, ["first", "quick"], lambda item, result: None,
         then=lambda item, result: ["a", "b"] if item == "first" else [],
     )  # fmt: skip
     assert len(threads) == 2
@@ -478,7 +483,7 @@ def test_a_reply_is_read_however_it_is_cut() -> None:
         b"loaded \n= 0 1\n",
         b"loaded \n! 0 0 [1\n",
         b"loaded \n! 0 0 7\n",
-        b"loaded \n# 0 0 " + b"0" * 64 + b"\nend \n",
+        b"loaded \n" + 2 * (b"# 0 0 " + b"0" * 64 + b"\n") + b"end \n",
         b"loaded \nend \n",
         b"loaded \n= 0 0 1\nend \n",
         b"loaded \n= 0 0 1\n= 0 0 1\nend \n= 0 0 1\n",
