@@ -73,17 +73,10 @@ def check(
 ) -> CheckReport:
     """Do as `check_programs`, and count the retried timeouts."""
     wanted = _problems_of(problems, programs)
-    failed: list[Verdict | None] = []  # or None for each solution that did not fail
-
-    def refuse_failures(failure: Verdict | None) -> None:
-        failed.append(failure)
-        if len(failed) == len(wanted) and any(failed):
-            raise CheckingError(_cannot_be_scored(checking.failures()))
-
-    checking = _Checking(
-        wanted, programs, config, known, on_done, refuse_failures, all_or_nothing=True
-    )
+    checking = _Checking(wanted, programs, config, known, on_done, all_or_nothing=True)
     checking.run()
+    if failed := checking.failures():
+        raise CheckingError(_cannot_be_scored(failed))
     verdicts = [checking.verdicts[number] for number in range(len(programs))]
     return CheckReport(verdicts, len(checking.late))
 
@@ -119,9 +112,7 @@ def canonical_failures(
         for problem in problems
         if problem.canonical_solution
     ]
-    first = _Checking(
-        problems, programs, config, known, lambda verdict: on_done(), lambda failed: on_done()
-    )
+    first = _Checking(problems, programs, config, known, lambda verdict: on_done(), on_done)
     first.run()
     late = [n for n, verdict in first.verdicts.items() if verdict.plus is Outcome.TIMEOUT]
     patient: KnownGolds = {
@@ -193,7 +184,7 @@ class _Checking:
         config: SandboxConfig,
         known: KnownGolds | None,
         on_done: Callable[[Verdict], None] | None = None,
-        on_gold: Callable[[Verdict | None], None] = lambda failed: None,
+        on_gold: Callable[[], None] = lambda: None,
         *,
         all_or_nothing: bool = False,
     ) -> None:
@@ -213,12 +204,13 @@ class _Checking:
         self.late: list[int] = []
 
     def run(self) -> None:
-        """Do all of it; `on_done` gets each verdict that is final, `on_gold` each failure or None.
+        """Do all of it; `on_done` gets each verdict that is final.
 
-        With `all_or_nothing` no program is begun after a solution has failed.
+        `on_gold` is called as a solution ends, or is known. With `all_or_nothing` no program is
+        begun after one has failed.
 
         Raises:
-            SandboxError: the sandbox itself does not work; whatever `on_gold` raises comes too.
+            SandboxError: the sandbox itself does not work.
             CheckingError: outputs came that are not those of the calls.
         """
         begin: list[Problem | int] = []
@@ -227,9 +219,9 @@ class _Checking:
         WorkerPool(self._config).each(
             self._task, begin, self._keep, then=self._made_possible, order=self._order
         )
-        WorkerPool(dataclasses.replace(self._config, workers=1)).map(
-            self._again, sorted(self.late), self._on_done
-        )
+        if not self._nothing:
+            alone = dataclasses.replace(self._config, workers=1)
+            WorkerPool(alone).map(self._again, sorted(self.late), self._on_done)
 
     def _known_already(self, problem: Problem) -> Sequence[Problem | int]:
         if isinstance(problem, StatedProblem):
@@ -238,7 +230,7 @@ class _Checking:
             self.golds[problem.id] = self._known[problem.id]
         else:
             return [problem]
-        self._tell(self.golds[problem.id])
+        self._on_gold()
         return self._ready(problem.id)
 
     def failures(self) -> list[Verdict]:
@@ -275,18 +267,13 @@ class _Checking:
 
     def _keep(self, item: Problem | int, result: Any) -> None:
         if isinstance(item, Problem):
-            return self._tell(result)
-        if result is None:
-            return None
-        self.verdicts[item], in_doubt = result
-        if in_doubt:
-            self.late.append(item)
-        else:
-            self._on_done(self.verdicts[item])
-        return None
-
-    def _tell(self, gold: Gold | StatedGold | Verdict) -> None:
-        self._on_gold(gold if isinstance(gold, Verdict) else None)
+            self._on_gold()
+        elif result is not None:
+            self.verdicts[item], in_doubt = result
+            if in_doubt:
+                self.late.append(item)
+            else:
+                self._on_done(self.verdicts[item])
 
     def _ready(self, key: str) -> Sequence[int]:
         if not isinstance(self.golds[key], Verdict):
