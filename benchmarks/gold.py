@@ -92,20 +92,29 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """A problem with what its canonical solution shows."""
+    """A problem with what its canonical solution shows.
+
+    Attributes:
+        problem: the problem.
+        base: what it made of the base inputs.
+        plus: the same for the plus inputs; None until a program needs it.
+        is_patient: whether it has, and `with_plus` gives, the limits of `patient`.
+    """
 
     problem: Problem
     base: Part
-    plus: Part
+    plus: Part | None = None
+    is_patient: bool = False
 
     @property
-    def seconds(self) -> float:
-        """Processor seconds of the canonical solution."""
-        return self.base.seconds + self.plus.seconds
+    def plus_known(self) -> bool:
+        """Whether `plus` is there."""
+        return self.plus is not None
 
     def patient(self) -> Gold:
         """Return the same with the time of a canonical solution for every call."""
-        return Gold(self.problem, self.base.patient(), self.plus.patient())
+        plus = self.plus and self.plus.patient()
+        return Gold(self.problem, self.base.patient(), plus, is_patient=True)
 
 
 KnownGolds = MutableMapping[str, Gold | Verdict]
@@ -113,31 +122,44 @@ KnownGolds = MutableMapping[str, Gold | Verdict]
 
 
 def gold_of(worker: Worker, problem: Problem, config: SandboxConfig) -> Gold | Verdict:
-    """Return what the canonical solution gives, or its verdict where it does not run through."""
-    parts = []
-    for arguments in (list(problem.base_inputs), list(problem.plus_inputs)):
-        inputs = EncodedInputs.of(arguments)
-        job = Job(
-            id=problem.id,
-            code=canonical_code(problem),
-            entry_point=problem.entry_point,
-            inputs=inputs,
-            timeout_s=max(config.timeout_s, _CANONICAL_TIMEOUT_S),
-            output_bytes=_CANONICAL_OUTPUT_BYTES,
-            hash_above=_HASH_ABOVE_BYTES if comparison_for(problem).equal_is_right else None,
-        )
-        result = _run(worker, job, config)
-        if result.outcome is not Outcome.PASSED:
-            return Verdict(
-                program_id=f"canonical/{problem.id}",
-                problem_id=problem.id,
-                base=result.outcome,
-                plus=result.outcome,
-                detail=result.detail,
-                seconds=result.seconds,
-            )
-        parts.append(_part(arguments, job, result, config))
-    return Gold(problem, *parts)
+    """Return what the canonical solution gives on the base inputs, or its verdict if it fails."""
+    base = _part_of(worker, problem, problem.base_inputs, config)
+    return base if isinstance(base, Verdict) else Gold(problem, base)
+
+
+def with_plus(worker: Worker, gold: Gold, config: SandboxConfig) -> Gold | Verdict:
+    """Return the same with the plus inputs, or the canonical solution's verdict if it fails."""
+    plus = _part_of(worker, gold.problem, gold.problem.plus_inputs, config)
+    if isinstance(plus, Verdict):
+        return plus
+    found = replace(gold, plus=plus)
+    return found.patient() if gold.is_patient else found
+
+
+def _part_of(
+    worker: Worker, problem: Problem, inputs: Sequence[Any], config: SandboxConfig
+) -> Part | Verdict:
+    arguments = list(inputs)
+    job = Job(
+        id=problem.id,
+        code=canonical_code(problem),
+        entry_point=problem.entry_point,
+        inputs=EncodedInputs.of(arguments),
+        timeout_s=max(config.timeout_s, _CANONICAL_TIMEOUT_S),
+        output_bytes=_CANONICAL_OUTPUT_BYTES,
+        hash_above=_HASH_ABOVE_BYTES if comparison_for(problem).equal_is_right else None,
+    )
+    result = _run(worker, job, config)
+    if result.outcome is Outcome.PASSED:
+        return _part(arguments, job, result, config)
+    return Verdict(
+        program_id=f"canonical/{problem.id}",
+        problem_id=problem.id,
+        base=result.outcome,
+        plus=result.outcome,
+        detail=result.detail,
+        seconds=result.seconds,
+    )
 
 
 def _run(worker: Worker, job: Job, config: SandboxConfig) -> JobResult:

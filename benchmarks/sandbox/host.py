@@ -20,7 +20,14 @@ from typing import Any, Self
 
 from benchmarks.sandbox import contention
 from benchmarks.sandbox.clock import Clock, ClockError
-from benchmarks.sandbox.jobs import Job, JobResult, SandboxConfig
+from benchmarks.sandbox.jobs import (
+    ErrorMarker,
+    HashedOutput,
+    Job,
+    JobResult,
+    Output,
+    SandboxConfig,
+)
 from benchmarks.sandbox.launch import (
     Zygote,
     bubblewrap_command,
@@ -35,6 +42,9 @@ _STOP_S = 10.0
 _CHUNK = 1 << 16
 _PIPE_BYTES = 1 << 20
 _OUT_OF_TIME = (-signal.SIGXCPU, -signal.SIGKILL)
+
+Settled = Callable[[Sequence[Output | HashedOutput | ErrorMarker]], bool]
+"""Whether the outputs so far say all: nothing that a program does after them is of use."""
 
 
 class SandboxError(RuntimeError):
@@ -93,9 +103,16 @@ class Worker:
         self._stop()
 
     def run(
-        self, job: Job, *, patience: float = 1.0, room: Callable[[float], float] | None = None
+        self,
+        job: Job,
+        *,
+        settled: Settled | None = None,
+        patience: float = 1.0,
+        room: Callable[[float], float] | None = None,
     ) -> JobResult:
-        """Run one program.
+        """Run one program, until `settled` says that its outputs are enough.
+
+        It is asked as outputs come, and again where it has not looked at all of them.
 
         Its limits on wall time are multiplied by `patience`. Those on its processor time are not:
         it must be through within them however busy the machine is. A program that reaches one is
@@ -113,7 +130,7 @@ class Worker:
         started = time.monotonic()
         clock = Clock(self._config, job, patience, room and functools.partial(room, started))
         payload = _payload(job, inputs.text, clock.cpu_s, output_bytes)
-        ending = self._run(payload, reply, clock)
+        ending = self._run(payload, reply, clock, settled or (lambda outputs: False))
         # Without namespaces of its own, a program could have reached its zygote.
         if not self._nested:
             self._stop()
@@ -122,7 +139,7 @@ class Worker:
         in_doubt = doubts.get(result.outcome, False)
         return replace(result, cpu_seconds=ending.cpu_s, in_doubt=in_doubt)
 
-    def run_beside_others(self, job: Job) -> JobResult:
+    def run_beside_others(self, job: Job, settled: Settled | None = None) -> JobResult:
         """Run a program while others run; where those may have made it late, it is in doubt.
 
         One that has used up `contention.room` is out of time, and in no doubt: as far as that can
@@ -131,17 +148,17 @@ class Worker:
         Raises:
             SandboxError: the sandbox broke.
         """
-        return self.run(job, room=contention.room)
+        return self.run(job, settled=settled, room=contention.room)
 
-    def run_again(self, job: Job) -> JobResult:
+    def run_again(self, job: Job, settled: Settled | None = None) -> JobResult:
         """Run a program in doubt once more, alone: it has as long on the wall as before, or longer.
 
         Raises:
             SandboxError: the sandbox broke.
         """
-        return self.run(job, patience=contention.MOST)
+        return self.run(job, settled=settled, patience=contention.MOST)
 
-    def _run(self, payload: bytes, reply: Reply, clock: Clock) -> Ending:
+    def _run(self, payload: bytes, reply: Reply, clock: Clock, settled: Settled) -> Ending:
         read_fd, write_fd = os.pipe()
         with suppress(OSError):
             fcntl.fcntl(write_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
@@ -159,12 +176,14 @@ class Worker:
                 os.close(write_fd)
         os.set_blocking(read_fd, False)
         try:
-            return self._attend(read_fd, life, reply, clock)
+            return self._attend(read_fd, life, reply, clock, settled)
         finally:
             os.close(read_fd)
             life.close()
 
-    def _attend(self, read_fd: int, life: socket.socket, reply: Reply, clock: Clock) -> Ending:
+    def _attend(
+        self, read_fd: int, life: socket.socket, reply: Reply, clock: Clock, settled: Settled
+    ) -> Ending:
         """Read replies until the supervisor reports; stop the program when it is time."""
         poll = select.poll()
         poll.register(read_fd, select.POLLIN)
@@ -180,7 +199,7 @@ class Worker:
                     _drain(read_fd, reply)
                     return self._ending(report, stopped, clock)
             if stopped is None:
-                stopped = _reason_to_stop(reply, clock)
+                stopped = _reason_to_stop(reply, clock, settled)
                 if stopped:
                     clock.allow(_STOP_S)
                     life.shutdown(socket.SHUT_WR)
@@ -257,12 +276,15 @@ class Worker:
             self._zygote = None
 
 
-def _reason_to_stop(reply: Reply, clock: Clock) -> str | None:
+def _reason_to_stop(reply: Reply, clock: Clock, settled: Settled) -> str | None:
     if reply.too_long:
         return "output"
     if reply.fault or reply.ended or reply.fatal:
         return "done"
-    return "timeout" if clock.left_s(reply) <= 0 else None
+    # The clock first: it must know which call is going on before a look at outputs takes its time.
+    if clock.left_s(reply) <= 0:
+        return "timeout"
+    return "settled" if settled(reply.outputs) else None
 
 
 def _payload(job: Job, inputs: bytes, cpu_s: float, output_bytes: int) -> bytes:
