@@ -74,7 +74,7 @@ class CheckRun:
         self._on_gold = on_gold
         self._all_or_nothing = all_or_nothing
         self._nothing = False
-        self._run: Run = Worker.run_beside_others
+        self._alone = False
         self._numbers: dict[str, list[int]] = {}
         for number, program in enumerate(programs):
             self._numbers.setdefault(program.problem_id, []).append(number)
@@ -101,7 +101,7 @@ class CheckRun:
             begin += self._known_already(problem)
         self._each(begin, self._config)
         if not self._nothing:
-            self._run = Worker.run_again
+            self._alone = True
             late = [_Trial(number) for number in sorted(self.late)]
             self._each(late, dataclasses.replace(self._config, workers=1))
 
@@ -130,13 +130,12 @@ class CheckRun:
             if not item.plus:
                 return gold_of(worker, item.problem, self._config)
             return with_plus(worker, self._gold(item.problem.id), self._config)
-        if self._nothing:
-            return None
         program = self._programs[item.number]
         gold = self.golds[program.problem_id]
-        if isinstance(gold, Verdict):
-            raise AssertionError(f"{program.id} has nothing to be held to")
-        return check_part(worker, self._run, program, gold, plus=item.plus)
+        if self._nothing or isinstance(gold, Verdict):
+            return None
+        run: Run = Worker.run_again if self._alone else Worker.run_beside_others
+        return check_part(worker, run, program, gold, plus=item.plus)
 
     def _gold(self, key: str) -> Gold:
         gold = self.golds[key]
@@ -176,16 +175,17 @@ class CheckRun:
                 return ()
             if gold.plus_known:
                 return [trial]
+            first = key not in self._waiting
             self._waiting.setdefault(key, []).append(trial)
-            return [_Solution(self._problems[key], plus=True)] * (len(self._waiting[key]) == 1)
+        return [_Solution(self._problems[key], plus=True)] if first else []
 
     def _goes_to_plus(self, number: int, base: Checked) -> bool:
         problem = self._problems[self._programs[number].problem_id]
-        passed = base.outcome is Outcome.PASSED and not self._again(base)
+        passed = base.outcome is Outcome.PASSED and not self._runs_again(base)
         return passed and len(problem.plus_inputs) > 0
 
-    def _again(self, checked: Checked) -> bool:
-        return checked.in_doubt and self._run is not Worker.run_again
+    def _runs_again(self, checked: Checked) -> bool:
+        return checked.in_doubt and not self._alone
 
     def _keep(self, item: _Item, result: _Result) -> None:
         if isinstance(item, _Solution):
@@ -193,7 +193,7 @@ class CheckRun:
                 self._on_gold()
         elif not isinstance(result, Checked):
             return
-        elif self._again(result):
+        elif self._runs_again(result):
             self.late.append(item.number)
         elif item.plus:
             self._conclude(item.number, self._passed_base[item.number], result)
@@ -202,8 +202,7 @@ class CheckRun:
 
     def _conclude(self, number: int, base: Checked, plus: Checked | None) -> None:
         verdict = verdict_of(self._programs[number], base, plus)
-        alone = self._run is Worker.run_again
-        self.verdicts[number] = dataclasses.replace(verdict, retried=alone)
+        self.verdicts[number] = dataclasses.replace(verdict, retried=self._alone)
         self._on_done(self.verdicts[number])
 
     def _order(self, item: _Item) -> tuple[int, float]:

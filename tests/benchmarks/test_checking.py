@@ -11,7 +11,7 @@ from benchmarks.checking import (
     check_programs,
 )
 from benchmarks.comparison import ComparisonError, comparison_for
-from benchmarks.gold import Gold, KnownGolds, canonical_code, defines, gold_of
+from benchmarks.gold import Gold, KnownGolds, canonical_code, defines, gold_of, with_plus
 from benchmarks.sandbox import HashedOutput, JobResult, Output, SandboxConfig, SandboxError
 from benchmarks.sandbox.host import Worker
 from benchmarks.sandbox.worker import codec
@@ -262,10 +262,69 @@ def test_a_late_program_is_tried_again_alone_and_an_endless_one_counts_at_once(
 @needs_bubblewrap
 def test_a_problem_whose_canonical_solution_fails_scores_nothing() -> None:
     broken = replace(EXACT, canonical_solution="def f(x): return 1 // x")
+    program = Program(id="p", problem_id="pair", code="def f(x): return 1 // x if x else 0")
     with pytest.raises(CheckingError, match=r"pair \(ZeroDivisionError"):
-        check_programs([broken], [Program(id="p", problem_id="pair", code="")], CONFIG)
+        check_programs([broken], [program], CONFIG)
     [failure] = canonical_failures([broken, replace(EXACT, id="good")], CONFIG)
     assert (failure.problem_id, failure.base) == ("pair", Outcome.ERROR)
+
+
+@needs_bubblewrap
+def test_plus_inputs_reach_a_canonical_solution_when_a_program_passes_the_base_inputs() -> None:
+    endless = "def f(x):\n    while x == 0: pass\n    return [x, x]"
+    problem = replace(EXACT, canonical_solution=endless)
+    wrong = [Program(id=f"p{n}", problem_id="pair", code="def f(x): return x") for n in range(3)]
+    known: KnownGolds = {}
+    verdicts = check_programs([problem], wrong, CONFIG, known=known)
+    assert [(v.base, v.plus) for v in verdicts] == [(Outcome.WRONG, Outcome.WRONG)] * 3
+    gold = known["pair"]
+    assert isinstance(gold, Gold) and gold.plus is None
+
+
+@needs_bubblewrap
+def test_a_canonical_solution_meets_the_plus_inputs_once_however_many_programs_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs: list[str] = []
+
+    def counted(worker: Worker, gold: Gold, config: SandboxConfig) -> Gold | Verdict:
+        runs.append(gold.problem.id)
+        return with_plus(worker, gold, config)
+
+    monkeypatch.setattr("benchmarks.check_run.with_plus", counted)
+    problem = replace(EXACT, canonical_solution=WAITING)
+    right, shaky = "def f(x): return [x, x]", "def f(x): return [x, x] if x else 0"
+    programs = [
+        Program(id=f"p{n}", problem_id="pair", code=shaky if n % 2 else right) for n in range(8)
+    ]
+    done: list[Verdict] = []
+    config = replace(CONFIG, workers=4)
+    verdicts = check_programs([problem], programs, config, on_done=done.append)
+    assert [v.plus for v in verdicts] == [Outcome.PASSED, Outcome.WRONG] * 4
+    assert {v.base for v in verdicts} == {Outcome.PASSED}
+    assert runs == ["pair"]
+    assert len(done) == 8
+
+
+@needs_bubblewrap
+def test_a_program_that_only_passes_alone_goes_on_to_the_plus_inputs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("benchmarks.sandbox.contention.room", lambda began: 1.25)
+    config = SandboxConfig(workers=2, input_timeout_s=0.4, wall_factor=1.5)
+    waiting = "import time\ndef f(x):\n    time.sleep(1.1 * (x == 1))\n    return [x, x]"
+    [verdict] = check_programs([EXACT], [Program(id="p", problem_id="pair", code=waiting)], config)
+    assert (verdict.base, verdict.plus, verdict.retried) == (Outcome.PASSED, Outcome.PASSED, True)
+
+
+@needs_bubblewrap
+def test_the_first_wrong_output_ends_a_program() -> None:
+    slow = replace(EXACT, base_inputs=[[n] for n in range(20)])
+    code = "import time\ndef f(x):\n    time.sleep(0.3)\n    return [x, x] if x != 1 else [0]"
+    program = Program(id="p", problem_id="pair", code=code)
+    [verdict] = check_programs([slow], [program], CONFIG)
+    assert verdict.detail == "base input 1: got [0], expected [1, 1]"
+    assert 0.6 <= verdict.seconds < 3, "all calls take 6 s"
 
 
 @needs_bubblewrap
