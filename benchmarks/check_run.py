@@ -79,6 +79,7 @@ class CheckRun:
         for number, program in enumerate(programs):
             self._numbers.setdefault(program.problem_id, []).append(number)
         self._largest: dict[str, int] = {}
+        self._has_plus: dict[str, bool] = {}
         self._passed_base: dict[int, Checked] = {}
         self._waiting: dict[str, list[_Trial]] = {}
         self._lock = threading.Lock()
@@ -90,7 +91,7 @@ class CheckRun:
         """Do all of it; `on_done` gets each verdict that is final.
 
         `on_gold` is called as a solution has ended on the base inputs, or is known. With
-        `all_or_nothing` no program is begun after one has failed.
+        `all_or_nothing` no program is begun after one has failed, and no solution on plus inputs.
 
         Raises:
             SandboxError: the sandbox itself does not work.
@@ -129,6 +130,8 @@ class CheckRun:
         if isinstance(item, _Solution):
             if not item.plus:
                 return gold_of(worker, item.problem, self._config)
+            if self._nothing:
+                return None
             return with_plus(worker, self._gold(item.problem.id), self._config)
         program = self._programs[item.number]
         gold = self.golds[program.problem_id]
@@ -147,7 +150,7 @@ class CheckRun:
         if isinstance(item, _Trial):
             return self._goes_on(item, result) if isinstance(result, Checked) else ()
         if isinstance(result, Checked) or result is None:
-            raise AssertionError(f"{item.problem.id}: no canonical solution gives {result}")
+            return ()
         key = item.problem.id
         with self._lock:
             self.golds[key] = self._known[key] = result
@@ -164,10 +167,11 @@ class CheckRun:
 
     def _goes_on(self, item: _Trial, base: Checked) -> Sequence[_Item]:
         """What follows a program's run: the plus inputs, after its solution where need be."""
-        if item.plus or not self._goes_to_plus(item.number, base):
+        key = self._programs[item.number].problem_id
+        passed = base.outcome is Outcome.PASSED and not self._runs_again(base)
+        if item.plus or not passed or not self._is_plus(key):
             return ()
         self._passed_base[item.number] = base
-        key = self._programs[item.number].problem_id
         trial = _Trial(item.number, plus=True)
         with self._lock:
             gold = self.golds[key]
@@ -179,10 +183,11 @@ class CheckRun:
             self._waiting.setdefault(key, []).append(trial)
         return [_Solution(self._problems[key], plus=True)] if first else []
 
-    def _goes_to_plus(self, number: int, base: Checked) -> bool:
-        problem = self._problems[self._programs[number].problem_id]
-        passed = base.outcome is Outcome.PASSED and not self._runs_again(base)
-        return passed and len(problem.plus_inputs) > 0
+    def _is_plus(self, key: str) -> bool:
+        """Whether there are plus inputs; a suite may have to read and decode them to know."""
+        if key not in self._has_plus:
+            self._has_plus[key] = len(self._problems[key].plus_inputs) > 0
+        return self._has_plus[key]
 
     def _runs_again(self, checked: Checked) -> bool:
         return checked.in_doubt and not self._alone
@@ -195,9 +200,10 @@ class CheckRun:
             return
         elif self._runs_again(result):
             self.late.append(item.number)
+            self._passed_base.pop(item.number, None)
         elif item.plus:
             self._conclude(item.number, self._passed_base[item.number], result)
-        elif not self._goes_to_plus(item.number, result):
+        elif item.number not in self._passed_base:
             self._conclude(item.number, result, None)
 
     def _conclude(self, number: int, base: Checked, plus: Checked | None) -> None:

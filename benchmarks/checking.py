@@ -48,7 +48,8 @@ def check_programs(
     What the problems' canonical solutions showed before may be given as `known`, and is added to.
 
     Raises:
-        CheckingError: a program's problem is not there, or its canonical solution fails.
+        CheckingError: a program's problem is not there, or its canonical solution fails, if only on
+            plus inputs, where a program came to them.
         SandboxError: the sandbox itself does not work.
     """
     return check(problems, programs, config, on_done=on_done, known=known).verdicts
@@ -75,8 +76,8 @@ def check(
 def _cannot_be_scored(failed: Sequence[Verdict]) -> str:
     named = ", ".join(f"{verdict.problem_id} ({verdict.detail})" for verdict in failed[:5])
     return (
-        f"the canonical solutions of {len(failed)} problems fail in the sandbox, so nothing can be "
-        f"scored: {named}; raise the sandbox's limits, or leave these problems out"
+        f"the canonical solutions of {len(failed)} problems fail in the sandbox (maybe others), so "
+        f"nothing can be scored: {named}; raise the sandbox's limits, or leave these problems out"
     )
 
 
@@ -91,9 +92,9 @@ def canonical_failures(
 
     Each runs twice: for the expected outputs, and to be checked against them. A problem that states
     its expected outputs and has no solution cannot fail. `on_done` is called as a problem's
-    expected outputs are there, and as its solution has been checked. Limits come from the first
-    run; on a machine that has since become busy the second may pass them, and is then tried once
-    more with a canonical solution's own time.
+    expected outputs on base inputs are there, and as its solution has been checked. Limits come
+    from the first run; on a machine that has since become busy the second may pass them, and is
+    then tried once more with a canonical solution's own time.
 
     Raises:
         SandboxError: the sandbox itself does not work.
@@ -113,7 +114,9 @@ def canonical_failures(
     again = CheckRun(_problems_of(problems, slow), slow, config, patient)
     again.run()
     verdicts = first.verdicts | {late[n]: verdict for n, verdict in again.verdicts.items()}
-    return [*first.failures(), *(verdicts[n] for n in sorted(verdicts) if not verdicts[n].passed)]
+    failed = {verdict.problem_id: verdict for verdict in (*first.failures(), *again.failures())}
+    wrong = (verdicts[n] for n in sorted(verdicts) if not verdicts[n].passed)
+    return [*failed.values(), *(verdict for verdict in wrong if verdict.problem_id not in failed)]
 
 
 def behaviours(pairs: Sequence[tuple[Problem, Program]], config: SandboxConfig) -> list[str | None]:

@@ -1,6 +1,6 @@
 """What canonical solutions returned, remembered between commands.
 
-Some take minutes, and every evaluation of a data set needs all of them. A result is stored under
+Some take minutes, and every evaluation of a data set needs most of them. A result is stored under
 the hash of all that it depends on: the program, its inputs, the code that runs it, the interpreter
 with its packages, the limits of memory, and the machine, because time limits come from its speed.
 Programs in the sandbox cannot read it; where they run outside, nothing is kept here.

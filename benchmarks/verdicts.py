@@ -1,13 +1,12 @@
 """The verdict on one program: what it returns, held against what is expected of it.
 
-Outputs are looked at as they come, and the first that is wrong ends the program. Large ones come as
-hashes at first, and whole only where these do not tell: a program that answers by chance is then
-judged by the second run alone.
+Outputs are looked at as they come, and the first that is wrong ends the program, unless one above
+64 KiB came whole before it. Large ones come as hashes at first, and whole only where these do not
+tell: a program that answers by chance is then judged by the second run alone.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,8 +21,7 @@ from domino.records import Outcome, Problem, Program, Verdict
 _SHOWN_CHARACTERS = 100
 
 _AT_ONCE_BYTES = 1 << 16
-_AT_ONCE_S = 0.02
-"""Larger outputs, and more than can be compared in that time, wait: the program's clock goes on."""
+"""Whole outputs above it, and all after them, wait for the program's end: its clock goes on."""
 
 _AnyOutput = Output | HashedOutput | ErrorMarker
 Run = Callable[[Worker, Job, Settled], JobResult]
@@ -122,8 +120,7 @@ class _Comparing:
 
     def __call__(self, outputs: Sequence[_AnyOutput]) -> bool:
         """Look at what is new among the outputs so far; return whether the rest is of no use."""
-        end = time.monotonic() + _AT_ONCE_S
-        while self._next < len(outputs) and not self._settled and time.monotonic() < end:
+        while self._next < len(outputs) and not self._settled:
             output = outputs[self._next]
             if isinstance(output, ErrorMarker):
                 return False

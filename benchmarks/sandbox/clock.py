@@ -148,8 +148,9 @@ class Clock:
             return self._stop_at - time.monotonic()
         step = len(reply.outputs) if reply.loaded else -1
         now = self._now()
-        self._look(now.cpu)
-        if step != self._step:
+        moved = step != self._step
+        self._look(now.cpu, moved=moved)
+        if moved:
             self._step, self._step_began, self._step_allowed = step, now, self._allowance(step)
         if self._left(now) <= 0:
             self._make_room()
@@ -166,11 +167,13 @@ class Clock:
         """Give what is going on that many seconds on the wall from now."""
         self._stop_at = time.monotonic() + seconds
 
-    def _look(self, cpu_s: float) -> None:
+    def _look(self, cpu_s: float, *, moved: bool = False) -> None:
         if cpu_s >= self._cpu_limit(1.0):
             self.late = True
             self._make_room()
-            self.spent = self.spent or cpu_s >= self._cpu_limit(self._room)
+            # Of a call that has ended since the last look nobody knows how much it took of that.
+            limit = self._total.cpu * self._room if moved else self._cpu_limit(self._room)
+            self.spent = self.spent or cpu_s >= limit
 
     def _make_room(self) -> None:
         if self._ask_room is not None:

@@ -110,9 +110,7 @@ class Worker:
         patience: float = 1.0,
         room: Callable[[float], float] | None = None,
     ) -> JobResult:
-        """Run one program, until `settled` says that its outputs are enough.
-
-        It is asked as outputs come, and again where it has not looked at all of them.
+        """Run one program, until `settled` says that its outputs are enough; asked as they come.
 
         Its limits on wall time are multiplied by `patience`. Those on its processor time are not:
         it must be through within them however busy the machine is. A program that reaches one is
@@ -191,7 +189,7 @@ class Worker:
         stopped: str | None = None
         while True:
             ready = [fd for fd, _ in poll.poll(max(0.0, clock.left_s(reply)) * 1000)]
-            if read_fd in ready and not _drain(read_fd, reply):
+            if read_fd in ready and _read(read_fd, reply) is False:
                 poll.unregister(read_fd)
             if life.fileno() in ready:
                 report = _report(life, clock)
@@ -306,18 +304,20 @@ def _above_least(limits: Sequence[float] | None) -> set[int]:
     return {index for index, limit in enumerate(limits or ()) if limit > least}
 
 
-def _drain(fd: int, reply: Reply) -> bool:
-    """Read what the pipe holds; False at its end."""
-    while True:
-        try:
-            data = os.read(fd, _PIPE_BYTES)
-        except BlockingIOError:
-            return True
-        if not data:
-            return False
-        reply.feed(data)
-        if reply.too_long:
-            return True
+def _read(fd: int, reply: Reply) -> bool | None:
+    """Read some of what the pipe holds; None where it holds nothing now, False at its end."""
+    try:
+        data = os.read(fd, _PIPE_BYTES)
+    except BlockingIOError:
+        return None
+    reply.feed(data)
+    return bool(data)
+
+
+def _drain(fd: int, reply: Reply) -> None:
+    """Read all that the pipe holds."""
+    while _read(fd, reply) and not reply.too_long:
+        pass
 
 
 def _report(life: socket.socket, clock: Clock) -> dict[str, Any] | None:

@@ -311,20 +311,36 @@ def test_a_program_that_only_passes_alone_goes_on_to_the_plus_inputs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("benchmarks.sandbox.contention.room", lambda began: 1.25)
-    config = SandboxConfig(workers=2, input_timeout_s=0.4, wall_factor=1.5)
-    waiting = "import time\ndef f(x):\n    time.sleep(1.1 * (x == 1))\n    return [x, x]"
+    config = SandboxConfig(workers=2, input_timeout_s=0.8, wall_factor=1.5)
+    waiting = "import time\ndef f(x):\n    time.sleep(2 * (x == 1))\n    return [x, x] if x else 0"
     [verdict] = check_programs([EXACT], [Program(id="p", problem_id="pair", code=waiting)], config)
-    assert (verdict.base, verdict.plus, verdict.retried) == (Outcome.PASSED, Outcome.PASSED, True)
+    assert (verdict.base, verdict.plus, verdict.retried) == (Outcome.PASSED, Outcome.WRONG, True)
 
 
 @needs_bubblewrap
 def test_the_first_wrong_output_ends_a_program() -> None:
-    slow = replace(EXACT, base_inputs=[[n] for n in range(20)])
+    slow = replace(EXACT, base_inputs=[[n] for n in range(60)])
     code = "import time\ndef f(x):\n    time.sleep(0.3)\n    return [x, x] if x != 1 else [0]"
     program = Program(id="p", problem_id="pair", code=code)
     [verdict] = check_programs([slow], [program], CONFIG)
     assert verdict.detail == "base input 1: got [0], expected [1, 1]"
-    assert 0.6 <= verdict.seconds < 3, "all calls take 6 s"
+    assert 0.6 <= verdict.seconds < 9, "all calls take 18 s"
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_solution_that_fails_on_plus_inputs_scores_nothing_however_many_programs_wait(
+    workers: int,
+) -> None:
+    code = "import time\ndef f(x):\n    time.sleep(0.1)\n    return 1 // x"
+    broken = replace(EXACT, canonical_solution=code)
+    program = "def f(x): return 1 // x if x else 0"
+    programs = [Program(id=f"p{n}", problem_id="pair", code=program) for n in range(8)]
+    done: list[Verdict] = []
+    config = replace(CONFIG, workers=workers)
+    with pytest.raises(CheckingError, match=r"pair \(ZeroDivisionError"):
+        check_programs([broken], programs, config, on_done=done.append)
+    assert done == []
 
 
 @needs_bubblewrap
@@ -408,20 +424,36 @@ def test_a_canonical_solution_that_is_known_is_not_run_again(monkeypatch) -> Non
         check_programs([EXACT], [program], CONFIG)
 
 
-def test_a_canonical_solution_that_a_busy_machine_slows_down_is_no_failure() -> None:
+@needs_bubblewrap
+@pytest.mark.parametrize("plus_known", [True, False])
+def test_a_canonical_solution_that_a_busy_machine_slows_down_is_no_failure(
+    plus_known: bool,
+) -> None:
     """Its limits are those of a moment when it ran a hundred times as fast."""
     slow = replace(EXACT, canonical_solution=COMPUTING)
     known: KnownGolds = {}
     assert canonical_failures([slow], CONFIG, known=known) == []
     gold = known[slow.id]
     assert isinstance(gold, Gold) and gold.plus is not None
-    parts = [replace(p, limits_s=(0.001,) * len(p.limits_s)) for p in (gold.base, gold.plus)]
-    known[slow.id] = Gold(slow, *parts)
+    base, plus = (replace(p, limits_s=(0.001,) * len(p.limits_s)) for p in (gold.base, gold.plus))
+    known[slow.id] = Gold(slow, base, plus if plus_known else None)
     assert canonical_failures([slow], CONFIG, known=known) == []
     [verdict] = check_programs(
         [slow], [Program(id="p", problem_id=slow.id, code=COMPUTING)], CONFIG, known=known
     )
     assert verdict.plus is Outcome.TIMEOUT, "the limits hold for every other program"
+
+
+@needs_bubblewrap
+def test_a_solution_that_is_late_and_fails_on_plus_inputs_is_told_by_its_failure() -> None:
+    code = COMPUTING.replace("return [x, x]", "return 1 // x")
+    slow = replace(EXACT, canonical_solution=code)
+    with Worker(CONFIG) as worker:
+        gold = gold_of(worker, slow, CONFIG)
+    assert isinstance(gold, Gold)
+    base = replace(gold.base, limits_s=(0.001,) * len(gold.base.limits_s))
+    [failure] = canonical_failures([slow], CONFIG, known={slow.id: Gold(slow, base)})
+    assert "ZeroDivisionError" in failure.detail
 
 
 LARGE = """def f(x):
