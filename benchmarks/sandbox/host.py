@@ -187,8 +187,9 @@ class Worker:
         poll.register(read_fd, select.POLLIN)
         poll.register(life, select.POLLIN)
         stopped: str | None = None
+        end = time.monotonic() + clock.left_s(reply)
         while True:
-            ready = [fd for fd, _ in poll.poll(max(0.0, clock.left_s(reply)) * 1000)]
+            ready = [fd for fd, _ in poll.poll(max(0.0, end - time.monotonic()) * 1000)]
             if read_fd in ready and _read(read_fd, reply) is False:
                 poll.unregister(read_fd)
             if life.fileno() in ready:
@@ -196,12 +197,16 @@ class Worker:
                 if report is not None:
                     _drain(read_fd, reply)
                     return self._ending(report, stopped, clock)
+            # Only after reading: the clock must know which call is going on.
+            left_s = clock.left_s(reply)
+            end = time.monotonic() + left_s
             if stopped is None:
-                stopped = _reason_to_stop(reply, clock, settled)
+                stopped = _reason_to_stop(reply, left_s, settled)
                 if stopped:
                     clock.allow(_STOP_S)
+                    end = time.monotonic() + _STOP_S
                     life.shutdown(socket.SHUT_WR)
-            elif clock.left_s(reply) <= 0:
+            elif left_s <= 0:
                 self._stop()
                 return Ending(stopped, -9, 0.0)
 
@@ -274,13 +279,12 @@ class Worker:
             self._zygote = None
 
 
-def _reason_to_stop(reply: Reply, clock: Clock, settled: Settled) -> str | None:
+def _reason_to_stop(reply: Reply, left_s: float, settled: Settled) -> str | None:
     if reply.too_long:
         return "output"
     if reply.fault or reply.ended or reply.fatal:
         return "done"
-    # The clock first: it must know which call is going on before a look at outputs takes its time.
-    if clock.left_s(reply) <= 0:
+    if left_s <= 0:
         return "timeout"
     return "settled" if settled(reply.outputs) else None
 

@@ -12,8 +12,8 @@ from benchmarks.checking import (
 )
 from benchmarks.comparison import ComparisonError, comparison_for
 from benchmarks.gold import Gold, KnownGolds, canonical_code, defines, gold_of, with_plus
-from benchmarks.sandbox import HashedOutput, JobResult, Output, SandboxConfig, SandboxError
-from benchmarks.sandbox.host import Worker
+from benchmarks.sandbox import HashedOutput, Job, JobResult, Output, SandboxConfig, SandboxError
+from benchmarks.sandbox.host import Settled, Worker
 from benchmarks.sandbox.worker import codec
 from benchmarks.verdicts import CheckingError
 from domino.records import Outcome, Problem, Program, Verdict
@@ -210,12 +210,10 @@ def test_time_on_the_wall_gives_programs_no_more_of_the_processor() -> None:
 
 @needs_bubblewrap
 def test_solutions_that_may_loop_far_run_first_and_programs_of_slow_ones_before_the_rest() -> None:
-    other = replace(EXACT, canonical_solution=COMPUTING, base_inputs=[[1]], plus_inputs=[])  # 0.4 s
+    computing = COMPUTING.replace("0.4", "1.1")
+    other = replace(EXACT, canonical_solution=computing, base_inputs=[[10**5]], plus_inputs=[])
     slow = replace(
-        EXACT,
-        id="slow",
-        canonical_solution=COMPUTING,
-        plus_inputs=[[10**6], [3]],  # 0.4 s each
+        EXACT, id="slow", canonical_solution=computing, base_inputs=[[1]], plus_inputs=[[10**6]]
     )
     right = "def f(x): return [x, x]"
     programs = [Program(id=p.id, problem_id=p.id, code=right) for p in (other, slow)]
@@ -315,6 +313,23 @@ def test_a_program_that_only_passes_alone_goes_on_to_the_plus_inputs(
     waiting = "import time\ndef f(x):\n    time.sleep(2 * (x == 1))\n    return [x, x] if x else 0"
     [verdict] = check_programs([EXACT], [Program(id="p", problem_id="pair", code=waiting)], config)
     assert (verdict.base, verdict.plus, verdict.retried) == (Outcome.PASSED, Outcome.WRONG, True)
+
+
+@needs_bubblewrap
+def test_what_a_program_does_alone_counts_whatever_it_did_beside_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def wrong_now(worker: Worker, job: Job, settled: Settled | None = None) -> JobResult:
+        return worker.run(replace(job, code="def f(x): return 0"), settled=settled)
+
+    monkeypatch.setattr("benchmarks.sandbox.contention.room", lambda began: 1.25)
+    monkeypatch.setattr(Worker, "run_again", wrong_now)
+    late_in_plus = "import time\ndef f(x):\n    time.sleep(9 * (x == 3))\n    return [x, x]"
+    config = SandboxConfig(workers=2, input_timeout_s=0.8, wall_factor=1.5)
+    [verdict] = check_programs(
+        [EXACT], [Program(id="p", problem_id="pair", code=late_in_plus)], config
+    )
+    assert (verdict.base, verdict.plus, verdict.retried) == (Outcome.WRONG, Outcome.WRONG, True)
 
 
 @needs_bubblewrap
@@ -527,6 +542,31 @@ def test_a_wrong_large_output_is_shown_beside_the_expected_one() -> None:
 
 
 @needs_bubblewrap
+def test_a_hash_that_differs_ends_the_run_whose_outputs_come_hashed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answered: list[int] = []
+    run = Worker.run_beside_others
+
+    def spied(worker: Worker, job: Job, settled: Settled | None = None) -> JobResult:
+        result = run(worker, job, settled)
+        answered.append(len(result.outputs))
+        return result
+
+    monkeypatch.setattr(Worker, "run_beside_others", spied)
+    problem = replace(large("evalplus"), base_inputs=[[1]] + [[2]] * 20, plus_inputs=[])
+    code = LARGE.replace("[0.5] * 50_000", "[0.5] * 49_999 + [0.5 + 1e-9]")
+    code = code.replace("if x == 2: return", "if x == 2: return __import__('time').sleep(0.1) or")
+    [verdict] = check_programs(
+        [problem], [Program(id="p", problem_id=problem.id, code=code)], CONFIG
+    )
+    assert verdict.passed
+    first, second = answered
+    assert first < 21
+    assert second == 21
+
+
+@needs_bubblewrap
 def test_outputs_that_an_oracle_judges_always_come_whole() -> None:
     problem = replace(large("evalplus"), entry_point="sum_div")
     problem = replace(problem, canonical_solution=LARGE.replace("def f(", "def sum_div("))
@@ -567,16 +607,51 @@ def test_nothing_is_scored_once_a_canonical_solution_has_failed() -> None:
 
 
 @needs_bubblewrap
+def test_no_plus_inputs_are_given_after_a_canonical_solution_has_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failing = replace(
+        EXACT, id="bad", canonical_solution="def f(x): return 1 // 0", base_inputs=[[50]]
+    )
+    one = replace(CONFIG, workers=1)
+    with Worker(one) as worker:
+        gold = gold_of(worker, EXACT, one)
+    runs: list[str] = []
+    monkeypatch.setattr(
+        "benchmarks.check_run.with_plus", lambda worker, gold, config: runs.append(gold.problem.id)
+    )
+    programs = [
+        Program(id=key, problem_id=key, code=EXACT.canonical_solution) for key in ("pair", "bad")
+    ]
+    with pytest.raises(CheckingError, match=r"of 1 problems fail.*bad \(ZeroDivisionError"):
+        check_programs([EXACT, failing], programs, one, known={EXACT.id: gold})
+    assert runs == []
+
+
+@needs_bubblewrap
+def test_plus_inputs_that_come_later_have_the_patience_of_the_base_inputs() -> None:
+    with Worker(CONFIG) as worker:
+        gold = gold_of(worker, EXACT, CONFIG)
+        assert isinstance(gold, Gold)
+        hasty, patient = (with_plus(worker, g, CONFIG) for g in (gold, gold.patient()))
+    assert isinstance(hasty, Gold) and hasty.plus and isinstance(patient, Gold) and patient.plus
+    assert set(hasty.plus.limits_s) == {CONFIG.input_timeout_s}
+    assert patient.plus.limits_s == patient.base.limits_s
+    assert min(patient.plus.limits_s) > 60
+
+
+@needs_bubblewrap
 def test_no_program_is_begun_after_a_canonical_solution_has_failed() -> None:
     bad = "def f(x): return 1 // 0"
     failing = [replace(EXACT, id=key, canonical_solution=bad) for key in ("z", "a")]
     far = replace(EXACT, id="far", canonical_solution=bad, base_inputs=[[10**9]])
+    right = replace(EXACT, plus_inputs=[])
     programs = [
         Program(id=p.id, problem_id=p.id, code=EXACT.canonical_solution)
-        for p in (EXACT, *failing, far)
+        for p in (right, *failing, far)
     ]
     done: list[Verdict] = []
     one = replace(CONFIG, workers=1)
     with pytest.raises(CheckingError, match=r"of 3 problems fail.*: z \(.*, a \(.*, far \("):
-        check_programs([EXACT, *failing, far], programs, one, on_done=done.append)
+        check_programs([right, *failing, far], programs, one, on_done=done.append)
     assert done == []

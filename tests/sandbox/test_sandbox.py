@@ -3,6 +3,7 @@ import math
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -223,6 +224,46 @@ def f(x):
     with Worker(config) as worker:
         result = worker.run(job(computing, used_s, used_s, **limits), room=lambda began: 2.0)
     assert (result.outcome, result.in_doubt) == (outcome, in_doubt)
+
+
+@needs_bubblewrap
+def test_a_host_that_looks_too_late_puts_no_call_down_as_far_too_late() -> None:
+    """What several calls took together is held against the one that was going on, if any."""
+    code = """import time
+def f(x):
+    if x:
+        return time.sleep(60)
+    end = time.process_time() + 0.3
+    while time.process_time() < end: pass"""
+    looks: list[int] = []
+
+    def away(outputs: Sequence[object]) -> bool:
+        if outputs and not any(looks):
+            time.sleep(4)
+        looks.append(len(outputs))
+        return False
+
+    asked = job(code, 0, 0, 0, 0, 1, input_limits_s=[0.6] * 5)
+    with Worker(ONE) as worker:
+        result = worker.run(asked, settled=away, room=lambda began: 1.25)
+    assert 4 in looks
+    assert (result.outcome, result.in_doubt) == (Outcome.TIMEOUT, True)
+
+
+@needs_bubblewrap
+def test_a_program_is_stopped_once_its_outputs_are_enough() -> None:
+    seen: list[list[object]] = []
+
+    def enough(outputs: Sequence[Any]) -> bool:
+        seen.append([output.tagged for output in outputs])
+        return len(outputs) >= 2
+
+    slow = job("import time\ndef f(x):\n    time.sleep(0.2)\n    return x", *range(60))
+    with Worker(ONE) as worker:
+        result = worker.run(slow, settled=enough)
+        assert worker.run(job("def f(x): return x", 7)).outcome is Outcome.PASSED
+    assert result.seconds < 6, "all calls take 12 s"
+    assert values(result)[:2] == seen[-1][:2] == [0, 1]
 
 
 @needs_bubblewrap
