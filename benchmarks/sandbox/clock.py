@@ -36,23 +36,25 @@ class ProcessClock:
     """
 
     def __init__(self, pidfd: int) -> None:
-        """Find the process in this machine's /proc.
+        """Find the process in this machine's /proc; one that has ended has used nothing.
 
         Raises:
-            ClockError: it is not there.
+            ClockError: /proc does not tell.
         """
         fields = Path(f"/proc/self/fdinfo/{pidfd}").read_text().split()
         pid = int(fields[fields.index("Pid:") + 1]) if "Pid:" in fields else 0
         if pid == 0:
             raise ClockError("/proc does not show the sandbox's processes")
-        self._clock = (~pid << 3) | _PROCESS_CLOCK
+        # Of a process that is gone the kernel says -1, whose clock would be this process's own.
+        self._clock = (~pid << 3) | _PROCESS_CLOCK if pid > 0 else None
         self._scheduler = Path(f"/proc/{pid}/schedstat")
         self._cpu_s = self._in_line_s = 0.0
 
     def cpu_s(self) -> float:
         """Return its processor seconds so far; once it has ended, those of the last time."""
-        with suppress(OSError):  # it has ended
-            self._cpu_s = time.clock_gettime(self._clock)
+        if self._clock is not None:
+            with suppress(OSError):  # it has ended
+                self._cpu_s = time.clock_gettime(self._clock)
         return self._cpu_s
 
     def in_line_s(self) -> float:

@@ -1,5 +1,7 @@
 import json
 import math
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -22,6 +24,7 @@ from benchmarks.sandbox import (
     contention,
     run_jobs,
 )
+from benchmarks.sandbox.clock import ProcessClock
 from benchmarks.sandbox.host import Worker
 from benchmarks.sandbox.reply import Reply
 from benchmarks.sandbox.verdict import judge
@@ -224,6 +227,35 @@ def f(x):
     with Worker(config) as worker:
         result = worker.run(job(computing, used_s, used_s, **limits), room=lambda began: 2.0)
     assert (result.outcome, result.in_doubt) == (outcome, in_doubt)
+
+
+def test_a_program_that_ended_before_anybody_looked_has_used_nothing() -> None:
+    """The kernel then names no process, and its clock would be this process's own."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as program:
+        pidfd = os.pidfd_open(program.pid)
+    try:
+        clock = ProcessClock(pidfd)
+    finally:
+        os.close(pidfd)
+    assert time.process_time() > 0.1
+    assert (clock.cpu_s(), clock.in_line_s()) == (0.0, 0.0)
+
+
+def test_the_clock_of_a_program_that_runs_is_its_own() -> None:
+    busy = "import sys\nprint(flush=True)\nwhile True: pass"
+    with subprocess.Popen([sys.executable, "-c", busy], stdout=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        program.stdout.readline()
+        pidfd = os.pidfd_open(program.pid)
+        clock = ProcessClock(pidfd)
+        os.close(pidfd)
+        before = clock.cpu_s()
+        while clock.cpu_s() < before + 0.2:
+            time.sleep(0.01)
+        program.kill()
+        program.wait()
+        last = clock.cpu_s()
+    assert last == clock.cpu_s() >= before + 0.2
 
 
 @needs_bubblewrap
