@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from benchmarks.comparison import comparison_for
 from benchmarks.gold import Gold, Part
 from benchmarks.runners import runnable
-from benchmarks.sandbox import ErrorMarker, HashedOutput, Job, JobResult, Output
+from benchmarks.sandbox import AnyOutput, ErrorMarker, HashedOutput, Job, JobResult, Output
 from benchmarks.sandbox.host import Settled, Worker
 from benchmarks.stated import StatedGold
 from domino.records import Outcome, Problem, Program, Verdict
@@ -23,7 +23,6 @@ _SHOWN_CHARACTERS = 100
 _AT_ONCE_BYTES = 1 << 16
 """Whole outputs above it, and all after them, wait for the program's end: its clock goes on."""
 
-_AnyOutput = Output | HashedOutput | ErrorMarker
 Run = Callable[[Worker, Job, Settled], JobResult]
 """How a worker runs a job: beside others, or again and alone."""
 
@@ -61,12 +60,14 @@ def check_part(
     name, part = ("plus", gold.plus) if plus else ("base", gold.base)
     if part is None:
         raise AssertionError(f"{program.id} has no plus outputs to be held to")
-    comparing = _Comparing(gold.problem, part, name)
-    checked = comparing.checked(run(worker, _job(program, gold.problem, part), comparing))
-    if checked is None and part.whole is not None:
-        part = part.whole.part(worker)
+
+    def held_to(part: Part) -> Checked | None:
         comparing = _Comparing(gold.problem, part, name)
-        checked = comparing.checked(run(worker, _job(program, gold.problem, part), comparing))
+        return comparing.checked(run(worker, _job(program, gold.problem, part), comparing))
+
+    checked = held_to(part)
+    if checked is None and part.whole is not None:
+        checked = held_to(part.whole.part(worker))
     if checked is None:
         detail = f"{gold.problem.id}: an output came hashed that must come whole"
         raise CheckingError(f"{detail}: this is a fault of the sandbox, and nothing may be scored")
@@ -118,7 +119,7 @@ class _Comparing:
         self._wrong = ""
         self._cannot_tell = False
 
-    def __call__(self, outputs: Sequence[_AnyOutput]) -> bool:
+    def __call__(self, outputs: Sequence[AnyOutput]) -> bool:
         """Look at what is new among the outputs so far; return whether the rest is of no use."""
         while self._next < len(outputs) and not self._settled:
             output = outputs[self._next]

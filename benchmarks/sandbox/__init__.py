@@ -3,6 +3,7 @@
 from benchmarks.sandbox.host import NoSandboxError, SandboxError, UnsandboxedWarning
 from benchmarks.sandbox.jobs import (
     WHERE_NOT_WHAT,
+    AnyOutput,
     EncodedInputs,
     ErrorMarker,
     HashedOutput,
@@ -16,6 +17,7 @@ from benchmarks.sandbox.pool import WorkerPool, run_jobs
 
 __all__ = [
     "WHERE_NOT_WHAT",
+    "AnyOutput",
     "EncodedInputs",
     "ErrorMarker",
     "HashedOutput",

@@ -20,14 +20,7 @@ from typing import Any, Self
 
 from benchmarks.sandbox import contention
 from benchmarks.sandbox.clock import Clock, ClockError
-from benchmarks.sandbox.jobs import (
-    ErrorMarker,
-    HashedOutput,
-    Job,
-    JobResult,
-    Output,
-    SandboxConfig,
-)
+from benchmarks.sandbox.jobs import AnyOutput, Job, JobResult, SandboxConfig
 from benchmarks.sandbox.launch import (
     Zygote,
     bubblewrap_command,
@@ -43,7 +36,7 @@ _CHUNK = 1 << 16
 _PIPE_BYTES = 1 << 20
 _OUT_OF_TIME = (-signal.SIGXCPU, -signal.SIGKILL)
 
-Settled = Callable[[Sequence[Output | HashedOutput | ErrorMarker]], bool]
+Settled = Callable[[Sequence[AnyOutput]], bool]
 """Whether the outputs so far say all: nothing that a program does after them is of use."""
 
 

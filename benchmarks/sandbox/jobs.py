@@ -184,6 +184,10 @@ class ErrorMarker:
         return f"{self.type_name}: {self.message}" if self.message else self.type_name
 
 
+AnyOutput = Output | HashedOutput | ErrorMarker
+"""What came of one call."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobResult:
     """What running a job showed; the outputs are claims of the program, to be compared.
@@ -203,7 +207,7 @@ class JobResult:
 
     id: str
     outcome: Outcome
-    outputs: tuple[Output | HashedOutput | ErrorMarker, ...] = ()
+    outputs: tuple[AnyOutput, ...] = ()
     detail: str = ""
     seconds: float = 0.0
     input_seconds: tuple[float, ...] = ()

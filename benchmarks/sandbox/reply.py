@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from benchmarks.sandbox.jobs import ErrorMarker, HashedOutput, Output
+from benchmarks.sandbox.jobs import AnyOutput, ErrorMarker, HashedOutput, Output
 
 
 class Reply:
@@ -25,7 +25,7 @@ class Reply:
         self._left = limit_bytes
         self._pending = bytearray()
         self.loaded = False
-        self.outputs: list[Output | HashedOutput | ErrorMarker] = []
+        self.outputs: list[AnyOutput] = []
         self.seconds: list[tuple[float, float]] = []
         self.ended = False
         self.fatal: ErrorMarker | None = None
@@ -101,6 +101,6 @@ def _marker(text: bytes) -> ErrorMarker:
     return ErrorMarker(str(type_name)[:100], str(message)[:300])
 
 
-_Read = Callable[[bytes], Output | HashedOutput | ErrorMarker]
+_Read = Callable[[bytes], AnyOutput]
 _WHOLE: dict[bytes, _Read] = {b"=": Output, b"!": _marker}
 _OUTPUTS: dict[bytes, _Read] = {**_WHOLE, b"#": lambda text: HashedOutput(text[:64].decode())}

@@ -169,6 +169,7 @@ def test_base_and_plus_inputs_count_apart_and_verdicts_keep_the_programs_order()
         ("loops", Outcome.TIMEOUT, Outcome.TIMEOUT),
     ]
     assert sorted(seen) == sorted(codes)
+    assert report.retried_timeouts == 0
     assert report.verdicts[1].detail == "plus input 1: got [], expected [0, 0]"
 
 
@@ -196,6 +197,7 @@ def test_a_slow_canonical_solution_gives_its_programs_time(slow: str) -> None:
     config = SandboxConfig(workers=1, input_timeout_s=0.05)
     report = check([problem], [Program(id="p", problem_id="pair", code=slow)], config)
     assert report.verdicts[0].passed
+    assert report.retried_timeouts == 0
 
 
 @needs_bubblewrap
@@ -206,6 +208,7 @@ def test_time_on_the_wall_gives_programs_no_more_of_the_processor() -> None:
     report = check([problem], [Program(id="p", problem_id="pair", code=COMPUTING)], config)
     [verdict] = report.verdicts
     assert verdict.plus is Outcome.TIMEOUT
+    assert report.retried_timeouts == 0
 
 
 @needs_bubblewrap

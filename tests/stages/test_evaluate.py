@@ -56,6 +56,7 @@ def test_the_summary_counts_problems_outcomes_and_passes(tmp_path, untrained):
     assert stage.summary["outcomes"]["passed"] == 1
     assert stage.summary["outcomes"]["wrong"] == 1
     assert stage.summary["truncated"] == 0
+    assert stage.summary["retried_timeouts"] == 0
 
 
 def test_programs_solutions_and_verdicts_join_by_id(tmp_path, untrained):
