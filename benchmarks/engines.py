@@ -9,11 +9,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.fields import ConfigError
+from benchmarks.common.fields import ConfigError
 from domino.engines.base import EngineError
 
 if TYPE_CHECKING:
-    from benchmarks.config import RunConfig
+    from benchmarks.config.run_config import RunConfig
     from benchmarks.stages.context import EngineFactory
     from domino.engines.base import Engine
 

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.checking import check
-from benchmarks.progress import counting
+from benchmarks.console.display import counting
+from benchmarks.evaluator.check import check
+from benchmarks.evaluator.verdicts import CheckingError
+from benchmarks.report.score_table import Scored, document, table
 from benchmarks.sandbox import (
     NoSandboxError,
     SandboxConfig,
@@ -20,12 +22,10 @@ from benchmarks.sandbox import (
     SandboxError,
     UnsandboxedWarning,
 )
-from benchmarks.score_table import Scored, document, table
 from benchmarks.suites.base import Suite, SuiteError
 from benchmarks.suites.export import problems_of, read_about
 from benchmarks.suites.registry import GENERATED, SUITES, SuiteOptions, load_suite
 from benchmarks.suites.samples import read_samples
-from benchmarks.verdicts import CheckingError
 from domino.records import Problem
 
 

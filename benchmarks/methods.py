@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from benchmarks.fields import closest
+from benchmarks.common.fields import closest
 from domino.synthesizer import Synthesizer
 
 METHODS: Mapping[str, str] = MappingProxyType(

@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.config import HOUSESTYLE_MODEL
-from benchmarks.fields import ConfigError
-from benchmarks.remembered import remembered
+from benchmarks.common.fields import ConfigError
+from benchmarks.common.remembered import remembered
+from benchmarks.config.run_config import HOUSESTYLE_MODEL
 
 _SUFFIXES = (".json", ".safetensors", ".bin", ".model", ".txt", ".jinja", ".py")
 _DIGESTS = "model-digests.json"

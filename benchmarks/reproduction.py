@@ -20,8 +20,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from benchmarks.checking import canonical_failures, check
-from benchmarks.files import write_atomically
+from benchmarks.common.files import write_atomically
+from benchmarks.evaluator.check import canonical_failures, check
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.suites.base import Suite, SuiteError
 from benchmarks.suites.registry import SuiteOptions, load_suite

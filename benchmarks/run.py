@@ -28,10 +28,10 @@ from domino.engines.base import EngineError
 from domino.synthesizer import SynthesisError
 
 if TYPE_CHECKING:
-    from benchmarks.config import RunConfig
-    from benchmarks.pipeline import Pipeline
+    from benchmarks.config.run_config import RunConfig
+    from benchmarks.pipeline.pipeline import Pipeline
     from benchmarks.stages.decontaminate import DecontaminateConfig
-    from benchmarks.store import Stage
+    from benchmarks.store.store import Stage
 
 STEPS = (
     "synthesize", "filter-instructions", "respond", "filter-responses", "decontaminate",
@@ -237,7 +237,7 @@ def decontaminate_config(config: RunConfig, synthesized: Stage) -> Decontaminate
 
 
 if __name__ == "__main__":
-    from benchmarks.cli import main, prepare_process
+    from benchmarks.cli.options import main, prepare_process
 
     prepare_process()
     sys.exit(main(sys.argv[1:]))

@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.cli import Parser, exit_code
-from benchmarks.events import LOGS, Event
-from benchmarks.fields import ConfigError
-from benchmarks.provenance import started_by_dead_process
+from benchmarks.cli.options import Parser, exit_code
+from benchmarks.common.fields import ConfigError
+from benchmarks.console.events import LOGS, Event
+from benchmarks.store.provenance import started_by_dead_process
 from domino.records import RecordError
 
 PROGRAM = "python -m benchmarks.status"

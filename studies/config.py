@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from benchmarks.config import RunConfig
-from benchmarks.fields import ConfigError, closest
+from benchmarks.common.fields import ConfigError, closest
+from benchmarks.config.run_config import RunConfig
 from studies.objective import OBJECTIVES, Objective
 from studies.spaces import Space
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.identity import digest
+from benchmarks.store.identity import digest
 from benchmarks.suites.base import Split, Suite
 from domino.records import Problem, Reference
 
 if TYPE_CHECKING:
-    from benchmarks.pipeline import Pipeline
+    from benchmarks.pipeline.pipeline import Pipeline
     from benchmarks.sandbox import SandboxConfig
     from domino.synthesizer import Template
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from benchmarks.fields import ConfigError
+from benchmarks.common.fields import ConfigError
 from studies.slots import trials_by_slot
 from studies.trials import REASON
 

@@ -16,14 +16,14 @@ from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
-from benchmarks.invocation import check_before_work
-from benchmarks.invocation import execute as execute_run
-from benchmarks.pipeline import open_pipeline
-from benchmarks.progress import Display, make_display
+from benchmarks.console.display import Display, make_display
+from benchmarks.pipeline.pipeline import open_pipeline
 from benchmarks.run import check_gold, step_count
+from benchmarks.session import check_before_work
+from benchmarks.session import execute as execute_run
 from benchmarks.stages.context import EngineFactory
-from benchmarks.tracking_study import StudyTracker
-from benchmarks.tracking_values import tracking_place
+from benchmarks.tracking.study import StudyTracker
+from benchmarks.tracking.values import tracking_place
 from studies.development import without_test_problems
 from studies.front import chosen_trial
 from studies.page import make_page

@@ -12,8 +12,8 @@ from benchmarks.stages.synthesize import SYNTHETIC
 from domino.records import Synthetic
 
 if TYPE_CHECKING:
-    from benchmarks.pipeline import Pipeline
-    from benchmarks.store import Stage
+    from benchmarks.pipeline.pipeline import Pipeline
+    from benchmarks.store.store import Stage
 
 
 class Made:

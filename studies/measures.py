@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.fields import ConfigError
+from benchmarks.common.fields import ConfigError
 from benchmarks.stages.context import LOSSES, Metrics
 from benchmarks.stages.sieve import KEPT
 from domino.records import Synthetic

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from benchmarks.fields import ConfigError, closest
-from benchmarks.presets import housestyle, paper_official
+from benchmarks.common.fields import ConfigError, closest
+from benchmarks.config.presets import housestyle, paper_official
 from studies.config import StudyConfig
 from studies.objective import CLAIMS
 from studies.spaces import (

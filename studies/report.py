@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.cli import Parser, exit_code, prepare_process
-from benchmarks.fields import ConfigError, closest
+from benchmarks.cli.options import Parser, exit_code, prepare_process
+from benchmarks.common.fields import ConfigError, closest
 from studies.presets import STUDIES
 from studies.run import configured
 

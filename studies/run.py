@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from benchmarks.cli import ALLOW_UNSANDBOXED, Parser, exit_code, prepare_process
-from benchmarks.config import read_config_file
-from benchmarks.fields import ConfigError, update
+from benchmarks.cli.options import ALLOW_UNSANDBOXED, Parser, exit_code, prepare_process
+from benchmarks.common.fields import ConfigError, update
+from benchmarks.config.run_config import read_config_file
 from studies.config import PruneBy, PrunerName, SamplerName, StudyConfig
 from studies.objective import OBJECTIVES
 from studies.presets import STUDIES, load_study

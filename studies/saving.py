@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from benchmarks.cli import exit_code, prepare_process
-from benchmarks.fields import ConfigError
+from benchmarks.cli.options import exit_code, prepare_process
+from benchmarks.common.fields import ConfigError
 from studies.report import load, make_parser
 from studies.run import configured
 

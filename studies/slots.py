@@ -17,7 +17,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from benchmarks.provenance import process_tags, started_by_dead_process
+from benchmarks.store.provenance import process_tags, started_by_dead_process
 
 SLOT = "slot"
 PROCESS = "process"

@@ -12,13 +12,13 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.fields import ConfigError, update
+from benchmarks.common.fields import ConfigError, update
 from benchmarks.methods import load_method
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
-    from benchmarks.config import RunConfig
+    from benchmarks.config.run_config import RunConfig
 
 Space = Callable[["BaseTrial", "RunConfig"], "RunConfig"]
 """From (trial, run as it is) to the run that the trial proposes."""

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 import optuna
 from optuna.exceptions import TrialPruned
 
-from benchmarks.identity import digest
-from benchmarks.pipeline import take_references
+from benchmarks.pipeline.pipeline import take_references
 from benchmarks.stages.context import LOSSES, Metrics
+from benchmarks.store.identity import digest
 from domino.synthesizer import SynthesisError
 from studies.made import Made
 from studies.measures import HELD_OUT
 from studies.slots import SETTING, claim
 
 if TYPE_CHECKING:
-    from benchmarks.config import RunConfig
-    from benchmarks.pipeline import Pipeline
-    from benchmarks.progress import Display
-    from benchmarks.store import Stage
-    from benchmarks.tracking_study import StudyTracker
+    from benchmarks.config.run_config import RunConfig
+    from benchmarks.console.display import Display
+    from benchmarks.pipeline.pipeline import Pipeline
+    from benchmarks.store.store import Stage
+    from benchmarks.tracking.study import StudyTracker
     from studies.config import StudyConfig
 
 BySeed = dict[str, list[float]]

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from benchmarks.attack.programs import Attack, candidate, right_program, wrong_program
 from benchmarks.attack.results import Result
 from benchmarks.attack.scene import Scene
-from benchmarks.checking import check_programs
-from benchmarks.gold import KnownGolds
+from benchmarks.evaluator.check import check_programs
+from benchmarks.evaluator.gold import KnownGolds
 from benchmarks.sandbox import SandboxConfig
 from domino.records import Problem, Program, Verdict
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.attack.programs import Attack, candidate, right_program
 from benchmarks.attack.scene import Scene
-from benchmarks.gold import canonical_code
+from benchmarks.evaluator.gold import canonical_code
 from benchmarks.sandbox.worker import codec
 from domino.records import Problem
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.gold import canonical_code
+from benchmarks.evaluator.gold import canonical_code
 from benchmarks.suites.base import SuiteError
 from domino.records import Problem
 

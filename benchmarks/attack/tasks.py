@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.attack.programs import AttackError
-from benchmarks.stated import StatedProblem
+from benchmarks.evaluator.stated import StatedProblem
 from benchmarks.suites.evalplus_data import Dataset, load_problems
 from benchmarks.suites.registry import SuiteOptions, load_suite
 from domino.records import Problem

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.chaos.ordeal import OrdealConfig, Outcome, hold
-from benchmarks.cli import Parser, exit_code, prepare_process
-from benchmarks.files import write_atomically
+from benchmarks.cli.options import Parser, exit_code, prepare_process
+from benchmarks.common.files import write_atomically
 
 PROGRAM = "python -m benchmarks.chaos"
 _DEFAULT_RUN = ("--preset", "smoke")

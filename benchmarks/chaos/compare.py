@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.store import MANIFEST
+from benchmarks.store.store import MANIFEST
 
 _OF_THE_MACHINE = frozenset({"seconds", "retried", "retried_timeouts"})
 _SHOWN = 60

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from benchmarks.store import MANIFEST
+from benchmarks.store.store import MANIFEST
 
 _SPARE_BYTES = 8 * 2**20
 _POLL_S = 0.05

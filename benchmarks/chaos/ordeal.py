@@ -18,8 +18,8 @@ from typing import Any
 
 from benchmarks.chaos.compare import Stored, differences, same_table
 from benchmarks.chaos.harm import Disk, Ended, attempt, disk_at, tear_tail, tearable
-from benchmarks.fields import ConfigError
-from benchmarks.files import StoreError
+from benchmarks.common.fields import ConfigError
+from benchmarks.common.files import StoreError
 
 _REACH = 0.25  # of the undisturbed work, the furthest that an attempt gets at first
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from benchmarks.describing import describe_rows, keep_domain
-from benchmarks.progress import make_display
+from benchmarks.console.display import make_display
+from benchmarks.pipeline.description import describe_rows, keep_domain
 from benchmarks.run import check_gold, try_row
 
 if TYPE_CHECKING:
-    from benchmarks.pipeline import Pipeline
+    from benchmarks.pipeline.pipeline import Pipeline
 
 _ROWS_AT_ONCE = 256  # a row that waits for a machine costs a sleeping thread here
 

@@ -12,8 +12,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from benchmarks.config import RunConfig
-    from benchmarks.pipeline import Pipeline
+    from benchmarks.config.run_config import RunConfig
+    from benchmarks.pipeline.pipeline import Pipeline
 
     Launch = Callable[[Pipeline], AbstractContextManager[Pipeline]]
     """Gives, for a block, the pipeline whose stages the launcher carries out."""

@@ -19,11 +19,11 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.cli import prepare_process, warning_line
+from benchmarks.cli.options import prepare_process, warning_line
 from benchmarks.launch.worker import Done, Task, Told, complete, open_here
 
 if TYPE_CHECKING:
-    from benchmarks.pipeline import Pipeline
+    from benchmarks.pipeline.pipeline import Pipeline
 
 STOP = "stop"
 """In place of a task: end the record in flight, and then the stage."""

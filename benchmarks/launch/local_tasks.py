@@ -18,15 +18,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.console.display import counted
 from benchmarks.launch.launchers import LaunchError
 from benchmarks.launch.local_process import STOP, State
 from benchmarks.launch.tasks import Tasks
 from benchmarks.launch.worker import Done, Order, Task
-from benchmarks.progress import counted
 
 if TYPE_CHECKING:
-    from benchmarks.config import RunConfig
-    from benchmarks.pipeline import Pipeline, Work
+    from benchmarks.config.run_config import RunConfig
+    from benchmarks.pipeline.pipeline import Pipeline, Work
 
 _ASK_EVERY_S = 0.2
 _ENDING_S = 10.0

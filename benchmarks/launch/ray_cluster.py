@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from benchmarks.fields import ConfigError
-from benchmarks.launch.ray_config import AUTO, Resources
+from benchmarks.common.fields import ConfigError
+from benchmarks.config.launch_config import AUTO, Resources
 
 if TYPE_CHECKING:
-    from benchmarks.config import RunConfig
-    from benchmarks.launch.ray_config import RayConfig
+    from benchmarks.config.launch_config import RayConfig
+    from benchmarks.config.run_config import RunConfig
 
 Kind = Literal["generate", "train", "execute"]
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from benchmarks.checking import check_programs
+from benchmarks.evaluator.check import check_programs
 from benchmarks.launch.worker import begin
 from domino.engines.base import Engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from benchmarks.gold import KnownGolds
+    from benchmarks.evaluator.gold import KnownGolds
     from benchmarks.sandbox import SandboxConfig
     from benchmarks.stages.context import EngineFactory, StageContext
     from domino.engines.base import Completion, Message, Request
@@ -240,7 +240,7 @@ def check_there(
 @functools.lru_cache(maxsize=1)
 def _engine(packed: bytes, model: str, adapter: Path | None) -> Engine:
     """Return the engine of this process, loaded once for the parts of one stage."""
-    from benchmarks.cli import prepare_process
+    from benchmarks.cli.options import prepare_process
 
     prepare_process()
     from benchmarks.engines import engine_factory

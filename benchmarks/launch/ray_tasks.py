@@ -14,7 +14,7 @@ from benchmarks.launch.worker import Done, Order, Task, do
 
 if TYPE_CHECKING:
     from benchmarks.launch.ray_cluster import Cluster
-    from benchmarks.pipeline import Pipeline, Work
+    from benchmarks.pipeline.pipeline import Pipeline, Work
 
 _ASK_EVERY_S = 0.5
 _SEEN_WITHIN_S = 60.0  # what another machine wrote, a network file system may show late

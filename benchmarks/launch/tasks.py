@@ -15,7 +15,7 @@ from benchmarks.launch.launchers import LaunchError
 from benchmarks.launch.worker import Done
 
 if TYPE_CHECKING:
-    from benchmarks.pipeline import Pipeline, Work
+    from benchmarks.pipeline.pipeline import Pipeline, Work
 
 
 class Tasks(ABC):

@@ -17,17 +17,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.cli import prepare_process
-from benchmarks.interruption import Interruption
+from benchmarks.cli.options import prepare_process
+from benchmarks.console.display import Display
+from benchmarks.console.interruption import Interruption
 from benchmarks.launch.launchers import LaunchError
-from benchmarks.progress import Display
 from benchmarks.stages import embed
 from benchmarks.stages.context import NullProgress
-from benchmarks.store import Stage
+from benchmarks.store.store import Stage
 
 if TYPE_CHECKING:
-    from benchmarks.config import RunConfig
-    from benchmarks.pipeline import Pipeline, Work
+    from benchmarks.config.run_config import RunConfig
+    from benchmarks.pipeline.pipeline import Pipeline, Work
     from benchmarks.stages.context import StageContext
     from domino.records import Reference
 
@@ -202,7 +202,7 @@ def open_here(packed: bytes, between: Callable[[], None]) -> Pipeline:
         ConfigError, SuiteError: model or data cannot be read here.
     """
     prepare_process()
-    from benchmarks.pipeline import open_pipeline  # after the process is prepared
+    from benchmarks.pipeline.pipeline import open_pipeline  # after the process is prepared
 
     return open_pipeline(begin(packed).config, display=Told(), steps=0, between=between)
 
@@ -210,7 +210,7 @@ def open_here(packed: bytes, between: Callable[[], None]) -> Pipeline:
 def _at(pipeline: Pipeline, task: Task, told: Told, equip: Equip | None) -> Pipeline:
     """Return the pipeline with the task's model, its machine's share, and who is told."""
     from benchmarks.models import model_digest
-    from benchmarks.pipeline import showing
+    from benchmarks.pipeline.pipeline import showing
 
     sandbox = replace(pipeline.context.sandbox, workers=task.threads)
     context = replace(

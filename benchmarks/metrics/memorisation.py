@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.stages.overlap import NearDuplicates, Words, ngrams, words
+from benchmarks.metrics.overlap import NearDuplicates, Words, ngrams, words
 
 NEAR = 0.7
 """Jaccard similarity of word shingles from which two texts count as nearly the same."""

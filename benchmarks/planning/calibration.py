@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.planning.devices import THIS_MACHINE, Device, Pace
+from benchmarks.planning.flops import Work, run, shared_step
 from benchmarks.planning.shapes import find_shape
-from benchmarks.speed.flops import Work, run, shared_step
 
 if TYPE_CHECKING:
     from benchmarks.sandbox import SandboxConfig
@@ -197,7 +197,7 @@ def _fitting(engine: TransformersEngine) -> list[Sample]:
 
 def _trainer(engine: TransformersEngine) -> Callable[[], list[Sample]]:
     """Import what fine-tuning needs, and return the function that times its steps."""
-    from benchmarks.stages.training import make_trainer  # noqa: F401 - the import is what takes time
+    from benchmarks.stages.finetuning.trainer import make_trainer  # noqa: F401 - the import is what takes time
 
     return functools.partial(_tuning, engine)
 
@@ -213,7 +213,7 @@ def _tuned(engine: TransformersEngine, rows: int) -> Sample:
     from transformers import TrainerCallback
 
     from benchmarks.stages.finetune import FinetuneConfig
-    from benchmarks.stages.training import make_trainer
+    from benchmarks.stages.finetuning.trainer import make_trainer
     from domino.backbone import load_backbone
     from domino.records import Provenance, Synthetic
 
@@ -286,7 +286,7 @@ def _program_s() -> float | None:
 
 def _run_candidates(config: SandboxConfig, seed: int) -> int:
     """Run right programs as the response filter does: eight candidates for each instruction."""
-    from benchmarks.checking import behaviours
+    from benchmarks.evaluator.check import behaviours
     from benchmarks.suites.housestyle.suite import load
     from benchmarks.suites.registry import SuiteOptions
     from domino.records import Program

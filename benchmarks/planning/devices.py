@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from benchmarks.fields import ConfigError, closest
+from benchmarks.common.fields import ConfigError, closest
 
 THIS_MACHINE = "this-machine"
 """The name of the machine that plans: measured, not looked up."""

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.methods import load_method
+from benchmarks.planning.flops import Work, official_step, run, shared_step
 from benchmarks.planning.work import FitSteps, Generation, Machine, Piece, kept_bytes
-from benchmarks.speed.flops import Work, official_step, run, shared_step
 
 if TYPE_CHECKING:
-    from benchmarks.config import RunConfig
+    from benchmarks.config.run_config import RunConfig
 
 _FREE = 0.8  # of the free memory that a step may take before gradients are cached
 _HOLD_OUT_FROM = 8

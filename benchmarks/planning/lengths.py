@@ -1,22 +1,23 @@
-"""Counts and mean lengths that a plan rests on: given, counted in the data at hand, or assumed."""
+"""To be said."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from benchmarks.config import HOUSESTYLE_MODEL
-from benchmarks.fields import ConfigError
+from benchmarks.common.fields import ConfigError
+from benchmarks.config.run_config import HOUSESTYLE_MODEL
 from benchmarks.suites.registry import GENERATED, load_suite
 
 if TYPE_CHECKING:
-    from benchmarks.config import RunConfig
+    from benchmarks.config.run_config import RunConfig
     from benchmarks.suites.base import Suite
+
 
 CHARACTERS_A_TOKEN = 3.5
 """Of code and English, for a model whose tokenizer is not at hand: assumed."""
@@ -50,10 +51,10 @@ class Assumptions:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be: negative counts, shares above 1."""
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for item in fields(self):
+            value = getattr(self, item.name)
             if value is not None and not 0 <= value < math.inf:
-                raise ConfigError(f"assume.{field.name} is {value}: give 0 or more")
+                raise ConfigError(f"assume.{item.name} is {value}: give 0 or more")
         if self.kept_share is not None and self.kept_share > 1:
             raise ConfigError(f"assume.kept_share is {self.kept_share}: give a share of at most 1")
 
@@ -69,8 +70,13 @@ class Known:
 Lengths = Mapping[str, Known]
 """Every field of `Assumptions` by name, resolved."""
 
+
 _HOUSESTYLE = "measured on runs of the shipped backbone"
+
+
 _PROMPTS = "mean characters of the public data over 3.5 a token"
+
+
 _TABLE: Mapping[str, Mapping[str, tuple[float, str]]] = MappingProxyType(
     {
         "housestyle": {
@@ -105,6 +111,8 @@ _TABLE: Mapping[str, Mapping[str, tuple[float, str]]] = MappingProxyType(
         },
     }
 )  # fmt: skip
+
+
 _LIKE: Mapping[str, str] = MappingProxyType(
     {
         "housestyle-conventions": "housestyle",
@@ -112,6 +120,8 @@ _LIKE: Mapping[str, str] = MappingProxyType(
         "bigcodebench-hard": "bigcodebench",
     }
 )
+
+
 _ELSE: Mapping[str, tuple[float, str]] = MappingProxyType(
     {
         "references": (200, "assumed"), "problems": (200, "assumed"),
@@ -132,15 +142,15 @@ def resolve(config: RunConfig, given: Assumptions) -> Lengths:
     counted = _counted(config)
     table = _TABLE.get(_LIKE.get(config.suite, config.suite), {})
     found: dict[str, Known] = {}
-    for field in fields(given):
-        value = getattr(given, field.name)
+    for item in fields(given):
+        value = getattr(given, item.name)
         if value is not None:
-            found[field.name] = Known(value=value, source="given")
-        elif field.name in counted:
-            found[field.name] = counted[field.name]
-        elif field.name in table or field.name in _ELSE:
-            number, source = table.get(field.name) or _ELSE[field.name]
-            found[field.name] = Known(value=number, source=source)
+            found[item.name] = Known(value=value, source="given")
+        elif item.name in counted:
+            found[item.name] = counted[item.name]
+        elif item.name in table or item.name in _ELSE:
+            number, source = table.get(item.name) or _ELSE[item.name]
+            found[item.name] = Known(value=number, source=source)
     if config.references is not None and given.references is None:
         found["references"] = Known(value=config.references, source="the run's own")
     found.setdefault("instruction_tokens", _like_references(found))
@@ -217,3 +227,16 @@ def _tokens(model: str) -> tuple[Callable[[str], float], str]:
     except Exception as error:  # its errors have no class of their own
         raise ConfigError(f"{file} is no tokenizer: {error}") from error
     return lambda text: len(tokenizer.encode(text).ids), "counted by the model's tokenizer"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanRequest:
+    """What a plan is asked for.
+
+    Attributes:
+        device: its name; None is this machine for the shipped backbone, else an H100.
+        assumed: numbers that replace counted and assumed ones.
+    """
+
+    device: str | None = None
+    assumed: Assumptions = field(default_factory=Assumptions)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.config import HOUSESTYLE_MODEL
+from benchmarks.config.run_config import HOUSESTYLE_MODEL
 from benchmarks.planning.devices import DEFAULT_GPU, THIS_MACHINE, Device, find_device
 from benchmarks.planning.lengths import Known, Lengths, resolve
 from benchmarks.planning.shapes import find_shape
@@ -17,8 +17,8 @@ from benchmarks.planning.work import LONGEST, Cost, Machine
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmarks.config import RunConfig
-    from benchmarks.planning.request import PlanRequest
+    from benchmarks.config.run_config import RunConfig
+    from benchmarks.planning.lengths import PlanRequest
     from benchmarks.planning.work import Piece
 
 SERVER = "openai"

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from benchmarks.config import HOUSESTYLE_MODEL
-from benchmarks.fields import ConfigError, closest
+from benchmarks.common.fields import ConfigError, closest
+from benchmarks.config.run_config import HOUSESTYLE_MODEL
 
 _GATED = frozenset(
     {"llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "phi3", "granite", "olmo2", "smollm3"}

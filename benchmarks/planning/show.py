@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.files import write_atomically
+from benchmarks.common.files import write_atomically
+from benchmarks.console.display import counted
 from benchmarks.planning.devices import THIS_MACHINE
 from benchmarks.planning.plan import DEVICES_SHOWN, device_name, make_plan
 from benchmarks.planning.stages import SHARED
-from benchmarks.progress import counted
 from benchmarks.report.table import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from benchmarks.config import RunConfig
+    from benchmarks.config.run_config import RunConfig
+    from benchmarks.planning.lengths import PlanRequest
     from benchmarks.planning.plan import Plan
-    from benchmarks.planning.request import PlanRequest
     from benchmarks.planning.work import Cost
 
 _GIB = 2**30

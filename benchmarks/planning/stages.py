@@ -16,7 +16,7 @@ from benchmarks.planning.work import Generation, LoraSteps, Machine, Piece, Prog
 from benchmarks.stages.sieve import CHUNK
 
 if TYPE_CHECKING:
-    from benchmarks.config import RunConfig
+    from benchmarks.config.run_config import RunConfig
     from benchmarks.planning.lengths import Lengths
 
 JUDGE_WORDS = 70  # of the judge's prompt around what is judged

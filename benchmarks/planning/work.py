@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from benchmarks.speed.flops import Work, run
+from benchmarks.planning.flops import Work, run
 
 if TYPE_CHECKING:
     from benchmarks.planning.devices import Device, Pace

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.cli import Parser, exit_code, prepare_process
-from benchmarks.fields import ConfigError
+from benchmarks.cli.options import Parser, exit_code, prepare_process
+from benchmarks.common.fields import ConfigError
 
 PROGRAM = "python -m benchmarks.report"
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from benchmarks.report.stored import StoredRun
-    from benchmarks.store import Stage
+    from benchmarks.store.store import Stage
 
 REFERENCES = "the references"
 """The name under which the references stand among methods."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from benchmarks.files import write_atomically, write_error
+from benchmarks.common.files import write_atomically, write_error
 from benchmarks.report.display import DisplayTable
 from benchmarks.report.figures import INK, DrawnFigure
 from benchmarks.report.frames import Frames, frames
@@ -18,7 +18,7 @@ from benchmarks.report.side_by_side import closest
 from benchmarks.report.sweeps import sweep_figures
 from benchmarks.report.table import remarks, suite_words
 from benchmarks.report.tables import tables
-from benchmarks.tracking_values import flatten
+from benchmarks.tracking.values import flatten
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmarks.report.rows import MethodRow
     from benchmarks.report.stored import StoredRun
     from benchmarks.report.together import Together
-    from benchmarks.store import Stage
+    from benchmarks.store.store import Stage
     from domino.records import Score
 
 Points = Mapping[str, Mapping[str, Sequence[tuple[int, "Score"]]]]

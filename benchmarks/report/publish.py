@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from benchmarks.fields import ConfigError
-from benchmarks.files import write_atomically, write_error
+from benchmarks.common.fields import ConfigError
+from benchmarks.common.files import write_atomically, write_error
 from benchmarks.report.display import DisplayTable
 from benchmarks.report.published import published_tables
 from benchmarks.report.table import suite_words

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.stages.overlap import words
+from benchmarks.metrics.overlap import words
 from domino.records import Reference
 
 if TYPE_CHECKING:

@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.describing import Described
-from benchmarks.files import StoreError
-from benchmarks.manifest import Invocation, RowEntry, find_invocation, read_invocation
+from benchmarks.common.files import StoreError
+from benchmarks.pipeline.description import Described
+from benchmarks.pipeline.manifest import Invocation, RowEntry, find_invocation, read_invocation
 from benchmarks.report.comparisons import Comparisons, compare
 from benchmarks.report.rows import MethodRow, method_rows
 from benchmarks.run import STEPS, FailedRow, Row
 from benchmarks.stages.domain import PROBLEMS, REFERENCES, ProblemText
-from benchmarks.store import Store
+from benchmarks.store.store import Store
 from domino.records import Reference
 
 if TYPE_CHECKING:
-    from benchmarks.store import Stage
+    from benchmarks.store.store import Stage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

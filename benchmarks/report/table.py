@@ -13,7 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.files import write_atomically
+from benchmarks.common.files import write_atomically
 from benchmarks.report.comparisons import Comparisons
 from benchmarks.report.facts import FactRow
 from benchmarks.report.funnel import COUNTED

@@ -21,12 +21,7 @@ from typing import Any, Self
 from benchmarks.sandbox import contention
 from benchmarks.sandbox.clock import Clock, ClockError
 from benchmarks.sandbox.jobs import AnyOutput, Job, JobResult, SandboxConfig
-from benchmarks.sandbox.launch import (
-    Zygote,
-    bubblewrap_command,
-    find_interpreter,
-    plain_command,
-)
+from benchmarks.sandbox.launch import Zygote, bubblewrap_command, find_interpreter, plain_command
 from benchmarks.sandbox.reply import Reply
 from benchmarks.sandbox.verdict import judge
 from domino.records import Outcome

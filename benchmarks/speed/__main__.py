@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.speed.flops import SHAPES, ModelShape
+from benchmarks.planning.flops import SHAPES, ModelShape
 from benchmarks.speed.rows import Row, table
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _engines(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _scale(options: argparse.Namespace) -> dict[str, Any]:
-    from benchmarks.cli import prepare_process
+    from benchmarks.cli.options import prepare_process
     from benchmarks.speed.scale import ScalePlan, line, measure, table
 
     prepare_process()

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import psutil
 import torch
 
-from benchmarks.config import HOUSESTYLE_MODEL, RunConfig
+from benchmarks.config.run_config import HOUSESTYLE_MODEL, RunConfig
 from benchmarks.engines import engine_factory
 from benchmarks.models import resolve_model
 from domino.backbone import load_shape

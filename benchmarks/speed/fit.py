@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.speed import flops
+from benchmarks.planning import flops
 from benchmarks.speed.models import Place, random_batch, random_model
 from benchmarks.speed.official import WEIGHTS, official_objective
 from benchmarks.speed.peak import extra_bytes, in_fresh_process

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.speed.flops import ModelShape
+from benchmarks.planning.flops import ModelShape
 from domino.backbone import freeze
 from domino.shared_prefix import Text
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.speed import flops
+from benchmarks.planning import flops
 from benchmarks.speed.models import Place, random_model, word_tokenizer
 from benchmarks.speed.official import sample_one_by_one
 from benchmarks.speed.rows import Done, Row, rows

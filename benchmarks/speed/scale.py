@@ -21,19 +21,19 @@ from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.describing import describe_rows, keep_domain
-from benchmarks.invocation import execute
+from benchmarks.config.presets import load_preset
+from benchmarks.console.display import make_display
 from benchmarks.launch.tasks import Tasks, all_rows_at_once
 from benchmarks.launch.worker import Done
-from benchmarks.pipeline import carry_out_here, open_pipeline
-from benchmarks.presets import load_preset
-from benchmarks.progress import make_display
+from benchmarks.pipeline.description import describe_rows, keep_domain
+from benchmarks.pipeline.pipeline import carry_out_here, open_pipeline
 from benchmarks.run import STEPS, run_rows
+from benchmarks.session import execute
 
 if TYPE_CHECKING:
-    from benchmarks.config import RunConfig
-    from benchmarks.pipeline import Pipeline, Work
-    from benchmarks.store import Stage
+    from benchmarks.config.run_config import RunConfig
+    from benchmarks.pipeline.pipeline import Pipeline, Work
+    from benchmarks.store.store import Stage
 
 NEW, AGAIN, MLFLOW = "all new", "all done", "all done, to MLflow"
 _METHODS = ("no-data", "few-shot", "self-instruct")

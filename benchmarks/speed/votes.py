@@ -7,9 +7,9 @@ from functools import partial
 
 import torch
 
+from benchmarks.config.presets import housestyle
+from benchmarks.planning.flops import Work, batched
 from benchmarks.planning.shapes import find_shape
-from benchmarks.presets import housestyle
-from benchmarks.speed.flops import Work, batched
 from benchmarks.speed.rows import Done, Row, rows
 from benchmarks.speed.timing import interleaved, matmul_peak
 from benchmarks.stages.respond import ask_at_once

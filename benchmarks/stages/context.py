@@ -13,10 +13,10 @@ from domino.records import Record, Sampling, derive_seed
 from domino.synthesizer import FitContext
 
 if TYPE_CHECKING:
-    from benchmarks.gold import KnownGolds
+    from benchmarks.evaluator.gold import KnownGolds
     from benchmarks.sandbox import SandboxConfig
-    from benchmarks.stages.launching import AccelerateConfig
-    from benchmarks.store import Stage
+    from benchmarks.stages.finetuning.processes import AccelerateConfig
+    from benchmarks.store.store import Stage
     from benchmarks.suites.base import Suite
     from domino.engines.base import Engine
     from domino.records import Verdict

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmarks.metrics.overlap import NearDuplicates, NgramIndex, Owner, SameTask, Words, words
 from benchmarks.stages.context import StageContext, StageError
-from benchmarks.stages.overlap import NearDuplicates, NgramIndex, Owner, SameTask, Words, words
 from benchmarks.stages.sieve import KEPT, Sieve
 from domino.records import Reference, Synthetic
 
 if TYPE_CHECKING:
-    from benchmarks.store import Stage
+    from benchmarks.store.store import Stage
     from benchmarks.suites.base import Split, Suite
 
 OVER_BUDGET = "over budget"

@@ -13,9 +13,9 @@ from benchmarks.metrics.alignment import FOLDS, classifier_test, mmd
 from benchmarks.metrics.coverage import coverage
 from benchmarks.metrics.diversity import compression_ratio, distinct_n, self_bleu, vendi_score
 from benchmarks.metrics.memorisation import memorisation
+from benchmarks.metrics.overlap import words
 from benchmarks.stages.context import StageContext
 from benchmarks.stages.embed import read
-from benchmarks.stages.overlap import words
 from benchmarks.stages.synthesize import SYNTHETIC
 from domino.records import Record, Reference, Synthetic, stable_id
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from benchmarks.store import Stage
+    from benchmarks.store.store import Stage
     from benchmarks.suites.base import Suite
 
 PROGRAMS_OF = "program_keys.jsonl"

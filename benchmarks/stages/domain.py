@@ -11,7 +11,7 @@ from benchmarks.suites.base import Split
 from domino.records import Record, Reference
 
 if TYPE_CHECKING:
-    from benchmarks.store import Stage
+    from benchmarks.store.store import Stage
 
 REFERENCES, PROBLEMS = "references.jsonl", "problems.jsonl"
 

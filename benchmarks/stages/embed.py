@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from benchmarks.store import Stage
+    from benchmarks.store.store import Stage
 
 TEXTS, EMBEDDINGS, VECTORS = "texts.jsonl", "embeddings", "vectors.npy"
 _BATCH = 32

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.checking import check_programs
+from benchmarks.evaluator.check import check_programs
 from benchmarks.stages.context import StageContext, StageError, seeded
 from benchmarks.stages.finetune import ADAPTER
 from benchmarks.stages.sieve import CHUNK, chunks
@@ -17,7 +17,7 @@ from domino.engines.base import Completion, Request
 from domino.records import Problem, Program, Record, Sampling, Verdict, derive_seed
 
 if TYPE_CHECKING:
-    from benchmarks.store import Stage
+    from benchmarks.store.store import Stage
     from domino.engines.base import Engine
 
 COMPLETIONS = "completions.jsonl"

@@ -13,7 +13,7 @@ from benchmarks.stages.synthesize import SYNTHETIC
 from domino.records import Synthetic, derive_seed
 
 if TYPE_CHECKING:
-    from benchmarks.store import Stage
+    from benchmarks.store.store import Stage
 
 DUPLICATE, JUDGE = "duplicate", "judge"
 FILTER_REASONS = frozenset({DUPLICATE, JUDGE, UNPARSABLE})

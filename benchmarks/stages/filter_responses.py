@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from benchmarks.checking import behaviours
+from benchmarks.evaluator.check import behaviours
 from benchmarks.judge import RESPONSE_GRADES, UNPARSABLE, grade, response_prompt
 from benchmarks.stages.context import StageContext
 from benchmarks.stages.filter_config import FilterConfig
@@ -16,7 +16,7 @@ from benchmarks.stages.sieve import Sieve, chunks
 from domino.records import Problem, Program, Synthetic, derive_seed
 
 if TYPE_CHECKING:
-    from benchmarks.store import Stage
+    from benchmarks.store.store import Stage
 
 NO_AGREEMENT = "no agreement"
 Refusal = tuple[str, str]

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks.stages.context import StageContext, StageError, recorded_log
-from benchmarks.stages.launching import AccelerateConfig, check_accelerate, trained_in_processes
-from benchmarks.stages.sieve import DROPPED, KEPT, reconciled
-from benchmarks.stages.training import (
+from benchmarks.stages.finetuning.processes import (
+    AccelerateConfig,
+    check_accelerate,
+    trained_in_processes,
+)
+from benchmarks.stages.finetuning.trainer import (
     conversation,
     load_trainable,
     make_trainer,
@@ -22,12 +25,13 @@ from benchmarks.stages.training import (
     save_adapter,
     train,
 )
+from benchmarks.stages.sieve import DROPPED, KEPT, reconciled
 from domino.backbone import load_shape
 from domino.engines.chat import render_chat
 from domino.records import Dropped, Synthetic, derive_seed
 
 if TYPE_CHECKING:
-    from benchmarks.store import Stage
+    from benchmarks.store.store import Stage
 
 ADAPTER = "adapter"
 OVER_LONG = "over-long"

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.checking import canonical_failures
+from benchmarks.evaluator.check import canonical_failures
 from benchmarks.stages.context import StageContext, StageError
 from benchmarks.suites.base import Split
 from domino.records import Verdict
 
 if TYPE_CHECKING:
-    from benchmarks.store import Stage
+    from benchmarks.store.store import Stage
 
 _SHOWN = 5
 

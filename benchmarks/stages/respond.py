@@ -17,7 +17,7 @@ from domino.records import Record, Reference, Sampling, Synthetic, derive_seed
 from domino.synthesizer import SynthesisError, plain_request
 
 if TYPE_CHECKING:
-    from benchmarks.store import Stage
+    from benchmarks.store.store import Stage
     from domino.engines.base import Engine
     from domino.synthesizer import Synthesizer
 

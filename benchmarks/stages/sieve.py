@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from benchmarks.stages.context import StageError
-from benchmarks.store import Stage
+from benchmarks.store.store import Stage
 from domino.records import Dropped, Synthetic
 
 KEPT, DROPPED = "kept.jsonl", "dropped.jsonl"

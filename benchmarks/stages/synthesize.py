@@ -14,7 +14,7 @@ from domino.records import Reference, Sampling, Synthetic
 from domino.synthesizer import Domain, SynthesisError, Synthesizer
 
 if TYPE_CHECKING:
-    from benchmarks.store import Stage
+    from benchmarks.store.store import Stage
 
 SYNTHETIC = "synthetic.jsonl"
 METHOD = "method"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from benchmarks.gold import defines
+from benchmarks.evaluator.gold import defines
 
 _FENCE = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.MULTILINE | re.DOTALL)
 

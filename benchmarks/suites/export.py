@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.files import write_atomically
+from benchmarks.common.files import write_atomically
 from benchmarks.suites.base import Suite, SuiteError
 from benchmarks.suites.samples import format_samples
 from domino.records import Problem, Program

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, get_args
 
-from benchmarks.gold import canonical_code
+from benchmarks.evaluator.gold import canonical_code
 from benchmarks.suites.base import Suite, SuiteError
 from benchmarks.suites.reference_file import read_references
 from benchmarks.suites.registry import refuse_options

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from benchmarks.fields import closest
+from benchmarks.common.fields import closest
 from benchmarks.suites.base import SuiteError
 
 if TYPE_CHECKING:

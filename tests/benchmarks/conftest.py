@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.config import RunConfig
-from benchmarks.invocation import execute
+from benchmarks.config.run_config import RunConfig
 from benchmarks.report.table import Report
+from benchmarks.session import execute
 from tests.benchmarks import tiny_run
 
 NO_MLFLOW = "an-address-that-mlflow-refuses"

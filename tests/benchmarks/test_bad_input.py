@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.cli import main
-from benchmarks.config import RunConfig
+from benchmarks.cli.options import main
+from benchmarks.config.run_config import RunConfig
 from benchmarks.report.table import Report
 from benchmarks.suites.reference_file import MAX_CHARACTERS
 from tests.benchmarks import tiny_run
@@ -172,7 +172,7 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on(
 
     command = ["--model", str(tiny_backbone), "--output", str(tmp_path / "runs"),
                "--tracking_uri", NO_MLFLOW]  # fmt: skip
-    monkeypatch.setattr("benchmarks.store.write_all", full)
+    monkeypatch.setattr("benchmarks.store.store.write_all", full)
     assert tiny_run.main(command) == 1
     (line,) = [t for t in capsys.readouterr().err.splitlines() if t.startswith("benchmarks.run: ")]
     assert "no space left to write" in line

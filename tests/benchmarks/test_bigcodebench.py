@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.checking import canonical_failures, check_programs
 from benchmarks.evaluate import main
-from benchmarks.identity import digest
+from benchmarks.evaluator.check import canonical_failures, check_programs
 from benchmarks.sandbox import SandboxConfig
+from benchmarks.store.identity import digest
 from benchmarks.suites.base import Suite, SuiteError
 from benchmarks.suites.bigcodebench.environment import DEFAULT, other_reasons
 from benchmarks.suites.registry import SuiteOptions, load_suite

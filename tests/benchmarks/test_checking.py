@@ -4,18 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.checking import (
-    behaviours,
-    canonical_failures,
-    check,
-    check_programs,
-)
-from benchmarks.comparison import ComparisonError, comparison_for
-from benchmarks.gold import Gold, KnownGolds, canonical_code, defines, gold_of, with_plus
+from benchmarks.evaluator.check import behaviours, canonical_failures, check, check_programs
+from benchmarks.evaluator.comparison import ComparisonError, comparison_for
+from benchmarks.evaluator.gold import Gold, KnownGolds, canonical_code, defines, gold_of, with_plus
+from benchmarks.evaluator.verdicts import CheckingError
 from benchmarks.sandbox import HashedOutput, Job, JobResult, Output, SandboxConfig, SandboxError
 from benchmarks.sandbox.host import Settled, Worker
 from benchmarks.sandbox.worker import codec
-from benchmarks.verdicts import CheckingError
 from domino.records import Outcome, Problem, Program, Verdict
 from tests.sandbox.machine import needs_bubblewrap
 
@@ -292,7 +287,7 @@ def test_a_canonical_solution_meets_the_plus_inputs_once_however_many_programs_w
         runs.append(gold.problem.id)
         return with_plus(worker, gold, config)
 
-    monkeypatch.setattr("benchmarks.check_run.with_plus", counted)
+    monkeypatch.setattr("benchmarks.evaluator.schedule.with_plus", counted)
     problem = replace(EXACT, canonical_solution=WAITING)
     right, shaky = "def f(x): return [x, x]", "def f(x): return [x, x] if x else 0"
     programs = [
@@ -432,8 +427,8 @@ def test_a_canonical_solution_that_is_known_is_not_run_again(monkeypatch) -> Non
     def refuse(*_: object) -> None:
         raise AssertionError("run again")
 
-    monkeypatch.setattr("benchmarks.check_run.gold_of", refuse)
-    monkeypatch.setattr("benchmarks.check_run.with_plus", refuse)
+    monkeypatch.setattr("benchmarks.evaluator.schedule.gold_of", refuse)
+    monkeypatch.setattr("benchmarks.evaluator.schedule.with_plus", refuse)
     done: list[Verdict] = []
     [verdict] = check_programs([EXACT], [program], CONFIG, on_done=done.append, known=known)
     assert verdict.passed
@@ -621,7 +616,8 @@ def test_no_plus_inputs_are_given_after_a_canonical_solution_has_failed(
         gold = gold_of(worker, EXACT, one)
     runs: list[str] = []
     monkeypatch.setattr(
-        "benchmarks.check_run.with_plus", lambda worker, gold, config: runs.append(gold.problem.id)
+        "benchmarks.evaluator.schedule.with_plus",
+        lambda worker, gold, config: runs.append(gold.problem.id),
     )
     programs = [
         Program(id=key, problem_id=key, code=EXACT.canonical_solution) for key in ("pair", "bad")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.checking import canonical_failures, check_programs
+from benchmarks.evaluator.check import canonical_failures, check_programs
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.suites.base import Suite, SuiteError
 from benchmarks.suites.livecodebench.answers import predicted_literal, read_question

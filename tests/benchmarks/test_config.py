@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.config import RunConfig, read_config_file
-from benchmarks.fields import ConfigError, leaves, update
+from benchmarks.common.fields import ConfigError, leaves, update
+from benchmarks.config.run_config import RunConfig, read_config_file
 
 
 @pytest.mark.parametrize(

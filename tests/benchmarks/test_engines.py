@@ -7,12 +7,12 @@ import pytest
 from transformers import AutoTokenizer
 
 from baselines.softsrv.method import SoftSRV
-from benchmarks.config import RunConfig
+from benchmarks.common.fields import ConfigError
+from benchmarks.config.run_config import RunConfig
+from benchmarks.console.display import PlainDisplay
 from benchmarks.engines import ENGINES, engine_factory
-from benchmarks.fields import ConfigError
-from benchmarks.invocation import execute
-from benchmarks.pipeline import open_pipeline
-from benchmarks.progress import PlainDisplay
+from benchmarks.pipeline.pipeline import open_pipeline
+from benchmarks.session import execute
 from benchmarks.stages import synthesize
 from benchmarks.stages.synthesize import SynthesizeConfig
 from domino.engines.base import EngineError

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.checking import check_programs
 from benchmarks.evaluate import main
+from benchmarks.evaluator.check import check_programs
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.suites.evalplus_data import load_problems
 from domino.records import Program

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.checking import canonical_failures
+from benchmarks.evaluator.check import canonical_failures
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.sandbox.worker import codec
 from benchmarks.suites.base import SuiteError

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from benchmarks.evaluate import main
+from benchmarks.report.score_table import score
 from benchmarks.sandbox import SandboxConfig
-from benchmarks.score_table import score
 from domino.records import Outcome, Verdict
 from tests.benchmarks.shared_data import shared_data
 from tests.sandbox.machine import needs_bubblewrap
@@ -250,7 +250,7 @@ _SET_TASKS = {2: (True, True), 232: (True, False), 249: (True, False), 579: (Tru
     ],
 )
 def test_every_canonical_solution_passes_its_own_problem(suite: Any, name: str) -> None:
-    from benchmarks.checking import canonical_failures
+    from benchmarks.evaluator.check import canonical_failures
     from benchmarks.suites.evalplus_data import load_problems
 
     problems = load_problems(suite, shared_data(f"evalplus/{name}.jsonl.gz")).problems

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.config import RunConfig
-from benchmarks.invocation import execute
+from benchmarks.config.run_config import RunConfig
 from benchmarks.report.rows import MethodRow
 from benchmarks.report.table import Report
 from benchmarks.sandbox import SandboxError
-from benchmarks.store import StoreError
+from benchmarks.session import execute
+from benchmarks.store.store import StoreError
 from domino.engines.base import Engine, EngineError, Request
 from domino.engines.scripted import ScriptedEngine
 from domino.synthesizer import SynthesisError

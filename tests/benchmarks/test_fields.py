@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.fields import ConfigError, convert_text, leaves, update
+from benchmarks.common.fields import ConfigError, convert_text, leaves, update
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks.config import RunConfig
-from benchmarks.pipeline import open_pipeline
-from benchmarks.progress import PlainDisplay
+from benchmarks.config.run_config import RunConfig
+from benchmarks.console.display import PlainDisplay
+from benchmarks.pipeline.pipeline import open_pipeline
 from benchmarks.report.funnel import NEVER_DRAWN, ROW_FAILED, STEP_NAMES, Funnel, funnel
 from benchmarks.report.table import Report, funnel_table, lossless_steps
 from benchmarks.run import FailedRow, Row, run_rows, step_count

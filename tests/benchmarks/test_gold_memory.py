@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.checking import canonical_failures, check_programs
-from benchmarks.gold import Gold, gold_of
+from benchmarks.evaluator.check import canonical_failures, check_programs
+from benchmarks.evaluator.gold import Gold, gold_of
 from benchmarks.sandbox import Output, SandboxConfig
 from benchmarks.sandbox.host import Worker
 from domino.records import Outcome, Problem, Program, Verdict

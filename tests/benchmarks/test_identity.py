@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import identity
-from benchmarks.identity import code_version, digest
+from benchmarks.store import identity
+from benchmarks.store.identity import code_version, digest
 from domino.records import Problem
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.interruption import Interruption
+from benchmarks.console.interruption import Interruption
 
 
 @pytest.fixture(autouse=True)

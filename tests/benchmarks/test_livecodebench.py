@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.checking import canonical_failures, check_programs
-from benchmarks.comparison import JsonComparison, PrintedComparison
-from benchmarks.identity import digest
+from benchmarks.evaluator.check import canonical_failures, check_programs
+from benchmarks.evaluator.comparison import JsonComparison, PrintedComparison
 from benchmarks.sandbox import Output, SandboxConfig
 from benchmarks.sandbox.worker import codec
+from benchmarks.store.identity import digest
 from benchmarks.suites.base import Suite, SuiteError
 from benchmarks.suites.livecodebench.hidden import HiddenTestsError, decode_hidden
 from benchmarks.suites.registry import SuiteOptions, load_suite

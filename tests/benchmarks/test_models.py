@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.config import HOUSESTYLE_MODEL
-from benchmarks.fields import ConfigError
+from benchmarks.common.fields import ConfigError
+from benchmarks.config.run_config import HOUSESTYLE_MODEL
 from benchmarks.models import model_digest, resolve_model
 from benchmarks.suites.housestyle.backbone import CHECKPOINT
 

@@ -7,19 +7,18 @@ from typing import Any
 import pytest
 from safetensors import safe_open
 
-from benchmarks.cli import main, read_command
-from benchmarks.fields import ConfigError
+from benchmarks.cli.options import main, read_command
+from benchmarks.common.fields import ConfigError
+from benchmarks.config.presets import PAPER_BACKBONES, PRESETS, load_preset
 from benchmarks.planning.calibration import Sample, solve, solve_rows
 from benchmarks.planning.devices import DEVICES, Pace
-from benchmarks.planning.lengths import Assumptions
+from benchmarks.planning.flops import batched
+from benchmarks.planning.lengths import Assumptions, PlanRequest
 from benchmarks.planning.plan import Plan, make_plan
-from benchmarks.planning.request import PlanRequest
 from benchmarks.planning.shapes import PUBLISHED, find_shape
 from benchmarks.planning.show import magnitude
 from benchmarks.planning.stages import SHARED
 from benchmarks.planning.work import Cost, Generation, Machine
-from benchmarks.presets import PAPER_BACKBONES, PRESETS, load_preset
-from benchmarks.speed.flops import batched
 from benchmarks.suites.housestyle.backbone import CHECKPOINT
 
 PAPER = sorted(name for name in PRESETS if name.startswith("paper-"))

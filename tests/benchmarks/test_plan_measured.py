@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks.config import RunConfig
-from benchmarks.describing import describe_rows, keep_domain
-from benchmarks.pipeline import Pipeline, open_pipeline
+from benchmarks.config.presets import load_preset
+from benchmarks.config.run_config import RunConfig
+from benchmarks.console.display import make_display
+from benchmarks.pipeline.description import describe_rows, keep_domain
+from benchmarks.pipeline.pipeline import Pipeline, open_pipeline
 from benchmarks.planning import calibration
+from benchmarks.planning.lengths import PlanRequest
 from benchmarks.planning.plan import Plan, make_plan
-from benchmarks.planning.request import PlanRequest
 from benchmarks.planning.work import Cost
-from benchmarks.presets import load_preset
-from benchmarks.progress import make_display
 from benchmarks.run import FailedRow, Row, run_rows
-from benchmarks.store import Stage
+from benchmarks.store.store import Stage
 
 FACTOR = 1.5
 LEAST_S = 1.0

@@ -2,11 +2,11 @@ import dataclasses
 
 import pytest
 
-from benchmarks.cli import make_parser, read_command
-from benchmarks.config import RunConfig
-from benchmarks.fields import ConfigError, field_types, update
+from benchmarks.cli.options import make_parser, read_command
+from benchmarks.common.fields import ConfigError, field_types, update
+from benchmarks.config.presets import DEFAULT, PRESETS, load_preset
+from benchmarks.config.run_config import RunConfig
 from benchmarks.methods import METHODS, load_method
-from benchmarks.presets import DEFAULT, PRESETS, load_preset
 from benchmarks.run import synthesize_config
 from domino.method import DominoConfig
 

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from benchmarks import progress
-from benchmarks.progress import Display, LiveDisplay, PlainDisplay, make_display
+from benchmarks.console import display as progress
+from benchmarks.console.display import Display, LiveDisplay, PlainDisplay, make_display
 
 
 class Terminal(io.StringIO):

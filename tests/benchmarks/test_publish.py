@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from benchmarks.config import RunConfig, read_config_file
-from benchmarks.fields import update
+from benchmarks.common.fields import update
+from benchmarks.config.run_config import RunConfig, read_config_file
 from benchmarks.report.__main__ import main
 from benchmarks.report.publish import portable
 from benchmarks.report.published import FRACTION

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.pipeline import open_pipeline
-from benchmarks.presets import load_preset
-from benchmarks.progress import PlainDisplay
-from benchmarks.remembered import remembered
+from benchmarks.common.remembered import remembered
+from benchmarks.config.presets import load_preset
+from benchmarks.console.display import PlainDisplay
+from benchmarks.pipeline.pipeline import open_pipeline
 from benchmarks.suites.housestyle.suite import HousestyleSuite
 
 

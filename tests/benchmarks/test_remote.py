@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from benchmarks.cli import main
-from benchmarks.config import RunConfig
-from benchmarks.fields import ConfigError
-from benchmarks.invocation import execute
-from benchmarks.remote import SharedStore
+from benchmarks.cli.options import main
+from benchmarks.common.fields import ConfigError
+from benchmarks.config.run_config import RunConfig
 from benchmarks.report.table import Report
-from benchmarks.store import Stage, Store
+from benchmarks.session import execute
+from benchmarks.store.remote import SharedStore
+from benchmarks.store.store import Stage, Store
 from domino.records import Dropped
 from tests.benchmarks import tiny_run
 from tests.benchmarks.test_run import comparable

@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from benchmarks.config import RunConfig
-from benchmarks.fields import ConfigError
-from benchmarks.files import StoreError
+from benchmarks.common.fields import ConfigError
+from benchmarks.common.files import StoreError
+from benchmarks.config.run_config import RunConfig
 from benchmarks.report import COLUMNS, load
 from benchmarks.report.__main__ import main
 from benchmarks.report.figures import DrawnFigure

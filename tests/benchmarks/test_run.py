@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from benchmarks.config import RunConfig
-from benchmarks.invocation import execute
-from benchmarks.pipeline import open_pipeline
-from benchmarks.progress import PlainDisplay
+from benchmarks.config.run_config import RunConfig
+from benchmarks.console.display import PlainDisplay
+from benchmarks.pipeline.pipeline import open_pipeline
 from benchmarks.report.table import Report
 from benchmarks.run import run_rows, step_count
+from benchmarks.session import execute
 from benchmarks.stages.gold import GoldError
-from benchmarks.store import StoreError
+from benchmarks.store.store import StoreError
 from domino.records import Dropped, Synthetic
 from tests.benchmarks import tiny_run
 from tests.benchmarks.conftest import NO_MLFLOW
@@ -154,7 +154,7 @@ def test_stages_that_do_not_depend_on_seed_or_method_are_shared(
 def test_a_change_redoes_what_depends_on_it_and_nothing_else(
     whole: Whole, changes: dict[str, Any], redone: set[str]
 ) -> None:
-    from benchmarks.fields import update
+    from benchmarks.common.fields import update
 
     config, _ = whole
     changed = update(config, {**changes, "methods": ["counting"], "seeds": [0]})
@@ -200,7 +200,7 @@ def test_killed_anywhere_and_typed_again_it_gives_the_same_table(
     deaths = 0
     for survives in (0, 1, 3, 5, 8, 13, 21, 34, 55):  # each continues what the last one left
         display = KillingDisplay(survives)
-        monkeypatch.setattr("benchmarks.invocation.make_display", lambda d=display, **_: d)
+        monkeypatch.setattr("benchmarks.session.make_display", lambda d=display, **_: d)
         try:
             run(config)
         except Killed:
@@ -339,7 +339,7 @@ def test_a_full_disk_is_one_line_and_the_rest_continues_later(
             raise OSError(28, "No space left on device")
         os.write(handle, data)
 
-    monkeypatch.setattr("benchmarks.store.write_all", full)
+    monkeypatch.setattr("benchmarks.store.store.write_all", full)
     with pytest.raises(StoreError, match=r"no space left to write .*type the same command again"):
         run(config)
     monkeypatch.undo()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from benchmarks.presets import load_preset
+from benchmarks.config.presets import load_preset
 from tests.benchmarks.snippets import run_snippet
 from tests.sandbox.machine import needs_bubblewrap
 

@@ -8,10 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.speed import flops
+from benchmarks.planning import flops
+from benchmarks.planning.flops import SHAPES, ModelShape
 from benchmarks.speed.__main__ import main
 from benchmarks.speed.engines import EnginesPlan, _rows
-from benchmarks.speed.flops import SHAPES, ModelShape
 from benchmarks.speed.models import Place, random_batch, random_model
 from benchmarks.speed.official import official_objective
 from benchmarks.speed.rows import Done, rows, table

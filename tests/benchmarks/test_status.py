@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import events
-from benchmarks.events import Event, RecordingDisplay
-from benchmarks.progress import make_display
+from benchmarks.console import events
+from benchmarks.console.display import make_display
+from benchmarks.console.events import Event, RecordingDisplay
 from benchmarks.status import RunState, describe, main, read_state
 
 ABOUT = {"suite": "small", "model": "m", "methods": ["no-data", "domino"], "seeds": [0]}
@@ -136,8 +136,8 @@ def test_a_killed_process_is_dead_and_a_torn_line_is_left_out(tmp_path: Path) ->
     code = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from benchmarks.events import RecordingDisplay\n"
-        "from benchmarks.progress import make_display\n"
+        "from benchmarks.console.events import RecordingDisplay\n"
+        "from benchmarks.console.display import make_display\n"
         "shown = RecordingDisplay(make_display(plain=True, quiet=True), Path(sys.argv[1]))\n"
         f"shown.begin({ABOUT!r})\n"
         "shown.stage('no-data seed 0', 1, 8)\n"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.files import is_disk_full, write_atomically
-from benchmarks.store import Stage, Store, StoreError
+from benchmarks.common.files import is_disk_full, write_atomically
+from benchmarks.store.store import Stage, Store, StoreError
 from domino.records import Dropped
 
 FILE = "dropped.jsonl"
@@ -35,7 +35,7 @@ def run_python(code: str, root: Path) -> subprocess.Popen[str]:
     lead = (
         "import resource, sys, time\n"
         "from pathlib import Path\n"
-        "from benchmarks.store import Stage, Store, StoreError\n"
+        "from benchmarks.store.store import Stage, Store, StoreError\n"
         "from domino.records import Dropped\n"
         f"FILE = {FILE!r}\n"
         f"root = Path({str(root)!r})\n"

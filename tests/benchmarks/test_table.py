@@ -22,7 +22,7 @@ from benchmarks.report.table import (
     write_json,
 )
 from benchmarks.run import Row
-from benchmarks.store import Stage, Store
+from benchmarks.store.store import Stage, Store
 from domino.records import Outcome, Provenance, Score, Synthetic, Verdict
 from tests.stages.small import SmallSuite
 

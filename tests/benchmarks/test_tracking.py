@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from benchmarks import provenance
-from benchmarks.config import RunConfig
-from benchmarks.invocation import execute
-from benchmarks.provenance import process_tags, started_by_dead_process
+from benchmarks.config.run_config import RunConfig
 from benchmarks.report.table import Report
-from benchmarks.tracking_values import flatten, metric_name, numbers, tracking_place
+from benchmarks.session import execute
+from benchmarks.store import provenance
+from benchmarks.store.provenance import process_tags, started_by_dead_process
+from benchmarks.tracking.values import flatten, metric_name, numbers, tracking_place
 from tests.benchmarks import tiny_run
 from tests.benchmarks.snippets import run_snippet
 
@@ -375,7 +375,7 @@ def test_runs_of_a_dead_process_are_ended_at_the_next_start_and_others_are_not(
     config, _, client, parent = logged
     experiment = client.get_run(parent).info.experiment_id
     dead = subprocess.run(
-        [sys.executable, "-c", "import json; from benchmarks.provenance import process_tags; "
+        [sys.executable, "-c", "import json; from benchmarks.store.provenance import process_tags; "
          "print(json.dumps(process_tags()))"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip

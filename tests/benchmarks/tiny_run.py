@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from unittest import mock
 
-from benchmarks.config import RunConfig
+from benchmarks.config.run_config import RunConfig
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.stages.evaluate import EvaluateConfig
 from benchmarks.stages.finetune import FinetuneConfig
@@ -75,17 +75,18 @@ def names() -> ExitStack:
     stack = ExitStack()
     for place, value in {
         "benchmarks.suites.registry.SUITES": SUITES,
-        "benchmarks.config.SUITES": SUITES,
+        "benchmarks.config.run_config.SUITES": SUITES,
         "benchmarks.methods.METHODS": METHODS,
-        "benchmarks.config.METHODS": METHODS,
+        "benchmarks.config.run_config.METHODS": METHODS,
     }.items():
         stack.enter_context(mock.patch(place, value))
     return stack
 
 
 def main(arguments: list[str]) -> int:
-    from benchmarks import invocation, presets
-    from benchmarks.cli import main as command_line
+    from benchmarks import session as invocation
+    from benchmarks.cli.options import main as command_line
+    from benchmarks.config import presets
 
     with names() as stack:
         base = {"small": lambda: config(Path("model"), Path("runs"))}

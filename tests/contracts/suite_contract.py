@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from benchmarks.checking import canonical_failures
-from benchmarks.identity import digest
+from benchmarks.evaluator.check import canonical_failures
 from benchmarks.sandbox import SandboxConfig
+from benchmarks.store.identity import digest
 from benchmarks.suites.base import Suite
 from benchmarks.suites.export import export_samples, problems_of, read_about
 from benchmarks.suites.samples import read_samples

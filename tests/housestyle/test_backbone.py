@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.calibrate import calibrate
 from benchmarks.suites.housestyle.backbone import CHECKPOINT
-from benchmarks.suites.housestyle.calibrate import calibrate
 from benchmarks.suites.housestyle.conventions import MARKERS
 from benchmarks.suites.housestyle.corpus import Corpus
 from benchmarks.suites.housestyle.domains import DOMAINS

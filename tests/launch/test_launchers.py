@@ -12,19 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.checking import check_programs
-from benchmarks.cli import BAD_INPUT, BROKEN_MACHINE, main
-from benchmarks.config import RunConfig
+from benchmarks.cli.options import BAD_INPUT, BROKEN_MACHINE, main
+from benchmarks.common.fields import ConfigError
+from benchmarks.config.launch_config import RayConfig, Resources
+from benchmarks.config.run_config import RunConfig
+from benchmarks.console.display import make_display
 from benchmarks.engines import engine_factory
-from benchmarks.fields import ConfigError
+from benchmarks.evaluator.check import check_programs
 from benchmarks.launch.ahead import walking_ahead
 from benchmarks.launch.launchers import LaunchError
 from benchmarks.launch.ray_cluster import Cluster
-from benchmarks.launch.ray_config import RayConfig, Resources
 from benchmarks.launch.ray_shards import ShardedEngine, Shards, parts
 from benchmarks.launch.worker import Order, Task, do
-from benchmarks.pipeline import Pipeline, Work, carry_out_here, open_pipeline
-from benchmarks.progress import make_display
+from benchmarks.pipeline.pipeline import Pipeline, Work, carry_out_here, open_pipeline
 from benchmarks.run import check_gold
 from benchmarks.stages import gold
 from benchmarks.stages.gold import GoldConfig, GoldError

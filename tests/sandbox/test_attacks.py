@@ -22,7 +22,7 @@ from benchmarks.attack.programs import (
 from benchmarks.attack.results import Result, count, table
 from benchmarks.attack.scene import SECRET, Scene
 from benchmarks.attack.tasks import EMBEDDED, problem_of
-from benchmarks.checking import check_programs
+from benchmarks.evaluator.check import check_programs
 from benchmarks.sandbox import SandboxConfig
 from domino.records import Outcome, Problem, Program
 from tests.sandbox.machine import needs_bubblewrap

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.stages.context import StageContext
-from benchmarks.store import Stage, Store
+from benchmarks.store.store import Stage, Store
 from benchmarks.suites.base import Suite
 from domino.engines.base import Request
 from domino.engines.scripted import ScriptedEngine

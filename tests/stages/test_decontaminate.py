@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.metrics.overlap import NearDuplicates, NgramIndex, jaccard, ngrams, words
 from benchmarks.stages.context import StageError
 from benchmarks.stages.decontaminate import DecontaminateConfig, run
-from benchmarks.stages.overlap import NearDuplicates, NgramIndex, jaccard, ngrams, words
 from domino.records import Dropped, Synthetic
 from tests.stages.small import (
     KeyedSuite,

@@ -5,15 +5,9 @@ import numpy as np
 import pytest
 
 from benchmarks.metrics.coverage import coverage
-from benchmarks.stages.describe import (
-    PROGRAMS_OF,
-    DescribeConfig,
-    ProgramKey,
-    program_keys,
-    run,
-)
+from benchmarks.stages.describe import PROGRAMS_OF, DescribeConfig, ProgramKey, program_keys, run
 from benchmarks.stages.embed import EMBEDDINGS, TEXTS, VECTORS, EmbeddedText
-from benchmarks.store import Stage
+from benchmarks.store.store import Stage
 from domino.records import Reference
 from tests.stages.small import (
     KeyedSuite,

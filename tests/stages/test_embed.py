@@ -8,7 +8,7 @@ from benchmarks.stages.context import StageError
 from benchmarks.stages.domain import PROBLEMS, REFERENCES, DomainConfig, ProblemText
 from benchmarks.stages.domain import run as keep_domain
 from benchmarks.stages.embed import EmbedConfig, read, run
-from benchmarks.store import Stage
+from benchmarks.store.store import Stage
 from domino.records import Reference
 from tests.stages.small import (
     SmallSuite,

@@ -3,8 +3,8 @@ import torch
 
 from benchmarks.stages.context import Metrics, StageContext, StageError
 from benchmarks.stages.finetune import FinetuneConfig, run
-from benchmarks.stages.training import make_trainer
-from benchmarks.store import Stage
+from benchmarks.stages.finetuning.trainer import make_trainer
+from benchmarks.store.store import Stage
 from domino.backbone import load_backbone
 from domino.engines.base import EngineError
 from domino.engines.chat import render_chat, turn_end_token

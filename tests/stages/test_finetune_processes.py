@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 
 from benchmarks.stages.context import Metrics, StageError
 from benchmarks.stages.finetune import FinetuneConfig, check
-from benchmarks.stages.launching import AccelerateConfig, trained_in_processes
-from benchmarks.stages.shares import SharedBatches
+from benchmarks.stages.finetuning.processes import AccelerateConfig, trained_in_processes
+from benchmarks.stages.finetuning.shares import SharedBatches
 from domino.distributed import World
 from domino.engines.base import EngineError
 from domino.engines.transformers_engine import TransformersEngine

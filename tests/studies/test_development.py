@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.config import RunConfig
-from benchmarks.fields import ConfigError
+from benchmarks.common.fields import ConfigError
+from benchmarks.config.run_config import RunConfig
 from benchmarks.suites.base import Suite
 from studies.config import StudyConfig
 from studies.development import DevelopmentSuite

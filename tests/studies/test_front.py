@@ -5,7 +5,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from benchmarks.fields import ConfigError
+from benchmarks.common.fields import ConfigError
 from studies.front import chosen_trial, front
 from studies.loop import Outcome, execute
 from tests.benchmarks import tiny_run

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks.fields import ConfigError
+from benchmarks.common.fields import ConfigError
 from benchmarks.suites.registry import SuiteOptions, load_suite
 from studies.made import Made
 from studies.objective import CLAIMS, OBJECTIVES

@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy
 from sqlalchemy import event
 
-from benchmarks.fields import ConfigError
+from benchmarks.common.fields import ConfigError
 from studies.storage import open_storage
 from tests.studies.server_contract import ServerContract, connected
 

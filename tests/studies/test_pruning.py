@@ -90,8 +90,8 @@ def test_a_stored_fit_is_judged_as_a_new_one(no_backbone: Path, tmp_path: Path) 
 def test_intermediate_values_point_the_way_of_the_objective(
     objective: str, sign: int, no_backbone: Path, tmp_path: Path
 ) -> None:
-    from benchmarks.pipeline import open_pipeline
-    from benchmarks.progress import PlainDisplay
+    from benchmarks.console.display import PlainDisplay
+    from benchmarks.pipeline.pipeline import open_pipeline
     from studies.trials import Watcher
 
     config = toy.study(no_backbone, tmp_path / "runs", objective=objective)

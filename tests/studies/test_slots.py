@@ -9,7 +9,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from benchmarks.provenance import process_tags
+from benchmarks.store.provenance import process_tags
 from studies import slots, storage
 from studies.loop import work
 from studies.slots import PROCESS, GivesWay, claim, trials_by_slot
@@ -101,7 +101,8 @@ def test_a_slot_whose_trials_die_again_and_again_is_given_up(
 
 def dead_process() -> dict[str, str]:
     code = (
-        "import json; from benchmarks.provenance import process_tags as t; print(json.dumps(t()))"
+        "import json; from benchmarks.store.provenance import process_tags; "
+        "print(json.dumps(process_tags()))"
     )
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(

@@ -3,9 +3,9 @@ import pytest
 from optuna.samplers import RandomSampler
 from optuna.trial import FixedTrial
 
-from benchmarks.config import RunConfig
-from benchmarks.fields import ConfigError, update
-from benchmarks.presets import housestyle
+from benchmarks.common.fields import ConfigError, update
+from benchmarks.config.presets import housestyle
+from benchmarks.config.run_config import RunConfig
 from studies.presets import STUDIES, load_study
 from studies.samplers import grid_points
 from studies.spaces import SPACES, with_options

@@ -6,9 +6,9 @@ from pathlib import Path
 import optuna
 import pytest
 
-from benchmarks.cli import ALLOW_UNSANDBOXED
-from benchmarks.fields import ConfigError
-from benchmarks.files import StoreError
+from benchmarks.cli.options import ALLOW_UNSANDBOXED
+from benchmarks.common.fields import ConfigError
+from benchmarks.common.files import StoreError
 from studies.loop import execute
 from studies.run import make_parser, under
 from studies.storage import open_storage, shown

@@ -8,7 +8,7 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from benchmarks.fields import ConfigError
+from benchmarks.common.fields import ConfigError
 from studies.page import make_page
 from studies.report import load, main
 from studies.samplers import grid_points

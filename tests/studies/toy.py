@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from unittest import mock
 
-from benchmarks.fields import update
+from benchmarks.common.fields import update
 from studies.config import StudyConfig
 from studies.made import Made
 from studies.objective import OBJECTIVES, Objective

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from benchmarks.chaos.compare import Stored, differences, of_the_data
-from benchmarks.presets import load_preset
+from benchmarks.config.presets import load_preset
 from tests.vllm.conftest import workers
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(3600)]

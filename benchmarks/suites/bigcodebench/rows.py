@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.stated import StatedProblem
+from benchmarks.evaluator.stated import StatedProblem
 from benchmarks.suites.base import SuiteError
 from benchmarks.suites.reading import downloading, read_json_lines, require_texts
 

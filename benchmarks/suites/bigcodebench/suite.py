@@ -8,11 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from benchmarks.suites.base import Split, SuiteError
-from benchmarks.suites.bigcodebench.environment import (
-    interpreter,
-    missing_modules,
-    other_reasons,
-)
+from benchmarks.suites.bigcodebench.environment import interpreter, missing_modules, other_reasons
 from benchmarks.suites.bigcodebench.rows import Subset, TaskFile, read_tasks
 from benchmarks.suites.code_text import extract_program, program_text, refuse_code
 from benchmarks.suites.file_suite import FileSuite

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.fields import closest
+from benchmarks.common.fields import closest
 from benchmarks.suites.base import Split, Suite, SuiteError
 from benchmarks.suites.housestyle import oracle, problems
 from benchmarks.suites.housestyle.domains import DOMAINS, LENGTHS, Part, Track, tasks

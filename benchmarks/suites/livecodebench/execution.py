@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks.checking import behaviours
+from benchmarks.evaluator.check import behaviours
 from benchmarks.suites.base import Split, SuiteError
 from benchmarks.suites.file_suite import FileSuite
 from benchmarks.suites.livecodebench.answers import (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.stated import StatedProblem
+from benchmarks.evaluator.stated import StatedProblem
 from benchmarks.suites.base import Split, SuiteError
 from benchmarks.suites.code_text import last_program, refuse_code
 from benchmarks.suites.file_suite import FileSuite

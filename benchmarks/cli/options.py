@@ -1,0 +1,371 @@
+"""The command line of `python -m benchmarks.run`: options, presets and files into one config.
+
+What is wrong with the input is one line and exit code 2; a machine that cannot go on (a full
+disk, a broken sandbox) is one line and exit code 1, which is also a run's where a method failed;
+anything else is a fault of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from benchmarks.common.fields import (
+    ConfigError,
+    Leaf,
+    closest,
+    convert_text,
+    describe_type,
+    leaves,
+    update,
+)
+from benchmarks.common.files import StoreError, disk_full_message, is_disk_full
+from benchmarks.config.presets import DEFAULT, PRESETS, load_preset
+from benchmarks.config.run_config import RunConfig, read_config_file
+from benchmarks.evaluator.verdicts import CheckingError
+from benchmarks.launch.launchers import LaunchError
+from benchmarks.methods import MethodError
+from benchmarks.planning.devices import DEFAULT_GPU, DEVICES, THIS_MACHINE
+from benchmarks.planning.lengths import Assumptions, PlanRequest
+from benchmarks.sandbox import NoSandboxError, SandboxConfigError, SandboxError
+from benchmarks.stages.context import StageError
+from benchmarks.suites.base import SuiteError
+from domino.engines.base import EngineError
+from domino.synthesizer import SynthesisError
+
+PROGRAM = "python -m benchmarks.run"
+BAD_INPUT = (
+    ConfigError, StageError, SuiteError, MethodError, SynthesisError, EngineError,
+    SandboxConfigError, NoSandboxError,
+    CheckingError,
+)  # fmt: skip
+BROKEN_MACHINE = (StoreError, SandboxError, LaunchError)
+ALLOW_UNSANDBOXED = {"sandbox": {"allow_unsandboxed": True}}
+"""What `--allow-unsandboxed` sets in a run."""
+_FREE_FORM = "--method_options."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Command:
+    """One invocation.
+
+    Attributes:
+        config: the run.
+        json: file that the report is also written to; "-" prints it in place of the table.
+        plain: lines in place of the live display.
+        quiet: neither.
+        plan: what a plan of the run's cost is asked for; None runs it.
+    """
+
+    config: RunConfig
+    json: Path | None
+    plain: bool
+    quiet: bool
+    plan: PlanRequest | None = None
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises what is wrong instead of printing the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the message as bad input."""
+        raise ConfigError(f"{message}; see --help")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code."""
+    return exit_code("benchmarks.run", lambda: _main(arguments))
+
+
+def _main(arguments: Sequence[str]) -> int:
+    command = read_command(arguments)
+    if command.plan is not None:
+        from benchmarks.planning.show import show_plan
+
+        show_plan(command.config, command.plan, command.json)
+        return 0
+    from benchmarks.session import execute  # after --help and after wrong options
+
+    report = execute(
+        command.config, json_path=command.json, plain=command.plain, quiet=command.quiet
+    )
+    return 1 if report.failed else 0
+
+
+def exit_code(program: str, work: Callable[[], int]) -> int:
+    """Return the exit code of a command line's work; the one boundary where errors become a line.
+
+    Warnings are one line each. Whatever is neither bad input nor a broken machine is a fault of
+    ours and keeps its traceback.
+    """
+
+    def say(text: str, code: int) -> int:
+        print(f"{program}: {' '.join(text.split())}", file=sys.stderr)
+        return code
+
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning  # type: ignore[assignment]
+            return work()
+    except BAD_INPUT as error:
+        return say(str(error), 2)
+    except BROKEN_MACHINE as error:
+        return say(str(error), 1)
+    except KeyboardInterrupt:
+        return say("interrupted; type the same command again to continue", 130)
+    except Exception as error:
+        if is_disk_full(error):  # by whatever library was writing
+            return say(disk_full_message(getattr(error, "filename", None) or "a file"), 1)
+        raise
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    print(warning_line(message), file=sys.stderr)
+
+
+def warning_line(message: Warning | str) -> str:
+    """Return how a person is told of a warning."""
+    return f"warning: {' '.join(str(message).split())}"
+
+
+def read_command(arguments: Sequence[str]) -> Command:
+    """Return what the arguments ask for: preset, then config files, then single options.
+
+    Raises:
+        ConfigError: an option, a file, a key or a value is wrong.
+    """
+    options = list(leaves(load_preset(DEFAULT)))
+    whole = "--help-all" in arguments
+    given, rest = make_parser(options, whole=whole).parse_known_args(arguments)
+    values: dict[str, Any] = {}
+    for path in given.config:
+        values = merge(values, read_config_file(Path(path)))
+    allowed = [ALLOW_UNSANDBOXED] if given.allow_unsandboxed else []
+    for part in [*_overrides(options, given), *_free_form(rest, options), *allowed]:
+        values = merge(values, part)
+    preset = load_preset(_preset_name(given.preset, values))
+    values.pop("preset", None)
+    values = merge({"method_options": dict(preset.method_options)}, values)
+    return Command(
+        config=update(preset, values),
+        json=_json_path(given.json),
+        plain=given.plain,
+        quiet=given.quiet,
+        plan=_plan(given),
+    )
+
+
+def _plan(given: argparse.Namespace) -> PlanRequest | None:
+    """Return what a plan is asked for; refuse its options where none is asked for."""
+    values = [
+        _nested([leaf.path], convert_text(f"--assume.{leaf.path}", leaf.hint, text))
+        for leaf in leaves(Assumptions())
+        if (text := getattr(given, f"assume.{leaf.path}", None)) is not None
+    ]
+    if given.plan:
+        assumed = {name: value for one in values for name, value in one.items()}
+        return PlanRequest(device=given.device, assumed=update(Assumptions(), assumed))
+    if values or given.device is not None:
+        raise ConfigError("--device and --assume.* say how to plan: give --plan, or leave them out")
+    return None
+
+
+def make_parser(options: Iterable[Leaf], *, whole: bool = True) -> argparse.ArgumentParser:
+    """Return the parser with one option for every field of a run.
+
+    Its help shows what is set most often; every field, group by group, where it is `whole`.
+    """
+    parser = Parser(
+        prog=PROGRAM,
+        usage=f"{PROGRAM} [--preset NAME] [--config FILE] [--FIELD VALUE ...]",
+        description="Benchmark synthesis methods: from references to a Pass@1 table.",
+        epilog="A killed run continues when the same command is given again."
+        + ("" if whole else " Its parts have fields too (--evaluate.samples 5): see --help-all."),
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help=f"{', '.join(PRESETS)} (default: the suite's own where it has one, else {DEFAULT})",
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", action="append", default=[],
+        help="YAML file of the fields below; may be repeated, later files and options win",
+    )  # fmt: skip
+    parser.add_argument(
+        "--json", metavar="FILE",
+        help="also write the table's rows as JSON; - prints them in place of the table",
+    )  # fmt: skip
+    parser.add_argument("--plain", action="store_true", help="lines in place of the live display")
+    parser.add_argument(
+        "--allow-unsandboxed", action="store_true",
+        help="run programs without bubblewrap where it is missing: they can then do what you can",
+    )  # fmt: skip
+    parser.add_argument(
+        "--quiet", action="store_true", help="nothing before the table (DIR/logs has it all)"
+    )
+    parser.add_argument("--help-all", action="help", help="show the fields of every part as well")
+    groups: dict[str, argparse._ActionsContainer] = {"": parser}
+    _add_plan_options(parser, whole=whole)
+    for leaf in options:
+        part = leaf.path.rpartition(".")[0]
+        if part not in groups:
+            groups[part] = parser.add_argument_group(part if whole else "")
+        _add_option(groups[part], leaf, shown=whole or not part)
+    return parser
+
+
+def _add_plan_options(parser: argparse.ArgumentParser, *, whole: bool) -> None:
+    parser.add_argument(
+        "--plan", action="store_true",
+        help="say what the run will cost, and run nothing: tokens, FLOPs, memory, device time",
+    )  # fmt: skip
+    parser.add_argument(
+        "--device", metavar="NAME",
+        help=f"of --plan: {', '.join([*DEVICES, THIS_MACHINE])} (default: {THIS_MACHINE} for the "
+        f"shipped backbone, else {DEFAULT_GPU})",
+    )  # fmt: skip
+    group = parser.add_argument_group("assume" if whole else "")
+    for leaf in leaves(Assumptions()):
+        named = replace(leaf, path=f"assume.{leaf.path}", help=f"of --plan: {leaf.help}")
+        _add_option(group, named, shown=whole)
+
+
+def _add_option(parser: argparse._ActionsContainer, leaf: Leaf, *, shown: bool = True) -> None:
+    text = f"{leaf.help} [{describe_type(leaf.hint)}; default: {_words(leaf.default)}]"
+    name = leaf.path.rpartition(".")[2].upper()
+    parser.add_argument(
+        f"--{leaf.path}", dest=leaf.path, metavar=name, default=argparse.SUPPRESS,
+        help=text.replace("%", "%%") if shown else argparse.SUPPRESS,
+    )  # fmt: skip
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "none"
+    if isinstance(value, Mapping):
+        return ", ".join(_pairs(value)) or "none"
+    return str(value) if value != "" else "none"
+
+
+def _pairs(value: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the innermost values of a mapping as they are given on the command line."""
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            yield from _pairs(item, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key} {_words(item)}"
+
+
+def _overrides(options: Iterable[Leaf], given: argparse.Namespace) -> list[dict[str, Any]]:
+    texts = vars(given)
+    return [
+        _nested(leaf.path.split("."), convert_text(f"--{leaf.path}", leaf.hint, texts[leaf.path]))
+        for leaf in options
+        if leaf.path in texts
+    ]
+
+
+def _free_form(rest: Sequence[str], options: Iterable[Leaf]) -> list[dict[str, Any]]:
+    """Return the options of single methods (--method_options.NAME.FIELD); refuse all others."""
+    pending, found = list(rest), []
+    while pending:
+        name, equals, text = pending.pop(0).partition("=")
+        # A plug-in's name (package.module:Class) has dots of its own; a field's has none.
+        method, _, option = name.removeprefix(_FREE_FORM).rpartition(".")
+        if not name.startswith(_FREE_FORM) or not method or not option:
+            known = [f"--{leaf.path}" for leaf in options]
+            what = "option" if name.startswith("-") else "argument"
+            raise ConfigError(f"unknown {what} {name}{closest(name, known)}; see --help-all")
+        if not equals:
+            if not pending:
+                raise ConfigError(f"{name} needs a value")
+            text = pending.pop(0)
+        value = convert_text(name, Any, text)
+        found.append(_nested(["method_options", method, option], value))
+    return found
+
+
+def _preset_name(option: str | None, values: Mapping[str, Any]) -> str:
+    if option is not None:
+        return option
+    suite = values.get("suite")
+    default = suite if isinstance(suite, str) and suite in PRESETS else DEFAULT
+    return str(values.get("preset", default))
+
+
+def _json_path(text: str | None) -> Path | None:
+    if text is None:
+        return None
+    path = Path(text)
+    if text == "-":
+        return path
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise ConfigError(f"--json {text}: give a file in a directory that exists")
+    return path
+
+
+def _nested(path: Sequence[str], value: Any) -> dict[str, Any]:
+    for name in reversed(path):
+        value = {name: value}
+    return dict(value)
+
+
+def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return both mappings in one, nested ones too; where both have a value, `above` wins."""
+    merged = dict(below)
+    for name, value in above.items():
+        old = merged.get(name)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[name] = merge(old, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def prepare_process() -> None:
+    """Set what libraries read from the environment once, before any of them is imported.
+
+    What the user has set stays. MLflow: give up on an unreachable server within seconds, send no
+    telemetry; nor does Ray. tokenizers: no threads beside torch's own in worker processes.
+    transformers and datasets: no bars of their own through our display. OpenMP: threads that wait
+    sleep; where other work has the cores they would take them from the thread they wait for.
+    """
+    defaults = {
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+        "OMP_WAIT_POLICY": "passive",
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+    _keep_freed_memory()
+
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of malloc.h
+_LARGEST_KEPT = 32 << 20  # what glibc allows
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc give a freed tensor's memory to the next one, and not back to the kernel.
+
+    Each step's tensors are as large as the last one's; without this the kernel clears their pages
+    anew each time: half of the page faults of a training step on a CPU. Elsewhere nothing is done.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None and "MALLOC_TRIM_THRESHOLD_" not in os.environ:
+        mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT)
+        mallopt(_TRIM_THRESHOLD, 2**31 - 1)

@@ -1,0 +1,216 @@
+"""What a run is: one frozen config, validated where it is made.
+
+Fields that cannot change a result (`output`, `store`, `tracking_uri`) are part of no stage's
+address.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from benchmarks.common.fields import ConfigError, closest
+from benchmarks.config.launch_config import LocalConfig, RayConfig
+from benchmarks.engines import ENGINES
+from benchmarks.launch.launchers import LAUNCHERS
+from benchmarks.methods import METHODS, is_plug_in
+from benchmarks.sandbox import SandboxConfig
+from benchmarks.stages.decontaminate import DecontaminateConfig
+from benchmarks.stages.embed import EmbedConfig
+from benchmarks.stages.evaluate import EvaluateConfig
+from benchmarks.stages.filter_config import FilterConfig
+from benchmarks.stages.finetune import FinetuneConfig
+from benchmarks.stages.finetuning.processes import AccelerateConfig
+from benchmarks.stages.respond import Responder
+from benchmarks.suites.registry import SUITES, SuiteOptions
+from domino.attention import Attention
+from domino.engines.openai_engine import OpenaiConfig
+from domino.engines.vllm_setup import VllmConfig
+from domino.records import Sampling
+
+HOUSESTYLE_MODEL = "housestyle"
+"""The name of the backbone that this repository ships."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunConfig:
+    """One benchmark run: every method and seed through the same stages.
+
+    Attributes:
+        suite: name of the benchmark.
+        suite_options: where its data is, and which part of it is meant.
+        model: directory or hub name of the backbone; "housestyle" is the one shipped here.
+        attention: how it computes attention; flash_attention_2 and flex_attention need a GPU, and
+            texts are then still decoded by sdpa; no stage's address depends on it.
+        engine: what generates all text: transformers (in this process), vllm (in its own), or
+            openai (a server; fine-tuned backbones are then evaluated by transformers).
+        vllm: how engine vllm runs the backbone.
+        openai: the server of engine openai.
+        methods: names of the methods, one row each; package.module:Class is one of your own.
+        method_options: fields of a method's own config, one by one: --method_options.NAME.FIELD.
+        seeds: each seed is a whole pipeline: fit, synthesis, fine-tuning, evaluation.
+        references: how many of the suite's references are used; null uses all.
+        description: words about the domain, for methods that can use them.
+        pairs: synthetic pairs that each method may fine-tune on.
+        oversample: instructions drawn for each pair that may stay.
+        sampling: how instructions are sampled.
+        response_sampling: how responses are sampled; a single response is decoded greedily.
+        responder: who answers: the plain backbone, the backbone behind references, or the
+            method's own conditioning.
+        shots: references in the context of responder "references".
+        filter: which instructions and responses may pass.
+        decontaminate: what counts as a repeated task.
+        finetune: the recipe, the same for every method.
+        accelerate: in how many processes, and how, the backbone is fine-tuned; no stage's address
+            depends on it.
+        evaluate: how the problems are tried.
+        embed: what measures of the data are computed on; no score depends on it.
+        sandbox: limits for untrusted programs.
+        launcher: where stages are carried out: local (on this machine) or ray (on a cluster); no
+            stage's address depends on it.
+        local: the processes of launcher local.
+        ray: the cluster of launcher ray.
+        output: directory of all stored stages.
+        store: URL of a store that machines share (s3://, gs://, file://, whatever fsspec knows):
+            finished stages are put there, and taken from there where they are not in `output`.
+        tracking_uri: MLflow's address; null takes MLFLOW_TRACKING_URI, or a local database.
+        register_mib: adapters of at most this size are copied into MLflow and registered as
+            models there; 0 registers none.
+    """
+
+    suite: str = "housestyle"
+    suite_options: SuiteOptions = field(default_factory=SuiteOptions)
+    model: str = HOUSESTYLE_MODEL
+    attention: Attention = "auto"
+    engine: str = "transformers"
+    vllm: VllmConfig = field(default_factory=VllmConfig)
+    openai: OpenaiConfig = field(default_factory=OpenaiConfig)
+    methods: tuple[str, ...] = tuple(METHODS)
+    method_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (0,)
+    references: int | None = 32
+    description: str = ""
+    pairs: int = 300
+    oversample: float = 2.0
+    sampling: Sampling = field(default_factory=Sampling)
+    response_sampling: Sampling = field(default_factory=Sampling)
+    responder: Responder = "plain"
+    shots: int = 4
+    filter: FilterConfig = field(default_factory=FilterConfig)
+    decontaminate: DecontaminateConfig = field(default_factory=DecontaminateConfig)
+    finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
+    accelerate: AccelerateConfig = field(default_factory=AccelerateConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    embed: EmbedConfig = field(default_factory=EmbedConfig)
+    sandbox: SandboxConfig = field(default_factory=SandboxConfig)
+    launcher: str = "local"
+    local: LocalConfig = field(default_factory=LocalConfig)
+    ray: RayConfig = field(default_factory=RayConfig)
+    output: Path = Path("runs")
+    store: str | None = None
+    tracking_uri: str | None = None
+    register_mib: int = 64
+
+    def __post_init__(self) -> None:
+        """Refuse names that are not known and numbers that no run can follow."""
+        _require_known("suite", [self.suite], SUITES)
+        _require_known("engine", [self.engine], ENGINES)
+        _require_known("launcher", [self.launcher], LAUNCHERS)
+        for name in ("methods", "method_options"):
+            named = [method for method in getattr(self, name) if not is_plug_in(method)]
+            _require_known(name, named, METHODS)
+        for name in self.method_options:
+            if is_plug_in(name) and name not in self.methods:
+                raise ConfigError(
+                    f"method_options has options of {name!r}, which is not among the methods"
+                    f"{closest(name, self.methods)}: add it to --methods, or leave them out"
+                )
+        _require_distinct("methods", self.methods)
+        _require_distinct("seeds", self.seeds)
+        _require_at_least("seeds", min(self.seeds), 0)
+        _require_at_least("pairs", self.pairs, 1)
+        _require_at_least("oversample", self.oversample, 1)
+        _require_at_least("shots", self.shots, 1)
+        _require_at_least("register_mib", self.register_mib, 0)
+        if self.references is not None:
+            _require_at_least("references", self.references, 2)
+        if self.engine == "openai" and self.ray.shards > 1:
+            raise ConfigError(
+                f"ray.shards is {self.ray.shards} with engine openai: a server shares requests out "
+                "itself; leave ray.shards at 1"
+            )
+        if self.engine != "transformers" and (self.local.processes or 1) > 1:
+            raise ConfigError(
+                f"local.processes is {self.local.processes} with engine {self.engine}: each "
+                "process would open an engine of its own; leave local.processes at 1"
+            )
+        if not self.model:
+            raise ConfigError("model is empty: give a directory or a hub name")
+        if self.store is not None:
+            _require_no_password("store", self.store)
+
+    @property
+    def draws(self) -> int:
+        """Instructions that a method draws, before any filter."""
+        return math.ceil(self.pairs * self.oversample)
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """Return the mapping that a YAML file holds.
+
+    Raises:
+        ConfigError: the file is missing, not UTF-8, not YAML, or holds something else.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"config file {path} cannot be read: {error.strerror}: give a YAML file"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"config file {path}: not UTF-8 text ({error.reason})") from error
+    except yaml.YAMLError as error:
+        what = " ".join(str(error).split())
+        raise ConfigError(f"config file {path}: not YAML: {what}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise ConfigError(f"config file {path}: holds no mapping of fields to values")
+    return values
+
+
+def _require_known(name: str, given: Iterable[str], known: Iterable[str]) -> None:
+    for value in given:
+        if value not in known:
+            names = ", ".join(known)
+            raise ConfigError(f"{name}: unknown {value!r}{closest(value, known)}; known: {names}")
+
+
+def _require_distinct(name: str, given: Sequence[Any]) -> None:
+    if not given:
+        raise ConfigError(f"{name} is empty: give at least one")
+    repeated = sorted({str(value) for value in given if given.count(value) > 1})
+    if repeated:
+        raise ConfigError(f"{name} repeats {', '.join(repeated)}: give each once")
+
+
+def _require_no_password(name: str, url: str) -> None:
+    """Refuse a URL that would be logged with a password, without repeating it."""
+    parts = [urlsplit(part) for part in url.split("::")]
+    if not url or any(part.password is not None for part in parts):
+        what = "holds a password" if url else "is empty"
+        raise ConfigError(
+            f"{name} {what}: give a URL without one, such as s3://bucket/place; credentials come "
+            "from the environment, by the rules of fsspec and of the protocol's package"
+        )
+
+
+def _require_at_least(name: str, value: float, minimum: int) -> None:
+    if not minimum <= value < math.inf:
+        raise ConfigError(f"{name} is {value}: give at least {minimum}")

@@ -1,0 +1,1 @@
+"""How steps become stages, and stages rows."""

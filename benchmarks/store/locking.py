@@ -1,0 +1,119 @@
+"""One writer for each stage directory, and the seconds that its writers worked."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from benchmarks.common.files import write_error
+
+_CLOCK = ".seconds"
+_HOLDER = ".holder"
+_LOCK = ".lock"
+_ASK_EVERY_S = 0.5
+_POLL_S = 0.05
+
+
+class WriteLock:
+    """A lock that the operating system takes back when its process dies, however it dies.
+
+    The library takes `flock`, which Linux passes on to NFS servers; on a file system that has none
+    it falls back to a marker file, and breaks the marker of a dead process of the same machine.
+
+    It also adds up the seconds for which it was held, over all processes that held it: a stage
+    that was killed and continued reports the work of both.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Prepare the lock of a directory, which is made when the lock is first taken."""
+        self._directory = directory
+        self._lock = FileLock(directory / _LOCK, thread_local=False)
+        self._began = 0.0
+        self._before = 0.0
+        self._saved = 0.0
+        self._keep_seconds = True
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._lock.is_locked
+
+    @property
+    def holder(self) -> str:
+        """Who took the lock last, for a message."""
+        with contextlib.suppress(OSError):
+            text = (self._directory / _HOLDER).read_text(encoding="utf-8", errors="replace")
+            return text or "unknown pid"
+        return "unknown pid"
+
+    @property
+    def seconds(self) -> float:
+        """Seconds for which the lock was held, by earlier processes too."""
+        return self._before + time.monotonic() - self._began
+
+    def acquire(self, *, wait: bool, while_waiting: Callable[[], None] = lambda: None) -> bool:
+        """Take the lock; without `wait`, return False where another process holds it.
+
+        Args:
+            wait: until the other process gives it back, or dies.
+            while_waiting: called now and then; what it raises ends the wait.
+
+        Raises:
+            StoreError: the lock file cannot be made.
+        """
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            while not self._try(_ASK_EVERY_S if wait else 0):
+                if not wait:
+                    return False
+                while_waiting()
+        except OSError as error:
+            raise write_error(self._directory / _LOCK, error) from error
+        self._begin()
+        return True
+
+    def _try(self, timeout_s: float) -> bool:
+        try:
+            self._lock.acquire(timeout=timeout_s, poll_interval=_POLL_S)
+        except Timeout:
+            return False
+        return True
+
+    def _begin(self) -> None:
+        with contextlib.suppress(OSError):  # only a courtesy to whoever has to wait
+            text = f"pid {os.getpid()} on {platform.node()}"
+            (self._directory / _HOLDER).write_text(text, encoding="utf-8")
+        self._before = 0.0
+        with contextlib.suppress(OSError, ValueError):
+            self._before = float((self._directory / _CLOCK).read_text(encoding="utf-8"))
+        self._began = self._saved = time.monotonic()
+        self._keep_seconds = True
+
+    def tick(self) -> None:
+        """Keep the seconds so far, about once a second, for a process that continues."""
+        if not self._keep_seconds or time.monotonic() - self._saved < 1.0:
+            return
+        self._saved = time.monotonic()
+        with contextlib.suppress(OSError):  # the records matter; a lost second does not
+            (self._directory / _CLOCK).write_text(f"{self.seconds:.3f}", encoding="utf-8")
+
+    def forget_seconds(self) -> None:
+        """Remove the kept seconds, which a manifest holds from now on."""
+        self._keep_seconds = False
+        (self._directory / _CLOCK).unlink(missing_ok=True)
+
+    def release(self) -> None:
+        """Give the lock back, and keep its seconds."""
+        if not self.held:
+            return
+        self._saved = 0.0
+        self.tick()
+        with contextlib.suppress(OSError):
+            (self._directory / _HOLDER).unlink(missing_ok=True)
+        self._lock.release()
