@@ -4,18 +4,39 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmarks.common.fields import ConfigError
 from domino.engines.base import EngineError
 
 if TYPE_CHECKING:
-    from benchmarks.config.run_config import RunConfig
-    from benchmarks.stages.context import EngineFactory
+    from domino.attention import Attention
     from domino.engines.base import Engine
+    from domino.engines.openai_engine import OpenaiConfig
+    from domino.engines.vllm_setup import VllmConfig
+
+
+class EngineSettings(Protocol):
+    """What of a run an engine is made from."""
+
+    @property
+    def engine(self) -> str:
+        """Its name."""
+
+    @property
+    def attention(self) -> Attention:
+        """How the backbone computes attention."""
+
+    @property
+    def vllm(self) -> VllmConfig:
+        """Of engine vllm."""
+
+    @property
+    def openai(self) -> OpenaiConfig:
+        """Of engine openai."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,25 +53,25 @@ class EngineKind:
     """
 
     modules: tuple[str, ...]
-    make: Callable[[RunConfig, str, Path | None], Engine]
-    identity: Callable[[RunConfig], Mapping[str, Any]] = lambda config: {}
-    check: Callable[[RunConfig], None] = lambda config: None
+    make: Callable[[EngineSettings, str, Path | None], Engine]
+    identity: Callable[[EngineSettings], Mapping[str, Any]] = lambda config: {}
+    check: Callable[[EngineSettings], None] = lambda config: None
     solver: str | None = None
 
 
-def _transformers(config: RunConfig, model: str, adapter: Path | None) -> Engine:
+def _transformers(config: EngineSettings, model: str, adapter: Path | None) -> Engine:
     from domino.engines.transformers_engine import TransformersEngine
 
     return TransformersEngine.load(model, adapter=adapter, attention=config.attention)
 
 
-def _vllm(config: RunConfig, model: str, adapter: Path | None) -> Engine:
+def _vllm(config: EngineSettings, model: str, adapter: Path | None) -> Engine:
     from domino.engines.vllm_engine import VllmEngine
 
     return VllmEngine(model, config.vllm, adapter=adapter)
 
 
-def _openai(config: RunConfig, model: str, adapter: Path | None) -> Engine:
+def _openai(config: EngineSettings, model: str, adapter: Path | None) -> Engine:
     from domino.engines.openai_engine import OpenaiEngine
 
     if adapter is not None:
@@ -58,13 +79,13 @@ def _openai(config: RunConfig, model: str, adapter: Path | None) -> Engine:
     return OpenaiEngine(model, config.openai)
 
 
-def _check_vllm(config: RunConfig) -> None:
+def _check_vllm(config: EngineSettings) -> None:
     from domino.engines.vllm_setup import require_vllm
 
     require_vllm()
 
 
-def _vllm_identity(config: RunConfig) -> Mapping[str, Any]:
+def _vllm_identity(config: EngineSettings) -> Mapping[str, Any]:
     packages = importlib.metadata.packages_distributions().get("vllm", [])
     return {
         "dtype": config.vllm.dtype,
@@ -73,7 +94,7 @@ def _vllm_identity(config: RunConfig) -> Mapping[str, Any]:
     }
 
 
-def _openai_identity(config: RunConfig) -> Mapping[str, Any]:
+def _openai_identity(config: EngineSettings) -> Mapping[str, Any]:
     return {"base_url": config.openai.base_url, "model": config.openai.model}
 
 
@@ -97,13 +118,17 @@ ENGINES: Mapping[str, EngineKind] = MappingProxyType(
 """Engine name to what makes it; a module is imported when its first engine is made."""
 
 
-def engine_factory(config: RunConfig) -> EngineFactory:
+def engine_factory(config: EngineSettings) -> EngineFactory:
     """Return what makes the engines of a run.
 
     Raises:
         ConfigError: this machine cannot have the engine that the run names.
     """
-    kind = ENGINES[config.engine]
+    return _factory(config.engine, config)
+
+
+def _factory(name: str, config: EngineSettings) -> EngineFactory:
+    kind = ENGINES[name]
     try:
         kind.check(config)
     except EngineError as error:
@@ -111,12 +136,16 @@ def engine_factory(config: RunConfig) -> EngineFactory:
     return lambda model, adapter: kind.make(config, model, adapter)
 
 
-def solver_factory(config: RunConfig) -> EngineFactory | None:
+def solver_factory(config: EngineSettings) -> EngineFactory | None:
     """Return what makes the engines that solve the problems, None where the run's own does."""
     name = ENGINES[config.engine].solver
-    return None if name is None else engine_factory(replace(config, engine=name))
+    return None if name is None else _factory(name, config)
 
 
-def engine_identity(config: RunConfig) -> Mapping[str, Any]:
+def engine_identity(config: EngineSettings) -> Mapping[str, Any]:
     """Return what the texts of a run's engine depend on, beside its code and the model."""
     return {"name": config.engine, **ENGINES[config.engine].identity(config)}
+
+
+EngineFactory = Callable[[str, Path | None], "Engine"]
+"""Makes an engine from (model directory or hub name, directory of a peft adapter or None)."""

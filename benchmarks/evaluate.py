@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.console.display import counting
+from benchmarks.common.words import counting
 from benchmarks.evaluator.check import check
 from benchmarks.evaluator.verdicts import CheckingError
 from benchmarks.report.score_table import Scored, document, table

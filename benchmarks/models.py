@@ -9,9 +9,14 @@ from pathlib import Path
 
 from benchmarks.common.fields import ConfigError
 from benchmarks.common.remembered import remembered
-from benchmarks.config.run_config import HOUSESTYLE_MODEL
+
+HOUSESTYLE_MODEL = "housestyle"
+"""The name of the backbone that this repository ships."""
+
 
 _SUFFIXES = (".json", ".safetensors", ".bin", ".model", ".txt", ".jinja", ".py")
+
+
 _DIGESTS = "model-digests.json"
 
 

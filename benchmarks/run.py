@@ -5,12 +5,20 @@ Options, presets and files: `benchmarks.cli`. What a step does: `benchmarks.stag
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.methods import load_method, reads_description
+from benchmarks.cli.exit_codes import exit_code
+from benchmarks.cli.options import read_command
+from benchmarks.config.run_config import respond_config, synthesize_config
+from benchmarks.methods import load_method
+from benchmarks.pipeline.rows import STEPS, FailedRow, Row
 from benchmarks.stages import (
     decontaminate,
     evaluate,
@@ -22,22 +30,155 @@ from benchmarks.stages import (
     synthesize,
 )
 from benchmarks.stages.gold import GoldConfig
-from benchmarks.stages.respond import RespondConfig
-from benchmarks.stages.synthesize import SynthesizeConfig
 from domino.engines.base import EngineError
 from domino.synthesizer import SynthesisError
 
 if TYPE_CHECKING:
     from benchmarks.config.run_config import RunConfig
+    from benchmarks.console.events import RecordingDisplay
+    from benchmarks.engines import EngineFactory
+    from benchmarks.launch.launchers import Launch
     from benchmarks.pipeline.pipeline import Pipeline
+    from benchmarks.report.table import Report
     from benchmarks.stages.decontaminate import DecontaminateConfig
     from benchmarks.store.store import Stage
 
-STEPS = (
-    "synthesize", "filter-instructions", "respond", "filter-responses", "decontaminate",
-    "finetune", "evaluate",
-)  # fmt: skip
-"""The stages of a row, in order."""
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code."""
+    return exit_code("benchmarks.run", lambda: _main(arguments))
+
+
+def _main(arguments: Sequence[str]) -> int:
+    command = read_command(arguments)
+    if command.plan is not None:
+        from benchmarks.planning.show import show_plan
+
+        show_plan(command.config, command.plan, command.json)
+        return 0
+
+    report = execute(
+        command.config, json_path=command.json, plain=command.plain, quiet=command.quiet
+    )
+    return 1 if report.failed else 0
+
+
+STDOUT = Path("-")
+"""In place of a file for the report: standard output."""
+
+
+def execute(
+    config: RunConfig,
+    *,
+    json_path: Path | None = None,
+    plain: bool = False,
+    quiet: bool = False,
+    make_engine: EngineFactory | None = None,
+    launch: Launch | None = None,
+) -> Report:
+    """Run, print the table, write it for machines, and return it.
+
+    Args:
+        config: the run.
+        json_path: file that the report is also written to; STDOUT prints it instead of the table.
+        plain: lines in place of the live display.
+        quiet: nothing before the table; the log in the run directory has it all.
+        make_engine: how engines are made, in this process alone; None makes transformers'.
+        launch: what carries the stages out; None is the config's launcher.
+
+    Raises:
+        ConfigError: the input is wrong; nothing has been computed.
+        KeyboardInterrupt: Ctrl-C, once the record in flight was written.
+    """
+    from rich.console import Console
+
+    from benchmarks.console.display import make_display
+    from benchmarks.console.events import RecordingDisplay
+    from benchmarks.launch.launchers import open_launcher
+    from benchmarks.report.table import show, write_json
+    from benchmarks.session import _python
+
+    began = time.monotonic()
+    shown = make_display(plain=plain or not sys.stdout.isatty(), quiet=quiet)
+    if launch is None and make_engine is None:
+        launcher = open_launcher(config)
+    else:
+        launcher = nullcontext(launch or (lambda pipeline, walk: nullcontext(pipeline)))
+    with launcher as launches, RecordingDisplay(shown, config.output) as display:
+        report, places = _run(config, display, began, make_engine, launches)
+    if json_path == STDOUT:
+        sys.stdout.write(json.dumps(report.to_dict(), ensure_ascii=False) + "\n")
+        return report
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    show(report, console)
+    said = f"Report: {_python()} -m benchmarks.report {report.name} --output {config.output}"
+    for line in [said, *places]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if json_path is not None:
+        write_json(report, json_path)
+    return report
+
+
+def _run(
+    config: RunConfig,
+    display: RecordingDisplay,
+    began: float,
+    make_engine: EngineFactory | None,
+    launch: Launch,
+) -> tuple[Report, list[str]]:
+    """Return the report, and the lines that say where the shared store and MLflow have it."""
+    from benchmarks.console.interruption import Interruption
+    from benchmarks.pipeline.description import describe_rows, description_steps, keep_domain
+    from benchmarks.pipeline.manifest import describe_invocation, write_invocation
+    from benchmarks.pipeline.pipeline import open_pipeline
+    from benchmarks.session import _about, _announcing, _head, _page, _report, check_before_work
+    from benchmarks.tracking.tracker import Tracker
+    from benchmarks.tracking.values import tracking_place
+
+    reused: list[bool] = []
+    tracker = Tracker(tracking_place(config.tracking_uri, config.output), warn=display.line)
+
+    def on_stage(stage: Stage, was_complete: bool) -> None:
+        reused.append(was_complete)
+        tracker.log_stage(stage, reused=was_complete)
+
+    def on_described(row: Row | FailedRow | None, stage: Stage, was_complete: bool) -> None:
+        reused.append(was_complete)
+        tracker.log_description(None if row is None else (row.method, row.seed), stage)
+
+    interruption = Interruption()
+    pipeline = open_pipeline(
+        config, display=display, steps=step_count(config) + description_steps(config),
+        on_stage=on_stage, make_engine=make_engine, between=interruption.check,
+    )  # fmt: skip
+    check_before_work(pipeline)
+    display.begin(_about(config))
+    display.line(_head(pipeline))
+    with (
+        closing(pipeline),
+        interruption.listening(),
+        tracker.invocation(pipeline),
+        launch(pipeline, walk_row) as launched,
+    ):
+        kept = keep_domain(launched)
+        rows = run_rows(
+            launched, on_row=tracker.begin_row, on_failure=_announcing(display, tracker)
+        )
+        found = describe_rows(launched, kept, rows, on_stage=on_described)
+        report = _report(pipeline, rows, time.monotonic() - began, reused)
+        invocation = describe_invocation(
+            config, report.about, found, rows, {row.method: row.shares for row in report.facts}
+        )
+        path = write_invocation(invocation, config.output)
+        report = replace(report, name=invocation.name)
+        display.kept_as(invocation.name)
+        tracker.log_report(report)
+        tracker.log_rows([row for row in rows if isinstance(row, Row)], report.name, config)
+        if tracker.works:
+            tracker.log_page(_page(path), report)
+        shared = pipeline.shared.settle()
+    return report, [*([shared] if shared else []), tracker.where()]
+
 
 ROW_ERRORS = (SynthesisError, EngineError)
 """What ends one row and no other; a machine that is broken ends the run."""
@@ -45,48 +186,6 @@ ROW_ERRORS = (SynthesisError, EngineError)
 
 class NoPairsError(SynthesisError):
     """A method left no pair to train on."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
-    """One method with one seed: its finished stages, in the order of the run."""
-
-    method: str
-    seed: int
-    synthesized: Stage
-    filtered: Stage
-    responded: Stage
-    agreed: Stage
-    pairs: Stage
-    tuned: Stage
-    evaluated: Stage
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        """All stages, from first to last."""
-        return (
-            self.synthesized, self.filtered, self.responded, self.agreed, self.pairs, self.tuned,
-            self.evaluated,
-        )  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FailedRow:
-    """One method with one seed that could not go on; the same command tries it again.
-
-    Attributes:
-        asked: instructions that the method was asked for.
-        stages: the stages that it finished, in the order of the run.
-        stage: the stage that it failed in.
-        reason: why, in one line.
-    """
-
-    method: str
-    seed: int
-    asked: int
-    stages: tuple[Stage, ...]
-    stage: str
-    reason: str
 
 
 def run_rows(
@@ -138,6 +237,15 @@ def try_row(pipeline: Pipeline, method: str, seed: int) -> Row | FailedRow:
         method=method, seed=seed, asked=asked, stages=tuple(finished), stage=STEPS[where],
         reason=reason,
     )  # fmt: skip
+
+
+def walk_row(pipeline: Pipeline, method: str, seed: int) -> None:
+    """Complete all stages of a row, those that describe it too."""
+    from benchmarks.pipeline.description import describe_rows, keep_domain
+
+    check_gold(pipeline)
+    row = try_row(pipeline, method, seed)
+    describe_rows(pipeline, keep_domain(pipeline), [row], on_stage=lambda row, stage, reused: None)
 
 
 def run_row(pipeline: Pipeline, method: str, seed: int) -> Row:
@@ -205,28 +313,6 @@ def step_count(config: RunConfig) -> int:
     return 1 + len(STEPS) * len(config.methods) * len(config.seeds)
 
 
-def synthesize_config(config: RunConfig, method: str) -> SynthesizeConfig:
-    """Return what the first stage needs to know."""
-    return SynthesizeConfig(
-        method=method,
-        options=config.method_options.get(method, {}),
-        draws=config.draws,
-        sampling=config.sampling,
-        description=config.description if reads_description(method) else "",
-    )
-
-
-def respond_config(config: RunConfig, method: str) -> RespondConfig:
-    """Return the responder's rule: the same for every method."""
-    return RespondConfig(
-        method=method,
-        responder=config.responder,
-        sampling=config.response_sampling,
-        responses=config.filter.responses,
-        shots=config.shots,
-    )
-
-
 def decontaminate_config(config: RunConfig, synthesized: Stage) -> DecontaminateConfig:
     """Return the budget, and whether references are protected from being repeated.
 
@@ -237,7 +323,7 @@ def decontaminate_config(config: RunConfig, synthesized: Stage) -> Decontaminate
 
 
 if __name__ == "__main__":
-    from benchmarks.cli.options import main, prepare_process
+    from benchmarks.common.process import prepare_process
 
     prepare_process()
     sys.exit(main(sys.argv[1:]))

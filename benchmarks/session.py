@@ -2,93 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
-import time
-from contextlib import closing, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from benchmarks.common.fields import ConfigError, update
-from benchmarks.console.display import Display, make_display
-from benchmarks.console.events import RecordingDisplay
-from benchmarks.console.interruption import Interruption
-from benchmarks.launch.launchers import open_launcher
+from benchmarks.config.run_config import respond_config, synthesize_config
+from benchmarks.console.display import Display
 from benchmarks.methods import is_plug_in, load_method
 from benchmarks.models import resolve_model
-from benchmarks.pipeline.description import describe_rows, description_steps, keep_domain
-from benchmarks.pipeline.manifest import describe_invocation, write_invocation
-from benchmarks.pipeline.pipeline import Pipeline, open_pipeline
-from benchmarks.report.comparisons import compare
+from benchmarks.pipeline.pipeline import Pipeline
+from benchmarks.pipeline.rows import FailedRow, Row
 from benchmarks.report.facts import fact_rows
 from benchmarks.report.rows import method_rows
-from benchmarks.report.table import Report, show, write_json
-from benchmarks.run import FailedRow, Row, respond_config, run_rows, step_count, synthesize_config
+from benchmarks.report.stored import compare_rows
+from benchmarks.report.table import Report
 from benchmarks.stages import finetune, respond, synthesize
 from benchmarks.tracking.tracker import Tracker
-from benchmarks.tracking.values import tracking_place
 from domino.synthesizer import Domain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmarks.config.run_config import RunConfig
-    from benchmarks.launch.launchers import Launch
     from benchmarks.report.page import StaticReport
-    from benchmarks.stages.context import EngineFactory
-    from benchmarks.store.store import Stage
-
-STDOUT = Path("-")
-"""In place of a file for the report: standard output."""
-
-
-def execute(
-    config: RunConfig,
-    *,
-    json_path: Path | None = None,
-    plain: bool = False,
-    quiet: bool = False,
-    make_engine: EngineFactory | None = None,
-    launch: Launch | None = None,
-) -> Report:
-    """Run, print the table, write it for machines, and return it.
-
-    Args:
-        config: the run.
-        json_path: file that the report is also written to; STDOUT prints it instead of the table.
-        plain: lines in place of the live display.
-        quiet: nothing before the table; the log in the run directory has it all.
-        make_engine: how engines are made, in this process alone; None makes transformers'.
-        launch: what carries the stages out; None is the config's launcher.
-
-    Raises:
-        ConfigError: the input is wrong; nothing has been computed.
-        KeyboardInterrupt: Ctrl-C, once the record in flight was written.
-    """
-    began = time.monotonic()
-    shown = make_display(plain=plain or not sys.stdout.isatty(), quiet=quiet)
-    if launch is None and make_engine is None:
-        launcher = open_launcher(config)
-    else:
-        launcher = nullcontext(launch or nullcontext)
-    with launcher as launches, RecordingDisplay(shown, config.output) as display:
-        report, places = _run(config, display, began, make_engine, launches)
-    if json_path == STDOUT:
-        sys.stdout.write(json.dumps(report.to_dict(), ensure_ascii=False) + "\n")
-        return report
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    show(report, console)
-    said = f"Report: {_python()} -m benchmarks.report {report.name} --output {config.output}"
-    for line in [said, *places]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    if json_path is not None:
-        write_json(report, json_path)
-    return report
 
 
 def _python() -> str:
@@ -97,57 +36,6 @@ def _python() -> str:
     if shutil.which("python") == str(found):
         return "python"
     return os.path.relpath(found) if found.is_relative_to(Path.cwd()) else str(found)
-
-
-def _run(
-    config: RunConfig,
-    display: RecordingDisplay,
-    began: float,
-    make_engine: EngineFactory | None,
-    launch: Launch,
-) -> tuple[Report, list[str]]:
-    """Return the report, and the lines that say where the shared store and MLflow have it."""
-    reused: list[bool] = []
-    tracker = Tracker(tracking_place(config.tracking_uri, config.output), warn=display.line)
-
-    def on_stage(stage: Stage, was_complete: bool) -> None:
-        reused.append(was_complete)
-        tracker.log_stage(stage, reused=was_complete)
-
-    def on_described(row: Row | FailedRow | None, stage: Stage, was_complete: bool) -> None:
-        reused.append(was_complete)
-        tracker.log_description(None if row is None else (row.method, row.seed), stage)
-
-    interruption = Interruption()
-    pipeline = open_pipeline(
-        config, display=display, steps=step_count(config) + description_steps(config),
-        on_stage=on_stage, make_engine=make_engine, between=interruption.check,
-    )  # fmt: skip
-    check_before_work(pipeline)
-    display.begin(_about(config))
-    display.line(_head(pipeline))
-    with (
-        closing(pipeline),
-        interruption.listening(),
-        tracker.invocation(pipeline),
-        launch(pipeline) as launched,
-    ):
-        kept = keep_domain(launched)
-        rows = run_rows(
-            launched, on_row=tracker.begin_row, on_failure=_announcing(display, tracker)
-        )
-        found = describe_rows(launched, kept, rows, on_stage=on_described)
-        report = _report(pipeline, rows, time.monotonic() - began, reused)
-        invocation = describe_invocation(config, report.about, found, rows, report.facts)
-        path = write_invocation(invocation, config.output)
-        report = replace(report, name=invocation.name)
-        display.kept_as(invocation.name)
-        tracker.log_report(report)
-        tracker.log_rows([row for row in rows if isinstance(row, Row)], report.name, config)
-        if tracker.works:
-            tracker.log_page(_page(path), report)
-        shared = pipeline.shared.settle()
-    return report, [*([shared] if shared else []), tracker.where()]
 
 
 def _page(path: Path) -> StaticReport:
@@ -250,11 +138,5 @@ def _report(
         seconds=seconds,
         reused=sum(reused),
         stages=len(reused),
-        comparisons=compare(_whole(rows)),
+        comparisons=compare_rows(rows),
     )
-
-
-def _whole(rows: list[Row | FailedRow]) -> list[Row]:
-    """Return the rows of the methods that have one for every seed: others cannot be paired."""
-    failed = {row.method for row in rows if isinstance(row, FailedRow)}
-    return [row for row in rows if isinstance(row, Row) and row.method not in failed]

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.cli.options import Parser, exit_code
+from benchmarks.cli.exit_codes import Parser, exit_code
 from benchmarks.common.fields import ConfigError
 from benchmarks.console.events import LOGS, Event
 from benchmarks.store.provenance import started_by_dead_process

@@ -17,11 +17,11 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
 from benchmarks.console.display import Display, make_display
+from benchmarks.engines import EngineFactory
 from benchmarks.pipeline.pipeline import open_pipeline
 from benchmarks.run import check_gold, step_count
+from benchmarks.run import execute as execute_run
 from benchmarks.session import check_before_work
-from benchmarks.session import execute as execute_run
-from benchmarks.stages.context import EngineFactory
 from benchmarks.tracking.study import StudyTracker
 from benchmarks.tracking.values import tracking_place
 from studies.development import without_test_problems

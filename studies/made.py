@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from benchmarks.run import Row, run_row, synthesize_config
+from benchmarks.config.run_config import synthesize_config
+from benchmarks.pipeline.rows import Row
+from benchmarks.run import run_row
 from benchmarks.stages import synthesize
 from benchmarks.stages.synthesize import SYNTHETIC
 from domino.records import Synthetic

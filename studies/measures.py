@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.common.fields import ConfigError
-from benchmarks.stages.context import LOSSES, Metrics
+from benchmarks.stages.curves import LOSSES, Metrics
 from benchmarks.stages.sieve import KEPT
 from domino.records import Synthetic
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.cli.options import Parser, exit_code, prepare_process
+from benchmarks.cli.exit_codes import Parser, exit_code
 from benchmarks.common.fields import ConfigError, closest
+from benchmarks.common.process import prepare_process
 from studies.presets import STUDIES
 from studies.run import configured
 

@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from benchmarks.cli.options import ALLOW_UNSANDBOXED, Parser, exit_code, prepare_process
+from benchmarks.cli.exit_codes import Parser, exit_code
+from benchmarks.cli.options import ALLOW_UNSANDBOXED
 from benchmarks.common.fields import ConfigError, update
+from benchmarks.common.process import prepare_process
 from benchmarks.config.run_config import read_config_file
 from studies.config import PruneBy, PrunerName, SamplerName, StudyConfig
 from studies.objective import OBJECTIVES

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from benchmarks.cli.options import exit_code, prepare_process
+from benchmarks.cli.exit_codes import exit_code
 from benchmarks.common.fields import ConfigError
+from benchmarks.common.process import prepare_process
 from studies.report import load, make_parser
 from studies.run import configured
 

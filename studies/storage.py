@@ -19,12 +19,11 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FixedTrial, FrozenTrial
 
-from benchmarks.common.fields import ConfigError
+from benchmarks.common.fields import ConfigError, flatten
 from benchmarks.common.files import StoreError, is_disk_full
 from benchmarks.config.run_config import RunConfig
 from benchmarks.pipeline.pipeline import Pipeline
 from benchmarks.store.store import canonical_json
-from benchmarks.tracking.values import flatten
 from domino.synthesizer import SynthesisError
 from studies.config import StudyConfig
 from studies.objective import Direction

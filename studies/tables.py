@@ -10,9 +10,10 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
+from benchmarks.common.words import say
 from benchmarks.metrics.intervals import holm
 from benchmarks.report.display import NONE, DisplayTable
-from benchmarks.report.table import say, slim_table
+from benchmarks.report.table import slim_table
 from studies.front import complete_trials, front
 from studies.slots import is_given_up, trials_by_slot
 from studies.storage import shown, storage_address

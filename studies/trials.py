@@ -12,7 +12,7 @@ import optuna
 from optuna.exceptions import TrialPruned
 
 from benchmarks.pipeline.pipeline import take_references
-from benchmarks.stages.context import LOSSES, Metrics
+from benchmarks.stages.curves import LOSSES, Metrics
 from benchmarks.store.identity import digest
 from domino.synthesizer import SynthesisError
 from studies.made import Made

@@ -14,8 +14,8 @@ from benchmarks.attack.peer import PEERS, attack_peer, require
 from benchmarks.attack.programs import ATTACKS, Attack, AttackError, load_attacks
 from benchmarks.attack.results import Result, count, table
 from benchmarks.attack.tasks import EVERY, SUITES, problem_of, suites_of
-from benchmarks.cli.options import exit_code
-from benchmarks.console.display import counting
+from benchmarks.cli.exit_codes import exit_code
+from benchmarks.common.words import counting
 from benchmarks.sandbox import SandboxConfig
 from domino.records import Problem
 

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.chaos.ordeal import OrdealConfig, Outcome, hold
-from benchmarks.cli.options import Parser, exit_code, prepare_process
+from benchmarks.cli.exit_codes import Parser, exit_code
 from benchmarks.common.files import write_atomically
+from benchmarks.common.process import prepare_process
 
 PROGRAM = "python -m benchmarks.chaos"
 _DEFAULT_RUN = ("--preset", "smoke")

@@ -8,15 +8,12 @@ anything else is a fault of ours and keeps its traceback.
 from __future__ import annotations
 
 import argparse
-import ctypes
-import os
-import sys
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from benchmarks.cli.exit_codes import Parser
 from benchmarks.common.fields import (
     ConfigError,
     Leaf,
@@ -26,29 +23,18 @@ from benchmarks.common.fields import (
     leaves,
     update,
 )
-from benchmarks.common.files import StoreError, disk_full_message, is_disk_full
 from benchmarks.config.presets import DEFAULT, PRESETS, load_preset
 from benchmarks.config.run_config import RunConfig, read_config_file
-from benchmarks.evaluator.verdicts import CheckingError
-from benchmarks.launch.launchers import LaunchError
-from benchmarks.methods import MethodError
 from benchmarks.planning.devices import DEFAULT_GPU, DEVICES, THIS_MACHINE
 from benchmarks.planning.lengths import Assumptions, PlanRequest
-from benchmarks.sandbox import NoSandboxError, SandboxConfigError, SandboxError
-from benchmarks.stages.context import StageError
-from benchmarks.suites.base import SuiteError
-from domino.engines.base import EngineError
-from domino.synthesizer import SynthesisError
 
 PROGRAM = "python -m benchmarks.run"
-BAD_INPUT = (
-    ConfigError, StageError, SuiteError, MethodError, SynthesisError, EngineError,
-    SandboxConfigError, NoSandboxError,
-    CheckingError,
-)  # fmt: skip
-BROKEN_MACHINE = (StoreError, SandboxError, LaunchError)
+
+
 ALLOW_UNSANDBOXED = {"sandbox": {"allow_unsandboxed": True}}
 """What `--allow-unsandboxed` sets in a run."""
+
+
 _FREE_FORM = "--method_options."
 
 
@@ -69,70 +55,6 @@ class Command:
     plain: bool
     quiet: bool
     plan: PlanRequest | None = None
-
-
-class Parser(argparse.ArgumentParser):
-    """Raises what is wrong instead of printing the usage."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise the message as bad input."""
-        raise ConfigError(f"{message}; see --help")
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Run the command line and return its exit code."""
-    return exit_code("benchmarks.run", lambda: _main(arguments))
-
-
-def _main(arguments: Sequence[str]) -> int:
-    command = read_command(arguments)
-    if command.plan is not None:
-        from benchmarks.planning.show import show_plan
-
-        show_plan(command.config, command.plan, command.json)
-        return 0
-    from benchmarks.session import execute  # after --help and after wrong options
-
-    report = execute(
-        command.config, json_path=command.json, plain=command.plain, quiet=command.quiet
-    )
-    return 1 if report.failed else 0
-
-
-def exit_code(program: str, work: Callable[[], int]) -> int:
-    """Return the exit code of a command line's work; the one boundary where errors become a line.
-
-    Warnings are one line each. Whatever is neither bad input nor a broken machine is a fault of
-    ours and keeps its traceback.
-    """
-
-    def say(text: str, code: int) -> int:
-        print(f"{program}: {' '.join(text.split())}", file=sys.stderr)
-        return code
-
-    try:
-        with warnings.catch_warnings():
-            warnings.showwarning = _show_warning  # type: ignore[assignment]
-            return work()
-    except BAD_INPUT as error:
-        return say(str(error), 2)
-    except BROKEN_MACHINE as error:
-        return say(str(error), 1)
-    except KeyboardInterrupt:
-        return say("interrupted; type the same command again to continue", 130)
-    except Exception as error:
-        if is_disk_full(error):  # by whatever library was writing
-            return say(disk_full_message(getattr(error, "filename", None) or "a file"), 1)
-        raise
-
-
-def _show_warning(message: Warning | str, *_: object) -> None:
-    print(warning_line(message), file=sys.stderr)
-
-
-def warning_line(message: Warning | str) -> str:
-    """Return how a person is told of a warning."""
-    return f"warning: {' '.join(str(message).split())}"
 
 
 def read_command(arguments: Sequence[str]) -> Command:
@@ -330,42 +252,3 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(old, Mapping) and isinstance(value, Mapping)
         merged[name] = merge(old, value) if both else value  # type: ignore[arg-type]
     return merged
-
-
-def prepare_process() -> None:
-    """Set what libraries read from the environment once, before any of them is imported.
-
-    What the user has set stays. MLflow: give up on an unreachable server within seconds, send no
-    telemetry; nor does Ray. tokenizers: no threads beside torch's own in worker processes.
-    transformers and datasets: no bars of their own through our display. OpenMP: threads that wait
-    sleep; where other work has the cores they would take them from the thread they wait for.
-    """
-    defaults = {
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "TOKENIZERS_PARALLELISM": "false",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
-        "OMP_WAIT_POLICY": "passive",
-        "RAY_USAGE_STATS_ENABLED": "0",
-    }
-    for name, value in defaults.items():
-        os.environ.setdefault(name, value)
-    _keep_freed_memory()
-
-
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of malloc.h
-_LARGEST_KEPT = 32 << 20  # what glibc allows
-
-
-def _keep_freed_memory() -> None:
-    """Let glibc give a freed tensor's memory to the next one, and not back to the kernel.
-
-    Each step's tensors are as large as the last one's; without this the kernel clears their pages
-    anew each time: half of the page faults of a training step on a CPU. Elsewhere nothing is done.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None and "MALLOC_TRIM_THRESHOLD_" not in os.environ:
-        mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT)
-        mallopt(_TRIM_THRESHOLD, 2**31 - 1)

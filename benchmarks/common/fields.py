@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import re
 import types
 import typing
@@ -213,3 +214,18 @@ def _field_helps(config_class: type) -> Mapping[str, str]:
     _, _, section = inspect.cleandoc(config_class.__doc__ or "").partition("Attributes:\n")
     entries = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", section, re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in entries}
+
+
+_PARAM_LENGTH = 6000
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return nested values by dotted name, as text of at most MLflow's length."""
+    flat: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat.update(flatten(value, f"{prefix}{name}."))
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            flat[f"{prefix}{name}"] = text[:_PARAM_LENGTH]
+    return flat

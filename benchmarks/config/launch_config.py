@@ -90,3 +90,7 @@ class RayConfig:
         for name, least in {"shards": 1, "retries": 0}.items():
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} is {getattr(self, name)}: give at least {least}")
+
+
+LAUNCHERS = ("local", "ray")
+"""Names of the launchers; `launch.launchers` makes each ready."""

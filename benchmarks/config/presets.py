@@ -16,7 +16,7 @@ from benchmarks.config.launch_config import LocalConfig
 from benchmarks.config.run_config import RunConfig
 from benchmarks.stages.evaluate import EvaluateConfig
 from benchmarks.stages.filter_config import FilterConfig
-from benchmarks.stages.finetune import FinetuneConfig
+from benchmarks.stages.finetuning.config import FinetuneConfig
 from domino.records import Sampling
 
 DEFAULT = "housestyle"

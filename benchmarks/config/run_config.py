@@ -16,26 +16,23 @@ from urllib.parse import urlsplit
 import yaml
 
 from benchmarks.common.fields import ConfigError, closest
-from benchmarks.config.launch_config import LocalConfig, RayConfig
+from benchmarks.config.launch_config import LAUNCHERS, LocalConfig, RayConfig
 from benchmarks.engines import ENGINES
-from benchmarks.launch.launchers import LAUNCHERS
-from benchmarks.methods import METHODS, is_plug_in
+from benchmarks.methods import METHODS, is_plug_in, reads_description
+from benchmarks.models import HOUSESTYLE_MODEL
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.stages.decontaminate import DecontaminateConfig
 from benchmarks.stages.embed import EmbedConfig
 from benchmarks.stages.evaluate import EvaluateConfig
 from benchmarks.stages.filter_config import FilterConfig
-from benchmarks.stages.finetune import FinetuneConfig
-from benchmarks.stages.finetuning.processes import AccelerateConfig
-from benchmarks.stages.respond import Responder
+from benchmarks.stages.finetuning.config import AccelerateConfig, FinetuneConfig
+from benchmarks.stages.respond import RespondConfig, Responder
+from benchmarks.stages.synthesize import SynthesizeConfig
 from benchmarks.suites.registry import SUITES, SuiteOptions
 from domino.attention import Attention
 from domino.engines.openai_engine import OpenaiConfig
 from domino.engines.vllm_setup import VllmConfig
 from domino.records import Sampling
-
-HOUSESTYLE_MODEL = "housestyle"
-"""The name of the backbone that this repository ships."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -214,3 +211,25 @@ def _require_no_password(name: str, url: str) -> None:
 def _require_at_least(name: str, value: float, minimum: int) -> None:
     if not minimum <= value < math.inf:
         raise ConfigError(f"{name} is {value}: give at least {minimum}")
+
+
+def synthesize_config(config: RunConfig, method: str) -> SynthesizeConfig:
+    """Return what the first stage needs to know."""
+    return SynthesizeConfig(
+        method=method,
+        options=config.method_options.get(method, {}),
+        draws=config.draws,
+        sampling=config.sampling,
+        description=config.description if reads_description(method) else "",
+    )
+
+
+def respond_config(config: RunConfig, method: str) -> RespondConfig:
+    """Return the responder's rule: the same for every method."""
+    return RespondConfig(
+        method=method,
+        responder=config.responder,
+        sampling=config.response_sampling,
+        responses=config.filter.responses,
+        shots=config.shots,
+    )

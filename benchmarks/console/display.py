@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 import sys
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Protocol, Self, TextIO
+from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
 from rich.console import Console
 from rich.progress import (
@@ -23,6 +22,10 @@ from rich.progress import (
 )
 from rich.table import Column
 from rich.text import Text
+
+if TYPE_CHECKING:
+    pass
+
 
 _LINE_EVERY_S = 10.0
 
@@ -243,22 +246,3 @@ def _bars(console: Console) -> Progress:
         console=console,
         expand=True,
     )
-
-
-def counted(count: int, what: str) -> str:
-    """Return a number with what it counts, as English has it: "1 row", "2 rows"."""
-    return f"{count:,} {what}" + ("" if count == 1 else "s")
-
-
-def counting(total: int, what: str) -> Callable[[object], None]:
-    """Return what counts results on one line of a terminal's standard error, as they come."""
-    done = 0
-
-    def advance(result: object) -> None:
-        nonlocal done
-        done += 1
-        if sys.stderr.isatty():
-            end = "\n" if done == total else ""
-            sys.stderr.write(f"\r{done}/{total} {what}{end}")
-
-    return advance

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from benchmarks.console.display import make_display
-from benchmarks.pipeline.description import describe_rows, keep_domain
-from benchmarks.run import check_gold, try_row
 
 if TYPE_CHECKING:
     from benchmarks.pipeline.pipeline import Pipeline
+
+WalkRow = Callable[["Pipeline", str, int], None]
+"""Takes one row through all its stages, and describes it: `run.walk_row`."""
 
 _ROWS_AT_ONCE = 256  # a row that waits for a machine costs a sleeping thread here
 
 
 @contextlib.contextmanager
-def walking_ahead(pipeline: Pipeline) -> Iterator[None]:
+def walking_ahead(pipeline: Pipeline, walk: WalkRow) -> Iterator[None]:
     """Take every row through its stages, and describe it, while the block walks them in order.
 
     The pipeline must carry each stage out once, whoever asks for it. The end of the block waits for
@@ -28,16 +29,14 @@ def walking_ahead(pipeline: Pipeline) -> Iterator[None]:
     rows = [(method, seed) for seed in config.seeds for method in config.methods]
     pool = ThreadPoolExecutor(min(len(rows), _ROWS_AT_ONCE), thread_name_prefix="row")
     for method, seed in rows:
-        pool.submit(_walk, pipeline, method, seed)
+        pool.submit(_walk, pipeline, walk, method, seed)
     try:
         yield
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _walk(pipeline: Pipeline, method: str, seed: int) -> None:
+def _walk(pipeline: Pipeline, walk: WalkRow, method: str, seed: int) -> None:
     beside = pipeline.beside(make_display(plain=True, quiet=True))
     with contextlib.suppress(Exception):  # whoever walks the rows in order meets the same error
-        check_gold(beside)
-        row = try_row(beside, method, seed)
-        describe_rows(beside, keep_domain(beside), [row], on_stage=lambda row, stage, reused: None)
+        walk(beside, method, seed)

@@ -13,25 +13,27 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from benchmarks.config.run_config import RunConfig
+    from benchmarks.launch.ahead import WalkRow
     from benchmarks.pipeline.pipeline import Pipeline
 
-    Launch = Callable[[Pipeline], AbstractContextManager[Pipeline]]
+
+if TYPE_CHECKING:
+    Launch = Callable[[Pipeline, WalkRow], AbstractContextManager[Pipeline]]
+
+
+if TYPE_CHECKING:
     """Gives, for a block, the pipeline whose stages the launcher carries out."""
-
-
-class LaunchError(RuntimeError):
-    """The cluster cannot go on: what happened, what to do. Finished stages are kept."""
 
 
 @contextmanager
 def _local(config: RunConfig) -> Iterator[Launch]:
     if config.local.processes == 1 or config.engine != "transformers":
-        yield nullcontext
+        yield lambda pipeline, walk: nullcontext(pipeline)
         return
     from benchmarks.launch.local_tasks import LocalTasks
     from benchmarks.launch.tasks import all_rows_at_once
 
-    yield lambda pipeline: all_rows_at_once(LocalTasks(pipeline), pipeline)
+    yield lambda pipeline, walk: all_rows_at_once(LocalTasks(pipeline), pipeline, walk)
 
 
 @contextmanager
@@ -41,7 +43,7 @@ def _ray(config: RunConfig) -> Iterator[Launch]:
     from benchmarks.launch.tasks import all_rows_at_once
 
     with connected(config) as cluster:
-        yield lambda pipeline: all_rows_at_once(RayTasks(cluster, pipeline), pipeline)
+        yield lambda pipeline, walk: all_rows_at_once(RayTasks(cluster, pipeline), pipeline, walk)
 
 
 LAUNCHERS: Mapping[str, Callable[[RunConfig], AbstractContextManager[Launch]]] = MappingProxyType(

@@ -19,7 +19,8 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.cli.options import prepare_process, warning_line
+from benchmarks.common.process import prepare_process
+from benchmarks.common.words import warning_line
 from benchmarks.launch.worker import Done, Task, Told, complete, open_here
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.console.display import counted
-from benchmarks.launch.launchers import LaunchError
+from benchmarks.common.words import counted
+from benchmarks.launch.errors import LaunchError
 from benchmarks.launch.local_process import STOP, State
 from benchmarks.launch.tasks import Tasks
 from benchmarks.launch.worker import Done, Order, Task

@@ -20,9 +20,10 @@ from domino.engines.base import Engine
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from benchmarks.engines import EngineFactory
     from benchmarks.evaluator.gold import KnownGolds
     from benchmarks.sandbox import SandboxConfig
-    from benchmarks.stages.context import EngineFactory, StageContext
+    from benchmarks.stages.context import StageContext
     from domino.engines.base import Completion, Message, Request
     from domino.records import Problem, Program, Sampling, Verdict
 
@@ -240,7 +241,7 @@ def check_there(
 @functools.lru_cache(maxsize=1)
 def _engine(packed: bytes, model: str, adapter: Path | None) -> Engine:
     """Return the engine of this process, loaded once for the parts of one stage."""
-    from benchmarks.cli.options import prepare_process
+    from benchmarks.common.process import prepare_process
 
     prepare_process()
     from benchmarks.engines import engine_factory

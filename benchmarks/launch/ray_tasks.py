@@ -7,7 +7,7 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.launch.launchers import LaunchError
+from benchmarks.launch.errors import LaunchError
 from benchmarks.launch.ray_shards import Shards
 from benchmarks.launch.tasks import Tasks
 from benchmarks.launch.worker import Done, Order, Task, do

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from benchmarks.launch.ahead import walking_ahead
-from benchmarks.launch.launchers import LaunchError
+from benchmarks.launch.ahead import WalkRow, walking_ahead
+from benchmarks.launch.errors import LaunchError
 from benchmarks.launch.worker import Done
 
 if TYPE_CHECKING:
@@ -86,9 +86,9 @@ class Tasks(ABC):
 
 
 @contextmanager
-def all_rows_at_once(tasks: Tasks, pipeline: Pipeline) -> Iterator[Pipeline]:
+def all_rows_at_once(tasks: Tasks, pipeline: Pipeline, walk: WalkRow) -> Iterator[Pipeline]:
     """Give the pipeline whose stages are tasks, while every row goes as far as it can."""
-    with walking_ahead(replace(pipeline, carry_out=tasks.carry_out_ahead)):
+    with walking_ahead(replace(pipeline, carry_out=tasks.carry_out_ahead), walk):
         try:
             yield replace(pipeline, carry_out=tasks.carry_out)
         finally:

@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.cli.options import prepare_process
+from benchmarks.common.process import prepare_process
 from benchmarks.console.display import Display
 from benchmarks.console.interruption import Interruption
-from benchmarks.launch.launchers import LaunchError
+from benchmarks.launch.errors import LaunchError
 from benchmarks.stages import embed
 from benchmarks.stages.context import NullProgress
 from benchmarks.store.store import Stage

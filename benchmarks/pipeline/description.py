@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from benchmarks.models import model_digest, resolve_model
-from benchmarks.run import FailedRow, Row
+from benchmarks.pipeline.rows import Described, Description, FailedRow, Row
 from benchmarks.stages import describe, embed
 from benchmarks.stages import domain as domain_stage
 from benchmarks.stages.describe import DescribeConfig
@@ -18,29 +18,6 @@ if TYPE_CHECKING:
     from benchmarks.pipeline.pipeline import Pipeline
     from benchmarks.stages.embed import EmbedConfig
     from benchmarks.store.store import Stage
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Described:
-    """A set of instructions: its embeddings and its measures."""
-
-    embedded: Stage
-    measures: Stage
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Description:
-    """What a run's data is like.
-
-    Attributes:
-        domain: the stage that holds references and problems.
-        references: the references themselves, against the problems.
-        rows: by method and seed; rows that failed before they drew anything have none.
-    """
-
-    domain: Stage
-    references: Described
-    rows: Mapping[tuple[str, int], Described]
 
 
 def description_steps(config: RunConfig) -> int:

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.common.fields import ConfigError
 from benchmarks.common.files import write_atomically
-from benchmarks.run import FailedRow, Row
+from benchmarks.pipeline.rows import FailedRow, Row
 from benchmarks.store.provenance import machine_tags
 from benchmarks.store.store import canonical_json
 from domino.records import Record, RecordError
 
 if TYPE_CHECKING:
-    from benchmarks.pipeline.description import Described, Description
-    from benchmarks.report.facts import FactRow
+    from benchmarks.pipeline.rows import Described, Description
 
 INVOCATIONS = "invocations"
 # Where results are computed and kept, not what they are.
@@ -94,7 +93,7 @@ def describe_invocation(
     about: Mapping[str, Any],
     description: Description,
     rows: Sequence[Row | FailedRow],
-    facts: Sequence[FactRow],
+    facts: Mapping[str, Mapping[str, float]],
 ) -> Invocation:
     """Return the record of an invocation whose rows have ended."""
     plain = json.loads(canonical_json(config))
@@ -107,7 +106,7 @@ def describe_invocation(
         embedded=description.references.embedded.path.name,
         measures=description.references.measures.path.name,
         rows=tuple(_entry(row, description.rows.get((row.method, row.seed))) for row in rows),
-        facts={row.method: dict(row.shares) for row in facts},
+        facts={method: dict(shares) for method, shares in facts.items()},
         versions={},
     )
     identity = hashlib.sha256(unnamed.to_json().encode()).hexdigest()[:8]

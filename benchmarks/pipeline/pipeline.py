@@ -13,11 +13,17 @@ from benchmarks.common.fields import ConfigError
 from benchmarks.common.remembered import remembered
 from benchmarks.config.run_config import RunConfig
 from benchmarks.console.display import Display
-from benchmarks.engines import ENGINES, engine_factory, engine_identity, solver_factory
+from benchmarks.engines import (
+    ENGINES,
+    EngineFactory,
+    engine_factory,
+    engine_identity,
+    solver_factory,
+)
 from benchmarks.methods import method_module
 from benchmarks.models import model_digest, require_place, resolve_model
 from benchmarks.sandbox import WHERE_NOT_WHAT
-from benchmarks.stages.context import EngineFactory, StageContext
+from benchmarks.stages.context import StageContext
 from benchmarks.store.identity import code_version, digest
 from benchmarks.store.remote import Unshared, open_shared
 from benchmarks.store.store import Stage, Store

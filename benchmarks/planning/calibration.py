@@ -212,7 +212,7 @@ def _tuned(engine: TransformersEngine, rows: int) -> Sample:
 
     from transformers import TrainerCallback
 
-    from benchmarks.stages.finetune import FinetuneConfig
+    from benchmarks.stages.finetuning.config import FinetuneConfig
     from benchmarks.stages.finetuning.trainer import make_trainer
     from domino.backbone import load_backbone
     from domino.records import Provenance, Synthetic

@@ -10,15 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from benchmarks.common.fields import ConfigError, closest
-
 THIS_MACHINE = "this-machine"
 """The name of the machine that plans: measured, not looked up."""
+
 
 DEFAULT_GPU = "h100-80gb"
 """What a model that is not the shipped one is planned for."""
 
+
 _GIB = 2**30
+
+
 _MFU = (
     "0.40 of the peak in prefill and training (the Llama 3 report, arXiv 2407.21783, had 0.38 to "
     "0.43 on H100), assumed to hold here; 0.6 of the bandwidth in decoding, assumed"
@@ -107,21 +109,3 @@ DEVICES: Mapping[str, Device] = MappingProxyType(
     }
 )
 """GPUs by name: teraFLOP/s in dense bfloat16, TB/s, GiB, as their makers state them."""
-
-
-def find_device(name: str) -> Device:
-    """Return a device by name; this machine is measured first, for some seconds.
-
-    Raises:
-        ConfigError: no device has this name.
-    """
-    if name == THIS_MACHINE:
-        from benchmarks.planning.calibration import measure
-
-        return measure()
-    if name not in DEVICES:
-        known = [*DEVICES, THIS_MACHINE]
-        raise ConfigError(
-            f"--device {name!r}: not known here{closest(name, known)}; known are {', '.join(known)}"
-        )
-    return DEVICES[name]

@@ -1,4 +1,4 @@
-"""To be said."""
+"""Counts and mean lengths that a plan assumes: given, counted in the data, or from a table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from benchmarks.common.fields import ConfigError
-from benchmarks.config.run_config import HOUSESTYLE_MODEL
+from benchmarks.models import HOUSESTYLE_MODEL
 from benchmarks.suites.registry import GENERATED, load_suite
 
 if TYPE_CHECKING:

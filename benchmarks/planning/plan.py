@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.config.run_config import HOUSESTYLE_MODEL
-from benchmarks.planning.devices import DEFAULT_GPU, THIS_MACHINE, Device, find_device
+from benchmarks.common.fields import ConfigError, closest
+from benchmarks.models import HOUSESTYLE_MODEL
+from benchmarks.planning.devices import DEFAULT_GPU, DEVICES, THIS_MACHINE, Device
 from benchmarks.planning.lengths import Known, Lengths, resolve
 from benchmarks.planning.shapes import find_shape
 from benchmarks.planning.stages import HABITS, SHARED, evaluated_once, row_pieces, shared_pieces
@@ -21,7 +22,28 @@ if TYPE_CHECKING:
     from benchmarks.planning.lengths import PlanRequest
     from benchmarks.planning.work import Piece
 
+
+def find_device(name: str) -> Device:
+    """Return a device by name; this machine is measured first, for some seconds.
+
+    Raises:
+        ConfigError: no device has this name.
+    """
+    if name == THIS_MACHINE:
+        from benchmarks.planning.calibration import measure
+
+        return measure()
+    if name not in DEVICES:
+        known = [*DEVICES, THIS_MACHINE]
+        raise ConfigError(
+            f"--device {name!r}: not known here{closest(name, known)}; known are {', '.join(known)}"
+        )
+    return DEVICES[name]
+
+
 SERVER = "openai"
+
+
 DEVICES_SHOWN = (1, 8, 64)
 
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from benchmarks.common.fields import ConfigError, closest
-from benchmarks.config.run_config import HOUSESTYLE_MODEL
+from benchmarks.models import HOUSESTYLE_MODEL
 
 _GATED = frozenset(
     {"llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "phi3", "granite", "olmo2", "smollm3"}

@@ -10,11 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.common.files import write_atomically
-from benchmarks.console.display import counted
+from benchmarks.common.words import counted, say
 from benchmarks.planning.devices import THIS_MACHINE
 from benchmarks.planning.plan import DEVICES_SHOWN, device_name, make_plan
 from benchmarks.planning.stages import SHARED
-from benchmarks.report.table import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

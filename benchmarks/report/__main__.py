@@ -6,8 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.cli.options import Parser, exit_code, prepare_process
+from benchmarks.cli.exit_codes import Parser, exit_code
 from benchmarks.common.fields import ConfigError
+from benchmarks.common.process import prepare_process
 
 PROGRAM = "python -m benchmarks.report"
 

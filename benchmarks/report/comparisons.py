@@ -24,7 +24,7 @@ from benchmarks.metrics.intervals import (
 from benchmarks.report.rows import pass_at_1_table
 
 if TYPE_CHECKING:
-    from benchmarks.run import Row
+    from benchmarks.pipeline.rows import Row
 
 _TESTS = {"mcnemar": "exact McNemar", "bootstrap": "paired bootstrap over seeds and problems"}
 _WORDS: Mapping[Verdict, str] = {

@@ -11,7 +11,7 @@ from benchmarks.stages.synthesize import SYNTHETIC
 from domino.records import Synthetic
 
 if TYPE_CHECKING:
-    from benchmarks.run import Row
+    from benchmarks.pipeline.rows import Row
     from benchmarks.suites.base import Suite
 
 DRAWN_FACTS = ("valid", "in_domain", "copy")

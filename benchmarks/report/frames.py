@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.pipeline.rows import FailedRow
 from benchmarks.report.character import character_lines, correlation_lines
 from benchmarks.report.stored import facts_of, read_run
 from benchmarks.report.together import Together, together
-from benchmarks.run import FailedRow
 from benchmarks.stages.evaluate import VERDICTS
 from benchmarks.stages.sieve import DROPPED, KEPT
 from benchmarks.stages.synthesize import SYNTHETIC
@@ -19,8 +19,8 @@ from domino.records import Dropped, Synthetic, Verdict
 if TYPE_CHECKING:
     import pandas as pd
 
+    from benchmarks.pipeline.rows import Row
     from benchmarks.report.rows import MethodRow
-    from benchmarks.run import Row
 
 TRAINED = "fine-tuned on"
 """The fate of a sample that no stage dropped."""

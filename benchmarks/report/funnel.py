@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.run import FailedRow
+from benchmarks.pipeline.rows import FailedRow
 from benchmarks.stages.decontaminate import OVER_BUDGET
 from benchmarks.stages.filter_instructions import FILTER_REASONS
 from benchmarks.stages.sieve import CountError
 
 if TYPE_CHECKING:
-    from benchmarks.run import Row
+    from benchmarks.pipeline.rows import Row
 
 NEVER_DRAWN = "never drawn"
 """The reason under which draws are counted that a method did not make."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from benchmarks.common.fields import flatten
 from benchmarks.common.files import write_atomically, write_error
 from benchmarks.report.display import DisplayTable
 from benchmarks.report.figures import INK, DrawnFigure
@@ -18,7 +19,6 @@ from benchmarks.report.side_by_side import closest
 from benchmarks.report.sweeps import sweep_figures
 from benchmarks.report.table import remarks, suite_words
 from benchmarks.report.tables import tables
-from benchmarks.tracking.values import flatten
 
 if TYPE_CHECKING:
     import pandas as pd

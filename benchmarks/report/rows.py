@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from benchmarks.metrics.intervals import mean_interval
 from benchmarks.metrics.passk import pass_at_k
+from benchmarks.pipeline.rows import FailedRow
 from benchmarks.report.funnel import Funnel, funnel, total
-from benchmarks.run import FailedRow
 from benchmarks.stages.evaluate import VERDICTS
 from domino.records import Score, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from benchmarks.run import Row
+    from benchmarks.pipeline.rows import Row
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.common.files import StoreError
-from benchmarks.pipeline.description import Described
 from benchmarks.pipeline.manifest import Invocation, RowEntry, find_invocation, read_invocation
+from benchmarks.pipeline.rows import STEPS, Described, FailedRow, Row
 from benchmarks.report.comparisons import Comparisons, compare
 from benchmarks.report.rows import MethodRow, method_rows
-from benchmarks.run import STEPS, FailedRow, Row
 from benchmarks.stages.domain import PROBLEMS, REFERENCES, ProblemText
 from benchmarks.store.store import Store
 from domino.records import Reference

@@ -14,19 +14,26 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.common.files import write_atomically
+from benchmarks.common.words import say
 from benchmarks.report.comparisons import Comparisons
 from benchmarks.report.facts import FactRow
 from benchmarks.report.funnel import COUNTED
 from benchmarks.report.rows import MethodRow
 
 JSON_VERSION = 2
+
+
 _REASONS_SHOWN = 4
+
+
 FACTS_SAID = (
     "Drawn: all instructions of a method; kept: the pairs that were fine-tuned on.",
     "Valid: a task of the suite's universe. In domain: of the domain's operations alone.",
     "Copy: a reference's task. Aligned: the response is the domain's own program.",
     "Coverage: the share of what the domain asks for that is there.",
 )
+
+
 _COVERS = {
     True: "The interval covers problems; one seed says nothing of how another would come out.",
     False: "The interval covers seeds and problems.",
@@ -146,12 +153,6 @@ def show(report: Report, console: Console) -> None:
         console.print()
     for line in footnotes(report):
         say(console, line)
-
-
-def say(console: Console, text: str, *, style: str | None = None) -> None:
-    """Print a text: wrapped between words on a terminal, one line where a program may read it."""
-    whole = not console.is_terminal
-    console.print(text, style=style, markup=False, highlight=False, soft_wrap=whole)
 
 
 def _print(console: Console, title: str, table: Table) -> None:

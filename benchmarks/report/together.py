@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.common.fields import ConfigError
+from benchmarks.common.fields import ConfigError, flatten
 from benchmarks.report.comparisons import Comparisons
 from benchmarks.report.rows import MethodRow
 from benchmarks.report.stored import compare_rows
-from benchmarks.tracking.values import flatten
 
 if TYPE_CHECKING:
     from benchmarks.report.stored import StoredRun

@@ -134,7 +134,7 @@ def _engines(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _scale(options: argparse.Namespace) -> dict[str, Any]:
-    from benchmarks.cli.options import prepare_process
+    from benchmarks.common.process import prepare_process
     from benchmarks.speed.scale import ScalePlan, line, measure, table
 
     prepare_process()

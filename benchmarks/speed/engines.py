@@ -20,9 +20,9 @@ from typing import Any, Literal
 import psutil
 import torch
 
-from benchmarks.config.run_config import HOUSESTYLE_MODEL, RunConfig
+from benchmarks.config.run_config import RunConfig
 from benchmarks.engines import engine_factory
-from benchmarks.models import resolve_model
+from benchmarks.models import HOUSESTYLE_MODEL, resolve_model
 from domino.backbone import load_shape
 from domino.engines.base import Engine, Request, SoftPrompt
 from domino.engines.chat import render_chat

@@ -27,11 +27,12 @@ from benchmarks.launch.tasks import Tasks, all_rows_at_once
 from benchmarks.launch.worker import Done
 from benchmarks.pipeline.description import describe_rows, keep_domain
 from benchmarks.pipeline.pipeline import carry_out_here, open_pipeline
-from benchmarks.run import STEPS, run_rows
-from benchmarks.session import execute
+from benchmarks.pipeline.rows import STEPS
+from benchmarks.run import execute, run_rows
 
 if TYPE_CHECKING:
     from benchmarks.config.run_config import RunConfig
+    from benchmarks.launch.ahead import WalkRow
     from benchmarks.pipeline.pipeline import Pipeline, Work
     from benchmarks.store.store import Stage
 
@@ -161,8 +162,8 @@ def _timed(
     name: str, config: RunConfig, templates: Templates, copiers: int, before: Sequence[ScaleRow]
 ) -> ScaleRow:
     @contextlib.contextmanager
-    def launch(pipeline: Pipeline) -> Iterator[Pipeline]:
-        with all_rows_at_once(_Copies(templates, copiers), pipeline) as launched:
+    def launch(pipeline: Pipeline, walk: WalkRow) -> Iterator[Pipeline]:
+        with all_rows_at_once(_Copies(templates, copiers), pipeline, walk) as launched:
             yield launched
 
     wall, cpu = time.perf_counter(), time.process_time()

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from benchmarks.stages.context import Log
+from benchmarks.stages.curves import Log
 
 REFUSED = "rejected/"
 """Metrics of this prefix count candidates that a method refused itself, by reason."""

@@ -2,45 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from benchmarks.stages.curves import _no_log
+from benchmarks.stages.errors import BackboneError
 from domino.engines.base import EngineError
-from domino.records import Record, Sampling, derive_seed
+from domino.records import Sampling, derive_seed
 from domino.synthesizer import FitContext
 
 if TYPE_CHECKING:
+    from benchmarks.engines import EngineFactory
     from benchmarks.evaluator.gold import KnownGolds
     from benchmarks.sandbox import SandboxConfig
-    from benchmarks.stages.finetuning.processes import AccelerateConfig
-    from benchmarks.store.store import Stage
+    from benchmarks.stages.curves import Log
+    from benchmarks.stages.finetuning.config import AccelerateConfig
     from benchmarks.suites.base import Suite
     from domino.engines.base import Engine
     from domino.records import Verdict
 
-LOSSES = "losses.jsonl"
-"""The file of a stage that holds its training curves, one `Metrics` record a line."""
-
-Log = Callable[[Mapping[str, float], int], None]
-"""Takes (metrics by name, step)."""
-
-EngineFactory = Callable[[str, Path | None], "Engine"]
-"""Makes an engine from (model directory or hub name, directory of a peft adapter or None)."""
-
 
 Check = Callable[..., "list[Verdict]"]
 """Takes and returns what `benchmarks.checking.check_programs` does."""
-
-
-class StageError(ValueError):
-    """A stage cannot work with its config or its inputs: which, the value, what to do."""
-
-
-class BackboneError(StageError):
-    """The backbone cannot be loaded, so that no row can go on."""
 
 
 class Progress(Protocol):
@@ -73,18 +59,6 @@ class NullProgress:
 
     def line(self, text: str) -> None:
         """Ignore the line."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Metrics(Record):
-    """One point of a training curve: values by name at a step."""
-
-    step: int
-    values: Mapping[str, float]
-
-
-def _no_log(metrics: Mapping[str, float], step: int) -> None:
-    """Keep no curve."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -182,23 +156,3 @@ class StageContext:
 def seeded(sampling: Sampling, seed: int, *labels: str | int) -> Sampling:
     """Return the sampling with the seed of one named use in a row."""
     return replace(sampling, seed=derive_seed(seed, *labels, sampling.seed))
-
-
-def recorded_log(stage: Stage, log: Log) -> Log:
-    """Return a log that also appends to the stage's curves.
-
-    After a kill training yields the same points again, from the start or as a checkpoint has them:
-    as many as the file holds already are passed on without being written twice.
-    """
-    written = len(stage.read(LOSSES, Metrics))
-    calls = 0
-
-    def record(metrics: Mapping[str, float], step: int) -> None:
-        nonlocal calls
-        calls += 1
-        if calls > written:
-            values = {name: float(value) for name, value in metrics.items()}
-            stage.append(LOSSES, Metrics(step=step, values=values))
-        log(metrics, step)
-
-    return record

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.metrics.overlap import NearDuplicates, NgramIndex, Owner, SameTask, Words, words
-from benchmarks.stages.context import StageContext, StageError
+from benchmarks.stages.context import StageContext
+from benchmarks.stages.errors import StageError
 from benchmarks.stages.sieve import KEPT, Sieve
 from domino.records import Reference, Synthetic
 

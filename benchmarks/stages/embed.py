@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.stages.context import StageContext, StageError
+from benchmarks.stages.context import StageContext
 from benchmarks.stages.domain import PROBLEMS, REFERENCES, ProblemText
+from benchmarks.stages.errors import StageError
 from benchmarks.stages.synthesize import SYNTHETIC
 from domino.records import Record, Reference, Synthetic, derive_seed
 

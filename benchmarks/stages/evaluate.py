@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.evaluator.check import check_programs
-from benchmarks.stages.context import StageContext, StageError, seeded
-from benchmarks.stages.finetune import ADAPTER
+from benchmarks.stages.context import StageContext, seeded
+from benchmarks.stages.errors import StageError
+from benchmarks.stages.finetuning.config import ADAPTER
 from benchmarks.stages.sieve import CHUNK, chunks
 from benchmarks.suites.base import Split
 from benchmarks.suites.export import export_samples

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.judge import INSTRUCTION_GRADES, RESPONSE_GRADES
-from benchmarks.stages.context import StageError
+from benchmarks.stages.errors import StageError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

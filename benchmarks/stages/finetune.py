@@ -7,15 +7,13 @@ import importlib.util
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.stages.context import StageContext, StageError, recorded_log
-from benchmarks.stages.finetuning.processes import (
-    AccelerateConfig,
-    check_accelerate,
-    trained_in_processes,
-)
+from benchmarks.stages.context import StageContext
+from benchmarks.stages.curves import recorded_log
+from benchmarks.stages.errors import StageError
+from benchmarks.stages.finetuning.config import ADAPTER, AccelerateConfig
+from benchmarks.stages.finetuning.processes import check_accelerate, trained_in_processes
 from benchmarks.stages.finetuning.trainer import (
     conversation,
     load_trainable,
@@ -31,62 +29,11 @@ from domino.engines.chat import render_chat
 from domino.records import Dropped, Synthetic, derive_seed
 
 if TYPE_CHECKING:
+    from benchmarks.stages.finetuning.config import FinetuneConfig
     from benchmarks.store.store import Stage
 
-ADAPTER = "adapter"
+
 OVER_LONG = "over-long"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FinetuneConfig:
-    """The recipe, the same for every method: what differs is only the pairs.
-
-    Attributes:
-        rank: rank of the LoRA matrices, on every linear layer.
-        alpha: LoRA's scale; the update is weighed by alpha / rank.
-        dropout: on the input of the LoRA matrices.
-        learning_rate: at the end of the warm-up, from where it falls linearly to 0.
-        warmup_share: share of the steps over which it rises.
-        steps: optimiser steps, whatever the number of pairs.
-        batch_size: pairs in an optimiser step.
-        micro_batch_size: pairs that go through the model at once, in each process where there are
-            several; None is the whole batch, or each process's part of it.
-        max_tokens: a longer pair, prompt included, is dropped and counted.
-        max_grad_norm: gradients are clipped to this norm.
-        gradient_checkpointing: trade time for memory.
-        quantize: 4bit stores the frozen weights in four bits while the adapter is trained (QLoRA).
-    """
-
-    rank: int = 16
-    alpha: int = 32
-    dropout: float = 0.0
-    learning_rate: float = 1e-3
-    warmup_share: float = 0.05
-    steps: int = 150
-    batch_size: int = 16
-    micro_batch_size: int | None = None
-    max_tokens: int = 512
-    max_grad_norm: float = 1.0
-    gradient_checkpointing: bool = False
-    quantize: Literal["none", "4bit"] = "none"
-
-    def __post_init__(self) -> None:
-        """Refuse values that cannot train."""
-        for name in ("rank", "alpha", "steps", "batch_size", "max_tokens"):
-            if getattr(self, name) < 1:
-                raise StageError(f"finetune.{name} is {getattr(self, name)}: give at least 1")
-        for name in ("learning_rate", "max_grad_norm"):
-            if getattr(self, name) <= 0:
-                raise StageError(f"finetune.{name} is {getattr(self, name)}: give more than 0")
-        for name in ("warmup_share", "dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise StageError(f"finetune.{name} is {getattr(self, name)}: give 0 to below 1")
-        micro = self.micro_batch_size
-        if micro is not None and (micro < 1 or self.batch_size % micro):
-            raise StageError(
-                f"finetune.micro_batch_size is {micro}: give a divisor of batch_size "
-                f"{self.batch_size}"
-            )
 
 
 def run(config: FinetuneConfig, pairs: Stage, stage: Stage, context: StageContext) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.evaluator.check import canonical_failures
-from benchmarks.stages.context import StageContext, StageError
+from benchmarks.stages.context import StageContext
+from benchmarks.stages.errors import StageError
 from benchmarks.suites.base import Split
 from domino.records import Verdict
 

@@ -9,7 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from benchmarks.methods import load_method
-from benchmarks.stages.context import StageContext, StageError, seeded
+from benchmarks.stages.context import StageContext, seeded
+from benchmarks.stages.errors import StageError
 from benchmarks.stages.sieve import KEPT, chunks
 from benchmarks.stages.synthesize import METHOD
 from domino.engines.base import Request

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
-from benchmarks.stages.context import StageError
+from benchmarks.stages.errors import StageError
 from benchmarks.store.store import Stage
 from domino.records import Dropped, Synthetic
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.methods import load_method
 from benchmarks.stages.accounts import Account
-from benchmarks.stages.context import StageContext, StageError, recorded_log, seeded
+from benchmarks.stages.context import StageContext, seeded
+from benchmarks.stages.curves import recorded_log
+from benchmarks.stages.errors import StageError
 from domino.records import Reference, Sampling, Synthetic
 from domino.synthesizer import Domain, SynthesisError, Synthesizer
 

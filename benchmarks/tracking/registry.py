@@ -13,13 +13,13 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.config.run_config import HOUSESTYLE_MODEL
-from benchmarks.stages.finetune import ADAPTER
+from benchmarks.models import HOUSESTYLE_MODEL
+from benchmarks.stages.finetuning.config import ADAPTER
 from benchmarks.stages.synthesize import METHOD
 
 if TYPE_CHECKING:
     from benchmarks.config.run_config import RunConfig
-    from benchmarks.run import Row
+    from benchmarks.pipeline.rows import Row
     from benchmarks.store.store import Stage
 
 LORA, DOMAIN_TOKENS = "lora", "domain-tokens"

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.common.fields import flatten
 from benchmarks.store.provenance import machine_tags, process_tags
 from benchmarks.tracking.tracker import NOTE, TAG_LENGTH, Tracker, guarded
-from benchmarks.tracking.values import flatten
 from domino.records import stable_id
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from benchmarks.stages.context import LOSSES, Metrics
+from benchmarks.common.fields import flatten
+from benchmarks.stages.curves import LOSSES, Metrics
 from benchmarks.stages.sieve import KEPT
 from benchmarks.store.provenance import (
     PROCESS_TAGS,
@@ -28,23 +29,16 @@ from benchmarks.store.provenance import (
 )
 from benchmarks.store.store import Stage, canonical_json
 from benchmarks.tracking.registry import adapter_tags, adapters_of, register
-from benchmarks.tracking.values import (
-    Place,
-    experiment_note,
-    flatten,
-    metric_name,
-    numbers,
-    row_note,
-)
+from benchmarks.tracking.values import Place, experiment_note, metric_name, numbers, row_note
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from benchmarks.config.run_config import RunConfig
     from benchmarks.pipeline.pipeline import Pipeline
+    from benchmarks.pipeline.rows import Row
     from benchmarks.report.page import StaticReport
     from benchmarks.report.table import Report
-    from benchmarks.run import Row
 
 _PARAMS_A_BATCH = 100
 _METRICS_A_BATCH = 1000

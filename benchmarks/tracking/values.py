@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from collections.abc import Mapping
@@ -11,9 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmarks.run import Row
-
-_PARAM_LENGTH = 6000
+    from benchmarks.pipeline.rows import Row
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,18 +57,6 @@ def row_note(row: Row, invocation: str) -> str:
         f"{scored['problems']} problems; {row.synthesized.summary['drawn']} drawn, {kept} pairs "
         f"kept. Part of {invocation}; whether it differs from other methods: the parent's verdict."
     )
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Return nested values by dotted name, as text of at most MLflow's length."""
-    flat: dict[str, str] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping) and value:
-            flat.update(flatten(value, f"{prefix}{name}."))
-        else:
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            flat[f"{prefix}{name}"] = text[:_PARAM_LENGTH]
-    return flat
 
 
 def numbers(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:

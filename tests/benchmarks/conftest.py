@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.config.run_config import RunConfig
 from benchmarks.report.table import Report
-from benchmarks.session import execute
+from benchmarks.run import execute
 from tests.benchmarks import tiny_run
 
 NO_MLFLOW = "an-address-that-mlflow-refuses"

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.cli.options import main
 from benchmarks.config.run_config import RunConfig
 from benchmarks.report.table import Report
+from benchmarks.run import main
 from benchmarks.suites.reference_file import MAX_CHARACTERS
 from tests.benchmarks import tiny_run
 from tests.benchmarks.conftest import NO_MLFLOW

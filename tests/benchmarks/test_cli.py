@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cli.options import main, make_parser, merge, prepare_process, read_command
+from benchmarks.cli.options import make_parser, merge, read_command
 from benchmarks.common.fields import ConfigError, leaves
 from benchmarks.common.files import StoreError
+from benchmarks.common.process import prepare_process
 from benchmarks.config.presets import DEFAULT, load_preset
+from benchmarks.run import main
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -109,7 +111,7 @@ def test_libraries_are_told_to_wait_asleep_and_what_the_user_has_set_stays(
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys, contextlib\n"
-        "from benchmarks.cli.options import main\n"
+        "from benchmarks.run import main\n"
         "with contextlib.suppress(SystemExit): main(['--help'])\n"
         "heavy = {'torch', 'transformers', 'trl', 'mlflow', 'pandas', 'evalplus', 'scipy', 'ray'}\n"
         "print('HEAVY', sorted(heavy & set(sys.modules)))\n"
@@ -240,7 +242,7 @@ def test_a_machine_that_cannot_go_on_is_one_line(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("benchmarks.session.execute", fail)
+    monkeypatch.setattr("benchmarks.run.execute", fail)
     assert main([]) == code
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
@@ -250,7 +252,7 @@ def test_a_fault_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) ->
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr("benchmarks.session.execute", fail)
+    monkeypatch.setattr("benchmarks.run.execute", fail)
     with pytest.raises(RuntimeError, match="a defect"):
         main([])
 
@@ -270,7 +272,7 @@ def test_the_same_key_twice_is_the_last() -> None:
 
 HOARD = """
 import resource, sys
-from benchmarks.cli.options import prepare_process
+from benchmarks.common.process import prepare_process
 if sys.argv[1] == "prepared": prepare_process()
 def work():
     return [bytearray(8 << 20) for _ in range(16)]  # zeros are written: each page is touched

@@ -7,8 +7,8 @@ from statistics import NormalDist
 import pytest
 from statsmodels.stats.contingency_tables import mcnemar
 
+from benchmarks.pipeline.rows import Row
 from benchmarks.report.comparisons import compare
-from benchmarks.run import Row
 from domino.records import Outcome, Verdict
 from tests.benchmarks.test_table import finished, method_row, printed, report
 

@@ -12,7 +12,7 @@ from benchmarks.config.run_config import RunConfig
 from benchmarks.console.display import PlainDisplay
 from benchmarks.engines import ENGINES, engine_factory
 from benchmarks.pipeline.pipeline import open_pipeline
-from benchmarks.session import execute
+from benchmarks.run import execute
 from benchmarks.stages import synthesize
 from benchmarks.stages.synthesize import SynthesizeConfig
 from domino.engines.base import EngineError

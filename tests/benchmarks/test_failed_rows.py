@@ -9,8 +9,8 @@ import pytest
 from benchmarks.config.run_config import RunConfig
 from benchmarks.report.rows import MethodRow
 from benchmarks.report.table import Report
+from benchmarks.run import execute
 from benchmarks.sandbox import SandboxError
-from benchmarks.session import execute
 from benchmarks.store.store import StoreError
 from domino.engines.base import Engine, EngineError, Request
 from domino.engines.scripted import ScriptedEngine

@@ -10,12 +10,11 @@ from typing import Any, ClassVar
 import pytest
 
 from benchmarks.config.presets import load_preset
-from benchmarks.config.run_config import RunConfig
+from benchmarks.config.run_config import RunConfig, respond_config, synthesize_config
 from benchmarks.methods import METHODS
 from benchmarks.pipeline.pipeline import take_references
 from benchmarks.report.table import Report
-from benchmarks.run import respond_config, synthesize_config
-from benchmarks.session import execute
+from benchmarks.run import execute
 from benchmarks.stages.synthesize import run as synthesize
 from benchmarks.suites.registry import SuiteOptions, load_suite
 from tests.benchmarks import tiny_run

@@ -13,9 +13,10 @@ from rich.console import Console
 from benchmarks.config.run_config import RunConfig
 from benchmarks.console.display import PlainDisplay
 from benchmarks.pipeline.pipeline import open_pipeline
+from benchmarks.pipeline.rows import FailedRow, Row
 from benchmarks.report.funnel import NEVER_DRAWN, ROW_FAILED, STEP_NAMES, Funnel, funnel
 from benchmarks.report.table import Report, funnel_table, lossless_steps
-from benchmarks.run import FailedRow, Row, run_rows, step_count
+from benchmarks.run import run_rows, step_count
 from benchmarks.stages.sieve import CountError
 from domino.records import Dropped
 from tests.benchmarks import tiny_run

@@ -40,7 +40,7 @@ MBPP = "---\nconfigs:\n- config_name: full\n  data_files:\n" + "".join(
 LOADING = """
 import json, sys
 from pathlib import Path
-from benchmarks.cli.options import prepare_process
+from benchmarks.common.process import prepare_process
 prepare_process()
 from benchmarks.models import model_digest, resolve_model
 from benchmarks.suites.registry import SuiteOptions, load_suite

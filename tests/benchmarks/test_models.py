@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.common.fields import ConfigError
-from benchmarks.config.run_config import HOUSESTYLE_MODEL
-from benchmarks.models import model_digest, resolve_model
+from benchmarks.models import HOUSESTYLE_MODEL, model_digest, resolve_model
 from benchmarks.suites.housestyle.backbone import CHECKPOINT
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from safetensors import safe_open
 
-from benchmarks.cli.options import main, read_command
+from benchmarks.cli.options import read_command
 from benchmarks.common.fields import ConfigError
 from benchmarks.config.presets import PAPER_BACKBONES, PRESETS, load_preset
 from benchmarks.planning.calibration import Sample, solve, solve_rows
@@ -19,6 +19,7 @@ from benchmarks.planning.shapes import PUBLISHED, find_shape
 from benchmarks.planning.show import magnitude
 from benchmarks.planning.stages import SHARED
 from benchmarks.planning.work import Cost, Generation, Machine
+from benchmarks.run import main
 from benchmarks.suites.housestyle.backbone import CHECKPOINT
 
 PAPER = sorted(name for name in PRESETS if name.startswith("paper-"))

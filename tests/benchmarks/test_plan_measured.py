@@ -18,11 +18,12 @@ from benchmarks.config.run_config import RunConfig
 from benchmarks.console.display import make_display
 from benchmarks.pipeline.description import describe_rows, keep_domain
 from benchmarks.pipeline.pipeline import Pipeline, open_pipeline
+from benchmarks.pipeline.rows import FailedRow, Row
 from benchmarks.planning import calibration
 from benchmarks.planning.lengths import PlanRequest
 from benchmarks.planning.plan import Plan, make_plan
 from benchmarks.planning.work import Cost
-from benchmarks.run import FailedRow, Row, run_rows
+from benchmarks.run import run_rows
 from benchmarks.store.store import Stage
 
 FACTOR = 1.5

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cli.options import main, read_command
+from benchmarks.cli.options import read_command
 from benchmarks.methods import MethodError, is_plug_in, load_method
-from benchmarks.session import execute
+from benchmarks.run import execute, main
 from domino.engines.base import Engine, Request
 from domino.engines.scripted import ScriptedEngine
 from tests.baselines.backbone import healthy_engine

@@ -5,9 +5,8 @@ import pytest
 from benchmarks.cli.options import make_parser, read_command
 from benchmarks.common.fields import ConfigError, field_types, update
 from benchmarks.config.presets import DEFAULT, PRESETS, load_preset
-from benchmarks.config.run_config import RunConfig
+from benchmarks.config.run_config import RunConfig, synthesize_config
 from benchmarks.methods import METHODS, load_method
-from benchmarks.run import synthesize_config
 from domino.method import DominoConfig
 
 

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from benchmarks.cli.options import main
 from benchmarks.common.fields import ConfigError
 from benchmarks.config.run_config import RunConfig
 from benchmarks.report.table import Report
-from benchmarks.session import execute
+from benchmarks.run import execute, main
 from benchmarks.store.remote import SharedStore
 from benchmarks.store.store import Stage, Store
 from domino.records import Dropped

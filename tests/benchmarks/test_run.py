@@ -18,8 +18,7 @@ from benchmarks.config.run_config import RunConfig
 from benchmarks.console.display import PlainDisplay
 from benchmarks.pipeline.pipeline import open_pipeline
 from benchmarks.report.table import Report
-from benchmarks.run import run_rows, step_count
-from benchmarks.session import execute
+from benchmarks.run import execute, run_rows, step_count
 from benchmarks.stages.gold import GoldError
 from benchmarks.store.store import StoreError
 from domino.records import Dropped, Synthetic

@@ -8,6 +8,8 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.common.words import say
+from benchmarks.pipeline.rows import Row
 from benchmarks.report.facts import FactRow, fact_rows
 from benchmarks.report.funnel import STEP_NAMES, Funnel, FunnelStep
 from benchmarks.report.rows import Failure, MethodRow, method_rows
@@ -16,12 +18,10 @@ from benchmarks.report.table import (
     dropped_words,
     fact_table,
     funnel_table,
-    say,
     score_table,
     show,
     write_json,
 )
-from benchmarks.run import Row
 from benchmarks.store.store import Stage, Store
 from domino.records import Outcome, Provenance, Score, Synthetic, Verdict
 from tests.stages.small import SmallSuite

@@ -17,12 +17,13 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from benchmarks.common.fields import flatten
 from benchmarks.config.run_config import RunConfig
 from benchmarks.report.table import Report
-from benchmarks.session import execute
+from benchmarks.run import execute
 from benchmarks.store import provenance
 from benchmarks.store.provenance import process_tags, started_by_dead_process
-from benchmarks.tracking.values import flatten, metric_name, numbers, tracking_place
+from benchmarks.tracking.values import metric_name, numbers, tracking_place
 from tests.benchmarks import tiny_run
 from tests.benchmarks.snippets import run_snippet
 

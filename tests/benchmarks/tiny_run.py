@@ -15,7 +15,7 @@ from unittest import mock
 from benchmarks.config.run_config import RunConfig
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.stages.evaluate import EvaluateConfig
-from benchmarks.stages.finetune import FinetuneConfig
+from benchmarks.stages.finetuning.config import FinetuneConfig
 from benchmarks.suites.registry import SuiteOptions
 from domino.engines.base import Engine, Request
 from domino.engines.scripted import ScriptedEngine
@@ -85,8 +85,8 @@ def names() -> ExitStack:
 
 def main(arguments: list[str]) -> int:
     from benchmarks import session as invocation
-    from benchmarks.cli.options import main as command_line
     from benchmarks.config import presets
+    from benchmarks.run import main as command_line
 
     with names() as stack:
         base = {"small": lambda: config(Path("model"), Path("runs"))}

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.cli.options import BAD_INPUT, BROKEN_MACHINE, main
+from benchmarks.cli.exit_codes import BAD_INPUT, BROKEN_MACHINE
 from benchmarks.common.fields import ConfigError
 from benchmarks.config.launch_config import RayConfig, Resources
 from benchmarks.config.run_config import RunConfig
@@ -20,12 +20,12 @@ from benchmarks.console.display import make_display
 from benchmarks.engines import engine_factory
 from benchmarks.evaluator.check import check_programs
 from benchmarks.launch.ahead import walking_ahead
-from benchmarks.launch.launchers import LaunchError
+from benchmarks.launch.errors import LaunchError
 from benchmarks.launch.ray_cluster import Cluster
 from benchmarks.launch.ray_shards import ShardedEngine, Shards, parts
 from benchmarks.launch.worker import Order, Task, do
 from benchmarks.pipeline.pipeline import Pipeline, Work, carry_out_here, open_pipeline
-from benchmarks.run import check_gold
+from benchmarks.run import check_gold, main, walk_row
 from benchmarks.stages import gold
 from benchmarks.stages.gold import GoldConfig, GoldError
 from domino.engines.base import Request
@@ -198,7 +198,7 @@ def test_every_row_is_walked_at_once_after_the_gold_check(config: RunConfig) -> 
         raise SynthesisError("far enough")
 
     pipeline = opened(config)
-    with walking_ahead(replace(pipeline, carry_out=carry_out)):
+    with walking_ahead(replace(pipeline, carry_out=carry_out), walk_row):
         pass
     assert not together.broken
     assert asked.count("synthesize") == len(config.methods)

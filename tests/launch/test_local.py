@@ -17,14 +17,13 @@ from unittest.mock import Mock
 import psutil
 import pytest
 
-from benchmarks.cli.options import main
 from benchmarks.config.launch_config import LocalConfig
 from benchmarks.config.run_config import RunConfig
 from benchmarks.console.events import LOGS, Event
 from benchmarks.launch import local_tasks
 from benchmarks.launch.local_process import Telling
 from benchmarks.launch.local_tasks import share_machine
-from benchmarks.session import execute
+from benchmarks.run import execute, main
 from tests.benchmarks import tiny_run
 from tests.benchmarks.conftest import NO_MLFLOW
 from tests.launch import methods, runs

@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.metrics.overlap import NearDuplicates, NgramIndex, jaccard, ngrams, words
-from benchmarks.stages.context import StageError
 from benchmarks.stages.decontaminate import DecontaminateConfig, run
+from benchmarks.stages.errors import StageError
 from domino.records import Dropped, Synthetic
 from tests.stages.small import (
     KeyedSuite,

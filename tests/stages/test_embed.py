@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from benchmarks.stages import embed
-from benchmarks.stages.context import StageError
 from benchmarks.stages.domain import PROBLEMS, REFERENCES, DomainConfig, ProblemText
 from benchmarks.stages.domain import run as keep_domain
 from benchmarks.stages.embed import EmbedConfig, read, run
+from benchmarks.stages.errors import StageError
 from benchmarks.store.store import Stage
 from domino.records import Reference
 from tests.stages.small import (

@@ -3,10 +3,11 @@ import json
 import pytest
 
 from benchmarks.sandbox import SandboxConfig
-from benchmarks.stages.context import NullProgress, StageContext, StageError
+from benchmarks.stages.context import NullProgress, StageContext
+from benchmarks.stages.errors import StageError
 from benchmarks.stages.evaluate import EvaluateConfig, Solution, run
-from benchmarks.stages.finetune import FinetuneConfig
 from benchmarks.stages.finetune import run as finetune
+from benchmarks.stages.finetuning.config import FinetuneConfig
 from benchmarks.stages.gold import GoldConfig, GoldError
 from benchmarks.stages.gold import run as gold
 from domino.engines.scripted import ScriptedEngine

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.stages.context import StageError
+from benchmarks.stages.errors import StageError
 from benchmarks.stages.filter_config import FilterConfig
 from benchmarks.stages.filter_instructions import run
 from domino.records import Dropped, Synthetic

@@ -1,8 +1,11 @@
 import pytest
 import torch
 
-from benchmarks.stages.context import Metrics, StageContext, StageError
-from benchmarks.stages.finetune import FinetuneConfig, run
+from benchmarks.stages.context import StageContext
+from benchmarks.stages.curves import Metrics
+from benchmarks.stages.errors import StageError
+from benchmarks.stages.finetune import run
+from benchmarks.stages.finetuning.config import FinetuneConfig
 from benchmarks.stages.finetuning.trainer import make_trainer
 from benchmarks.store.store import Stage
 from domino.backbone import load_backbone

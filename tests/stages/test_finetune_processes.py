@@ -14,9 +14,11 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from benchmarks.stages.context import Metrics, StageError
-from benchmarks.stages.finetune import FinetuneConfig, check
-from benchmarks.stages.finetuning.processes import AccelerateConfig, trained_in_processes
+from benchmarks.stages.curves import Metrics
+from benchmarks.stages.errors import StageError
+from benchmarks.stages.finetune import check
+from benchmarks.stages.finetuning.config import AccelerateConfig, FinetuneConfig
+from benchmarks.stages.finetuning.processes import trained_in_processes
 from benchmarks.stages.finetuning.shares import SharedBatches
 from domino.distributed import World
 from domino.engines.base import EngineError

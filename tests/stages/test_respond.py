@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.stages.context import StageError
+from benchmarks.stages.errors import StageError
 from benchmarks.stages.respond import Candidates, RespondConfig, run
 from benchmarks.stages.synthesize import SynthesizeConfig
 from benchmarks.stages.synthesize import run as synthesize

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.stages.context import BackboneError, NullProgress, StageError
+from benchmarks.stages.context import NullProgress
+from benchmarks.stages.errors import BackboneError, StageError
 from benchmarks.stages.synthesize import SynthesizeConfig, run
 from domino.engines.base import EngineError
 from domino.engines.transformers_engine import TransformersEngine

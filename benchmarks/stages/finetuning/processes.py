@@ -12,74 +12,36 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from benchmarks.stages.context import LOSSES, Log, Metrics, StageError
+from benchmarks.stages.curves import LOSSES, Log, Metrics
+from benchmarks.stages.errors import StageError
+from benchmarks.stages.finetuning.config import _read
 from benchmarks.stages.sieve import KEPT
-from domino.backbone import pick_device
 from domino.engines.base import EngineError
 
 if TYPE_CHECKING:
+    from benchmarks.stages.finetuning.config import AccelerateConfig
     from domino.records import Synthetic
 
+
 JOB = "job.json"
+
+
 WORKER = "benchmarks.stages.finetuning.worker"
+
+
 _NEED_GPUS = ("FSDP", "DEEPSPEED")  # without, accelerate replicates and says nothing
+
+
 _LOOK_EVERY_S = 0.2
+
+
 _ENDING_S = 20.0
+
+
 _ERROR_LINE = re.compile(r"\b[\w.]*(?:Error|Exception)\b: .*")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AccelerateConfig:
-    """Where fine-tuning runs, not what it computes: no stage's address depends on it.
-
-    Attributes:
-        processes: how many share every batch, one a GPU; null is as the file says, or one.
-        config: file that `accelerate config` wrote, with FSDP's or DeepSpeed's settings; null
-            replicates the backbone on every GPU.
-    """
-
-    processes: int | None = None
-    config: Path | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse a number that is none."""
-        if self.processes is not None and self.processes < 1:
-            raise StageError(f"accelerate.processes is {self.processes}: give at least 1")
-
-    @property
-    def launches(self) -> bool:
-        """Whether processes of their own are started."""
-        return self.config is not None or self.count > 1
-
-    @property
-    def count(self) -> int:
-        """How many processes there are.
-
-        Raises:
-            StageError: the file cannot be read, or is not of this one machine.
-        """
-        if self.config is None:
-            return self.processes or 1
-        values = _read(self.config)
-        return self.processes or int(values["num_processes"])
-
-    def arguments(self) -> list[str]:
-        """Return the options of `accelerate launch`: this recipe's, whatever the file says."""
-        count = self.count
-        threads = os.environ.get("OMP_NUM_THREADS") or max(1, (os.cpu_count() or 1) // count)
-        return [
-            *(["--config_file", str(self.config)] if self.config else ["--num_machines", "1"]),
-            *(["--multi_gpu"] if not self.config and count > 1 else []),  # on a CPU as well
-            *("--num_processes", str(count), "--mixed_precision", _precision()),
-            *("--dynamo_backend", "no", "--main_process_port", "0"),
-            *("--num_cpu_threads_per_process", str(threads)),
-        ]
 
 
 def check_accelerate(config: AccelerateConfig) -> None:
@@ -104,36 +66,6 @@ def check_accelerate(config: AccelerateConfig) -> None:
         raise StageError(
             f"accelerate.processes is {count} and this machine has {gpus} GPUs: give at most {gpus}"
         )
-
-
-def _read(file: Path) -> dict[str, Any]:
-    """Return the values of accelerate's file."""
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        why = " ".join(str(error).split())
-        raise StageError(
-            f"accelerate.config {file}: {why}; `accelerate config` writes one"
-        ) from error
-    if not isinstance(values, dict) or type(values.get("num_processes")) is not int:
-        raise StageError(
-            f"accelerate.config {file} has no num_processes: give a file that `accelerate config` "
-            "wrote"
-        )
-    if values.get("num_machines", 1) != 1:
-        raise StageError(
-            f"accelerate.config {file} has num_machines {values['num_machines']}: a stage runs on "
-            "one machine, give 1"
-        )
-    return values
-
-
-def _precision() -> str:
-    """Return what the trainer computes in, so that no file of accelerate's changes a result."""
-    import torch
-
-    on_gpu = pick_device("auto") != "cpu"
-    return "bf16" if on_gpu and torch.cuda.is_bf16_supported() else "no"
 
 
 @contextlib.contextmanager

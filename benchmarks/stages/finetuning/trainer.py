@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.stages.context import Log, StageError
+from benchmarks.stages.curves import Log
+from benchmarks.stages.errors import StageError
 from benchmarks.stages.finetuning.shares import shared_loader
 from domino.backbone import Backbone, load_backbone, load_shape, pick_device
 from domino.records import Synthetic
 
 if TYPE_CHECKING:
-    from benchmarks.stages.finetune import FinetuneConfig
+    from benchmarks.stages.finetuning.config import FinetuneConfig
     from domino.distributed import World
 
 _LOGGED = ("loss", "learning_rate", "grad_norm")

@@ -14,8 +14,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.stages.context import LOSSES, Metrics
-from benchmarks.stages.finetune import ADAPTER, FinetuneConfig
+from benchmarks.stages.curves import LOSSES, Metrics
+from benchmarks.stages.finetuning.config import ADAPTER, FinetuneConfig
 from benchmarks.stages.finetuning.processes import JOB
 from benchmarks.stages.finetuning.trainer import (
     load_trainable,
