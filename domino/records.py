@@ -202,7 +202,7 @@ class Outcome(StrEnum):
 class Verdict(Record):
     """The outcome of one program on its problem's base inputs, and on base and plus inputs.
 
-    `retried` tells that it was late beside other programs, and that this is its outcome alone.
+    `retried`: contention left the first run undecided, and this is the outcome of a run alone.
     """
 
     program_id: str

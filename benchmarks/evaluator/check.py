@@ -2,7 +2,7 @@
 
 Expected outputs come from running the canonical solution in the same sandbox, on this machine,
 which also gives the time limits: a call may use several times the canonical one's processor time.
-A program that may be late because of what runs beside it is run again, alone, before that counts.
+A program whose timeout may come from contention is rerun alone before the verdict counts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from benchmarks.evaluator.gold import Gold, KnownGolds, canonical_code
 from benchmarks.evaluator.runners import runnable
-from benchmarks.evaluator.schedule import CheckRun
+from benchmarks.evaluator.schedule import Schedule
 from benchmarks.evaluator.verdicts import CheckingError
 from benchmarks.sandbox import EncodedInputs, Job, JobResult, Output, SandboxConfig, WorkerPool
 from benchmarks.sandbox.worker.codec import canonical, has_opaque
@@ -22,7 +22,7 @@ from domino.records import Outcome, Problem, Program, Verdict
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """Verdicts in the programs' order, and how many late programs were tried again alone."""
+    """Verdicts in the programs' order, and how many programs were rerun without contention."""
 
     verdicts: list[Verdict]
     retried_timeouts: int
@@ -33,7 +33,7 @@ def check_programs(
     programs: Sequence[Program],
     config: SandboxConfig,
     *,
-    on_done: Callable[[Verdict], None] | None = None,
+    on_done: Callable[[Verdict], None] = lambda verdict: None,
     known: KnownGolds | None = None,
 ) -> list[Verdict]:
     """Return the verdict on each program, in order; `on_done` gets each when it is final.
@@ -53,17 +53,17 @@ def check(
     programs: Sequence[Program],
     config: SandboxConfig,
     *,
-    on_done: Callable[[Verdict], None] | None = None,
+    on_done: Callable[[Verdict], None] = lambda verdict: None,
     known: KnownGolds | None = None,
 ) -> CheckReport:
     """Do as `check_programs`, and count the retried timeouts."""
     wanted = _problems_of(problems, programs)
-    checking = CheckRun(wanted, programs, config, known, on_done, all_or_nothing=True)
+    checking = Schedule(wanted, programs, config, known, on_done, all_or_nothing=True)
     checking.run()
     if failed := checking.failures():
         raise CheckingError(_cannot_be_scored(failed))
     verdicts = [checking.verdicts[number] for number in range(len(programs))]
-    return CheckReport(verdicts, len(checking.late))
+    return CheckReport(verdicts, len(checking.to_rerun))
 
 
 def _cannot_be_scored(failed: Sequence[Verdict]) -> str:
@@ -86,8 +86,8 @@ def canonical_failures(
     Each runs twice: for the expected outputs, and to be checked against them. A problem that states
     its expected outputs and has no solution cannot fail. `on_done` is called as a problem's
     expected outputs on base inputs are there, and as its solution has been checked. Limits come
-    from the first run; on a machine that has since become busy the second may pass them, and is
-    then tried once more with a canonical solution's own time.
+    from the first run; if the second exceeds them, because the machine has become busy since, it is
+    rerun with the limits of a canonical solution.
 
     Raises:
         SandboxError: the sandbox itself does not work.
@@ -97,16 +97,16 @@ def canonical_failures(
         for problem in problems
         if problem.canonical_solution
     ]
-    first = CheckRun(problems, programs, config, known, lambda verdict: on_done(), on_done)
+    first = Schedule(problems, programs, config, known, lambda verdict: on_done(), on_done)
     first.run()
-    late = [n for n, verdict in first.verdicts.items() if verdict.plus is Outcome.TIMEOUT]
+    timeouts = [n for n, verdict in first.verdicts.items() if verdict.plus is Outcome.TIMEOUT]
     patient: KnownGolds = {
         key: gold.patient() for key, gold in first.golds.items() if isinstance(gold, Gold)
     }
-    slow = [programs[number] for number in late]
-    again = CheckRun(_problems_of(problems, slow), slow, config, patient)
+    slow = [programs[number] for number in timeouts]
+    again = Schedule(_problems_of(problems, slow), slow, config, patient)
     again.run()
-    verdicts = first.verdicts | {late[n]: verdict for n, verdict in again.verdicts.items()}
+    verdicts = first.verdicts | {timeouts[n]: verdict for n, verdict in again.verdicts.items()}
     failed = {verdict.problem_id: verdict for verdict in (*first.failures(), *again.failures())}
     wrong = (verdicts[n] for n in sorted(verdicts) if not verdicts[n].passed)
     return [*failed.values(), *(verdict for verdict in wrong if verdict.problem_id not in failed)]
@@ -156,12 +156,12 @@ def _problems_of(problems: Sequence[Problem], programs: Sequence[Program]) -> li
 
 
 def _run_with_retry(jobs: Sequence[Job], config: SandboxConfig) -> list[JobResult]:
-    results = WorkerPool(config).map(lambda worker, job: worker.run_beside_others(job), jobs)
-    late = [index for index, result in enumerate(results) if result.in_doubt]
+    results = WorkerPool(config).map(lambda worker, job: worker.run_concurrently(job), jobs)
+    undecided = [index for index, result in enumerate(results) if result.needs_rerun]
     again = WorkerPool(dataclasses.replace(config, workers=1)).map(
-        lambda worker, index: worker.run_again(jobs[index]), late
+        lambda worker, index: worker.run_alone(jobs[index]), undecided
     )
-    for index, result in zip(late, again, strict=True):
+    for index, result in zip(undecided, again, strict=True):
         results[index] = result
     return results
 

@@ -1,7 +1,19 @@
-"""Canonical solutions and programs in one go: a program waits for its own solution alone.
+"""Runs canonical solutions and programs together: a program waits only for its own solution.
 
-What nobody needs is not run: a program that fails the base inputs has failed, and plus inputs are
-given to a canonical solution once a program has come as far.
+What no verdict needs is not run: a program that fails a base input has failed, and a canonical
+solution is given the plus inputs only once a program of its problem has passed the base inputs.
+
+A canonical solution goes through these states, by problem:
+
+    not run -> base known -> plus requested -> plus known
+            or failed: its programs get no verdict
+
+and a program through these:
+
+    waiting for its solution -> base run -> failed: verdict
+                                         -> passed, no plus inputs: verdict
+                                         -> passed -> waiting for plus outputs -> plus run: verdict
+    at either run: undecided because of contention -> rerun alone at the end: verdict
 """
 
 from __future__ import annotations
@@ -46,13 +58,14 @@ _Item = _Solution | _Trial
 _Result = Gold | Verdict | Checked | None
 
 
-class CheckRun:
-    """Runs them, and keeps what they showed.
+class Schedule:
+    """Decides what runs next, and records what came out of it.
 
     Attributes:
-        golds: what the solutions showed so far, by problem id; a verdict where one failed.
-        verdicts: those on programs so far, by their numbers; none where their solution failed.
-        late: numbers of the programs that were in doubt, and ran again.
+        golds: the outputs of the canonical solutions so far, by problem id; a verdict where one
+            failed.
+        verdicts: the programs' verdicts so far, by their numbers; none where the solution failed.
+        to_rerun: numbers of the programs that contention left undecided.
     """
 
     def __init__(
@@ -61,8 +74,8 @@ class CheckRun:
         programs: Sequence[Program],
         config: SandboxConfig,
         known: KnownGolds | None,
-        on_done: Callable[[Verdict], None] | None = None,
-        on_gold: Callable[[], None] = lambda: None,
+        on_program_done: Callable[[Verdict], None] = lambda verdict: None,
+        on_reference_done: Callable[[], None] = lambda: None,
         *,
         all_or_nothing: bool = False,
     ) -> None:
@@ -70,10 +83,10 @@ class CheckRun:
         self._programs = programs
         self._config = config
         self._known: KnownGolds = {} if known is None else known
-        self._on_done = on_done or (lambda verdict: None)
-        self._on_gold = on_gold
+        self._on_program_done = on_program_done
+        self._on_reference_done = on_reference_done
         self._all_or_nothing = all_or_nothing
-        self._nothing = False
+        self._no_more = False
         self._alone = False
         self._numbers: dict[str, list[int]] = {}
         for number, program in enumerate(programs):
@@ -85,13 +98,14 @@ class CheckRun:
         self._lock = threading.Lock()
         self.golds: dict[str, Gold | StatedGold | Verdict] = {}
         self.verdicts: dict[int, Verdict] = {}
-        self.late: list[int] = []
+        self.to_rerun: list[int] = []
 
     def run(self) -> None:
-        """Do all of it; `on_done` gets each verdict that is final.
+        """Run everything.
 
-        `on_gold` is called as a solution has ended on the base inputs, or is known. With
-        `all_or_nothing` no program is begun after one has failed, and no solution on plus inputs.
+        `on_program_done` is called with each final verdict, `on_reference_done` when the base
+        outputs of a canonical solution are known. With `all_or_nothing` no program starts after a
+        solution has failed, and no solution is given its plus inputs.
 
         Raises:
             SandboxError: the sandbox itself does not work.
@@ -99,12 +113,12 @@ class CheckRun:
         """
         begin: list[_Item] = []
         for problem in self._problems.values():
-            begin += self._known_already(problem)
+            begin += self._first_items(problem)
         self._each(begin, self._config)
-        if not self._nothing:
+        if not self._no_more:
             self._alone = True
-            late = [_Trial(number) for number in sorted(self.late)]
-            self._each(late, dataclasses.replace(self._config, workers=1))
+            undecided = [_Trial(number) for number in sorted(self.to_rerun)]
+            self._each(undecided, dataclasses.replace(self._config, workers=1))
 
     def failures(self) -> list[Verdict]:
         """Return the verdicts of the solutions that failed, in the problems' order."""
@@ -113,31 +127,31 @@ class CheckRun:
 
     def _each(self, items: Sequence[_Item], config: SandboxConfig) -> None:
         WorkerPool(config).each(
-            self._task, items, self._keep, then=self._made_possible, order=self._order
+            self._task, items, self._record, then=self._next_items, order=self._order
         )
 
-    def _known_already(self, problem: Problem) -> Sequence[_Item]:
+    def _first_items(self, problem: Problem) -> Sequence[_Item]:
         if isinstance(problem, StatedProblem):
             self.golds[problem.id] = StatedGold(problem, self._config)
         elif problem.id in self._known:
             self.golds[problem.id] = self._known[problem.id]
         else:
             return [_Solution(problem)]
-        self._on_gold()
-        return self._may_begin(problem.id)
+        self._on_reference_done()
+        return self._programs_of(problem.id)
 
     def _task(self, worker: Worker, item: _Item) -> _Result:
         if isinstance(item, _Solution):
             if not item.plus:
                 return gold_of(worker, item.problem, self._config)
-            if self._nothing:
+            if self._no_more:
                 return None
             return with_plus(worker, self._gold(item.problem.id), self._config)
         program = self._programs[item.number]
         gold = self.golds[program.problem_id]
-        if self._nothing or isinstance(gold, Verdict):
+        if self._no_more or isinstance(gold, Verdict):
             return None
-        run: Run = Worker.run_again if self._alone else Worker.run_beside_others
+        run: Run = Worker.run_alone if self._alone else Worker.run_concurrently
         return check_part(worker, run, program, gold, plus=item.plus)
 
     def _gold(self, key: str) -> Gold:
@@ -146,9 +160,9 @@ class CheckRun:
             raise AssertionError(f"{key} has no canonical solution that passed the base inputs")
         return gold
 
-    def _made_possible(self, item: _Item, result: _Result) -> Sequence[_Item]:
+    def _next_items(self, item: _Item, result: _Result) -> Sequence[_Item]:
         if isinstance(item, _Trial):
-            return self._goes_on(item, result) if isinstance(result, Checked) else ()
+            return self._after_run(item, result) if isinstance(result, Checked) else ()
         if isinstance(result, Checked) or result is None:
             return ()
         key = item.problem.id
@@ -156,19 +170,19 @@ class CheckRun:
             self.golds[key] = self._known[key] = result
             waiting = self._waiting.pop(key, [])
         if not item.plus or isinstance(result, Verdict):
-            return self._may_begin(key)
+            return self._programs_of(key)
         return waiting
 
-    def _may_begin(self, key: str) -> Sequence[_Item]:
+    def _programs_of(self, key: str) -> Sequence[_Item]:
         if isinstance(self.golds[key], Verdict):
-            self._nothing = self._all_or_nothing
+            self._no_more = self._all_or_nothing
             return ()
         return [_Trial(number) for number in self._numbers.get(key, ())]
 
-    def _goes_on(self, item: _Trial, base: Checked) -> Sequence[_Item]:
-        """What follows a program's run: the plus inputs, after its solution where need be."""
+    def _after_run(self, item: _Trial, base: Checked) -> Sequence[_Item]:
+        """Return what follows a program's run: its plus inputs, or first those of its solution."""
         key = self._programs[item.number].problem_id
-        passed = base.outcome is Outcome.PASSED and not self._runs_again(base)
+        passed = base.outcome is Outcome.PASSED and not self._needs_rerun(base)
         if item.plus or not passed or not self._is_plus(key):
             return ()
         self._passed_base[item.number] = base
@@ -189,27 +203,27 @@ class CheckRun:
             self._has_plus[key] = len(self._problems[key].plus_inputs) > 0
         return self._has_plus[key]
 
-    def _runs_again(self, checked: Checked) -> bool:
-        return checked.in_doubt and not self._alone
+    def _needs_rerun(self, checked: Checked) -> bool:
+        return checked.needs_rerun and not self._alone
 
-    def _keep(self, item: _Item, result: _Result) -> None:
+    def _record(self, item: _Item, result: _Result) -> None:
         if isinstance(item, _Solution):
             if not item.plus:
-                self._on_gold()
+                self._on_reference_done()
         elif not isinstance(result, Checked):
             return
-        elif self._runs_again(result):
-            self.late.append(item.number)
+        elif self._needs_rerun(result):
+            self.to_rerun.append(item.number)
             self._passed_base.pop(item.number, None)
         elif item.plus:
-            self._conclude(item.number, self._passed_base[item.number], result)
+            self._finish(item.number, self._passed_base[item.number], result)
         elif item.number not in self._passed_base:
-            self._conclude(item.number, result, None)
+            self._finish(item.number, result, None)
 
-    def _conclude(self, number: int, base: Checked, plus: Checked | None) -> None:
+    def _finish(self, number: int, base: Checked, plus: Checked | None) -> None:
         verdict = verdict_of(self._programs[number], base, plus)
         self.verdicts[number] = dataclasses.replace(verdict, retried=self._alone)
-        self._on_done(self.verdicts[number])
+        self._on_program_done(self.verdicts[number])
 
     def _order(self, item: _Item) -> tuple[int, float]:
         """What is likely to take long first; then a solution's programs before other solutions."""

@@ -15,7 +15,7 @@ from benchmarks.evaluator.gold import Gold, Part
 from benchmarks.evaluator.runners import runnable
 from benchmarks.evaluator.stated import StatedGold
 from benchmarks.sandbox import AnyOutput, ErrorMarker, HashedOutput, Job, JobResult, Output
-from benchmarks.sandbox.host import Settled, Worker
+from benchmarks.sandbox.host import StopEarly, Worker
 from domino.records import Outcome, Problem, Program, Verdict
 
 _SHOWN_CHARACTERS = 100
@@ -23,7 +23,7 @@ _SHOWN_CHARACTERS = 100
 _AT_ONCE_BYTES = 1 << 16
 """Whole outputs above it, and all after them, wait for the program's end: its clock goes on."""
 
-Run = Callable[[Worker, Job, Settled], JobResult]
+Run = Callable[[Worker, Job, StopEarly], JobResult]
 """How a worker runs a job: beside others, or again and alone."""
 
 
@@ -39,13 +39,13 @@ class Checked:
         outcome: PASSED where all are right.
         detail: why it is not.
         seconds: wall time.
-        in_doubt: whether a run alone may change it.
+        needs_rerun: whether a run alone may change it.
     """
 
     outcome: Outcome
     detail: str = ""
     seconds: float = 0.0
-    in_doubt: bool = False
+    needs_rerun: bool = False
 
 
 def check_part(
@@ -147,7 +147,7 @@ class _Comparing:
                 "as all: this is a fault of the sandbox, and nothing may be scored"
             )
         detail = f"{self._name}: {result.detail}" if result.detail else ""
-        return Checked(result.outcome, detail, result.seconds, result.in_doubt)
+        return Checked(result.outcome, detail, result.seconds, result.needs_rerun)
 
     @property
     def _settled(self) -> bool:

@@ -53,7 +53,7 @@ class MethodRow:
         stages: the directory of every stage, by seed.
         funnel: what became of the instructions asked for, step by step.
         failures: the seeds that could not be scored.
-        retried_timeouts: programs that were late beside others and were run again alone.
+        retried_timeouts: programs whose timeout was rerun without contention.
     """
 
     method: str

@@ -99,7 +99,7 @@ def table(scored: Scored) -> str:
     each = str(min(counts)) if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
     part = f" ({scored.variant})" if scored.variant else ""
     lines.append(f"problems: {scored.problems}{part}; samples each: {each}")
-    lines.append(f"late beside others, so tried again alone: {scored.report.retried_timeouts}")
+    lines.append(f"timeouts rerun without contention: {scored.report.retried_timeouts}")
     lines.append(f"time: {scored.seconds:.1f} s")
     lines.append(f"data set: sha256 {scored.digest}")
     return "\n".join(lines) + "\n"

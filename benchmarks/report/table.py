@@ -276,7 +276,7 @@ def footnotes(report: Report) -> list[str]:
         f"digest {about['suite_digest'][:12]}; "
         f"model {about['model']}, digest {about['model_digest'][:12]}; "
         f"engine {about['engine']}.",
-        f"Programs that were late beside others, and so run again alone: {_retried(report)}.",
+        f"Timeouts rerun without contention: {_retried(report)}.",
         *remarks(report.rows, report.about),
         f"{report.stages} stages in {report.seconds:.0f} s, {report.reused} of them reused"
         + ("; nothing recomputed." if report.reused == report.stages else "."),

@@ -1,10 +1,10 @@
-"""The time that a program has: processor time, and a multiple of it on the wall.
+"""Time limits of one program: processor time, and a multiple of it as wall time.
 
-Processor time is what counts: a machine that other work slows down takes longer over a program,
-and not more of its processor. The wall's limit ends what waits instead of computing; time in which
-the program stood in line for a processor is not counted, where the kernel tells how long it did.
-Beside other programs a processor second can hold less than alone: a program that reaches its limit
-there is given some room, as much as that may come to now, and the clock tells that it was needed.
+Processor time decides, because it hardly depends on what else the machine is doing. The wall-time
+limit ends programs that wait instead of computing; time in which the program was runnable but had
+no processor is not counted, where the kernel reports it. Under contention (shared caches, memory,
+hyper-threads) the same work takes more processor seconds than alone: a program that reaches its
+limit is given the slowdown that was measured meanwhile, and the result says that it needed it.
 """
 
 from __future__ import annotations
@@ -88,30 +88,30 @@ class Clock:
     """When a program must be through with what it is doing.
 
     Attributes:
-        late: whether it has used as much processor time as the limits say.
-        spent: whether it has used `room` times as much, at which it must be stopped.
+        over_limit: whether it has used more processor time than the limits say.
+        exhausted: whether it has used the slowdown allowance as well, and must be stopped.
     """
 
     def __init__(
         self,
         config: SandboxConfig,
         job: Job,
-        patience: float = 1.0,
-        room: Callable[[], float] | None = None,
+        wall_factor: float = 1.0,
+        slowdown_allowance: Callable[[], float] | None = None,
     ) -> None:
         """Begin to count.
 
         Args:
             config: limits.
             job: what is run, and limits of its own.
-            patience: multiplies the wall's limits.
-            room: asked once, when a limit is reached, for what multiplies all of them; at most
-                `contention.MOST`.
+            wall_factor: multiplies the wall-time limits of the config.
+            slowdown_allowance: called once, when a limit is reached: the factor by which all limits
+                grow, at most `contention.MAX_SLOWDOWN`. None: they do not grow.
         """
-        self._stretch = config.wall_factor * patience
-        self._ask_room = room
-        self._room = 1.0
-        self.late = self.spent = False
+        self._stretch = config.wall_factor * wall_factor
+        self._measure_slowdown = slowdown_allowance
+        self._slowdown = 1.0
+        self.over_limit = self.exhausted = False
         whole_s = job.timeout_s or config.timeout_s
         limits = job.input_limits_s
         waits = limits if job.wall_limits_s is None else job.wall_limits_s
@@ -122,7 +122,9 @@ class Clock:
             self._calls = list(map(self._allowed, limits, waits))
             calls = Seconds(min(whole_s, sum(limits)), self._stretch * min(whole_s, sum(waits)))
         self._total = self._loading + calls
-        self._most_cpu_s = self._total.cpu * (1.0 if room is None else contention.MOST)
+        self._most_cpu_s = self._total.cpu * (
+            1.0 if slowdown_allowance is None else contention.MAX_SLOWDOWN
+        )
         self._process: ProcessClock | None = None
         self._began = time.monotonic()
         self._step, self._step_began, self._step_allowed = -1, Seconds(0.0, 0.0), self._loading
@@ -130,7 +132,7 @@ class Clock:
 
     @property
     def cpu_s(self) -> float:
-        """Processor seconds that no program gets more of, whatever room there is."""
+        """Processor seconds that no program gets more of, whatever the slowdown."""
         return self._most_cpu_s
 
     def watch(self, pidfd: int) -> None:
@@ -155,15 +157,15 @@ class Clock:
         if moved:
             self._step, self._step_began, self._step_allowed = step, now, self._allowance(step)
         if self._left(now) <= 0:
-            self._make_room()
+            self._allow_slowdown()
             now = self._now()
         left = self._left(now)
         return left if left <= 0 else max(left, _LEAST_WAIT_S)
 
     def ended(self, cpu_s: float) -> bool:
-        """Take the processor time as the supervisor read it at the end; return `spent`."""
+        """Take the processor time as the supervisor read it at the end; return `exhausted`."""
         self._look(cpu_s)
-        return self.spent
+        return self.exhausted
 
     def allow(self, seconds: float) -> None:
         """Give what is going on that many seconds on the wall from now."""
@@ -171,23 +173,25 @@ class Clock:
 
     def _look(self, cpu_s: float, *, moved: bool = False) -> None:
         if cpu_s >= self._cpu_limit(1.0):
-            self.late = True
-            self._make_room()
-            # Of a call that has ended since the last look nobody knows how much it took of that.
-            limit = self._total.cpu * self._room if moved else self._cpu_limit(self._room)
-            self.spent = self.spent or cpu_s >= limit
+            self.over_limit = True
+            self._allow_slowdown()
+            # The last look was during an earlier call: how much of the time since then belongs to
+            # the present call is unknown, so only the total limit can be exhausted.
+            limit = self._total.cpu * self._slowdown if moved else self._cpu_limit(self._slowdown)
+            self.exhausted = self.exhausted or cpu_s >= limit
 
-    def _make_room(self) -> None:
-        if self._ask_room is not None:
-            self._room = self._ask_room()
-            self._ask_room = None
+    def _allow_slowdown(self) -> None:
+        if self._measure_slowdown is not None:
+            self._slowdown = self._measure_slowdown()
+            self._measure_slowdown = None
 
-    def _cpu_limit(self, room: float) -> float:
-        return min(self._total.cpu * room, self._step_began.cpu + self._step_allowed.cpu * room)
+    def _cpu_limit(self, slowdown: float) -> float:
+        step_end = self._step_began.cpu + self._step_allowed.cpu * slowdown
+        return min(self._total.cpu * slowdown, step_end)
 
     def _left(self, now: Seconds) -> float:
-        step_end = self._step_began + self._step_allowed.times(self._room)
-        return min(self._total.times(self._room).until(now), step_end.until(now))
+        step_end = self._step_began + self._step_allowed.times(self._slowdown)
+        return min(self._total.times(self._slowdown).until(now), step_end.until(now))
 
     def _now(self) -> Seconds:
         wall = time.monotonic() - self._began

@@ -1,8 +1,8 @@
-"""How much more processor time the same work takes while other work runs beside it.
+"""Measures contention: how much more processor time the same work takes while other work runs.
 
-A processor second holds less where processors share a core, its caches, the memory or a thermal
-budget, and each machine shares other parts of these. So it is measured: a short loop again and
-again while programs run, against the fastest that it ever was in this process.
+Hyper-threads, caches, memory bandwidth and thermal limits are shared between processors, and each
+machine shares other ones. So it is measured: a short loop is timed again and again while programs
+run, and compared with the fastest time that it ever took in this process.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from statistics import fmean
 
-MOST = 2.5
-"""Times its limit that no program may use, whatever was measured."""
+MAX_SLOWDOWN = 2.5
+"""No program gets more than this many times its limit, whatever was measured."""
 
 _MARGIN = 1.25
-"""Programs may suffer more from what runs beside them than the loop does, by this factor."""
+"""Programs may be slowed down more than the loop is, by up to this factor."""
 
 _EVERY_S = 1.0
 _NUMBERS = 50_000
@@ -45,21 +45,21 @@ def watched() -> Iterator[None]:
         thread.join()
 
 
-def room(began: float) -> float:
-    """Return how many times its limit a program may use that began then, before it is stopped.
+def slowdown_allowance(began: float) -> float:
+    """Return how many times its limit a program that began then may use before it is stopped.
 
-    It is what the machine has cost since, on average, and some more: alone such a program would be
-    at its limit as well, as far as the loop can tell. Other work on the machine that never pauses
-    counts as part of the machine; a program that is run again alone has it too.
+    It is the mean slowdown since then and a margin: run alone, such a program would have reached
+    its limit as well, as far as the loop can measure. Other load on the machine that never pauses
+    is not seen as contention; a program that is rerun alone suffers from it too.
     """
     _sample()
-    beside = [seconds for at, seconds in tuple(_samples) if at >= began]
-    return allowed(_fastest_s, beside)
+    during = [seconds for at, seconds in tuple(_samples) if at >= began]
+    return allowed(_fastest_s, during)
 
 
-def allowed(alone_s: float, beside_s: Sequence[float]) -> float:
-    """Return the factor for a loop's processor seconds alone and, at times, beside others."""
-    return min(MOST, _MARGIN * max(1.0, fmean(beside_s) / alone_s))
+def allowed(alone_s: float, contended_s: Sequence[float]) -> float:
+    """Return the factor from the loop's processor seconds alone and under contention."""
+    return min(MAX_SLOWDOWN, _MARGIN * max(1.0, fmean(contended_s) / alone_s))
 
 
 def _watch(ended: threading.Event) -> None:

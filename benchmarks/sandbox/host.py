@@ -31,8 +31,8 @@ _CHUNK = 1 << 16
 _PIPE_BYTES = 1 << 20
 _OUT_OF_TIME = (-signal.SIGXCPU, -signal.SIGKILL)
 
-Settled = Callable[[Sequence[AnyOutput]], bool]
-"""Whether the outputs so far say all: nothing that a program does after them is of use."""
+StopEarly = Callable[[Sequence[AnyOutput]], bool]
+"""Whether the outputs so far decide the verdict, so that the program can be stopped."""
 
 
 class SandboxError(RuntimeError):
@@ -94,16 +94,16 @@ class Worker:
         self,
         job: Job,
         *,
-        settled: Settled | None = None,
-        patience: float = 1.0,
-        room: Callable[[float], float] | None = None,
+        stop_early: StopEarly | None = None,
+        wall_factor: float = 1.0,
+        slowdown_allowance: Callable[[float], float] | None = None,
     ) -> JobResult:
-        """Run one program, until `settled` says that its outputs are enough; asked as they come.
+        """Run one program, until `stop_early` says that its outputs are enough; asked as they come.
 
-        Its limits on wall time are multiplied by `patience`. Those on its processor time are not:
-        it must be through within them however busy the machine is. A program that reaches one is
-        given as many times as much as `room` says for when it began (`time.monotonic`), and the
-        result is in doubt where it needed no more than that.
+        The wall-time limits are multiplied by `wall_factor`, those on processor time are not. A
+        program that reaches a limit gets `slowdown_allowance` times as much, which is asked for
+        the time since the program began (`time.monotonic`); a result for which this made the
+        difference has `needs_rerun`.
 
         Raises:
             SandboxError: the sandbox broke (whatever a program does gives a result instead).
@@ -114,37 +114,40 @@ class Worker:
         output_bytes = job.output_bytes or self._config.output_mib << 20
         reply = Reply(inputs.count, output_bytes, hashed=job.hash_above is not None)
         started = time.monotonic()
-        clock = Clock(self._config, job, patience, room and functools.partial(room, started))
+        allowance = slowdown_allowance and functools.partial(slowdown_allowance, started)
+        clock = Clock(self._config, job, wall_factor, allowance)
         payload = _payload(job, inputs.text, clock.cpu_s, output_bytes)
-        ending = self._run(payload, reply, clock, settled or (lambda outputs: False))
+        ending = self._run(payload, reply, clock, stop_early or (lambda outputs: False))
         # Without namespaces of its own, a program could have reached its zygote.
         if not self._nested:
             self._stop()
         result = judge(job.id, reply, ending.stopped, ending.code, time.monotonic() - started)
-        doubts = {Outcome.PASSED: clock.late, Outcome.TIMEOUT: not clock.spent}
-        in_doubt = doubts.get(result.outcome, False)
-        return replace(result, cpu_seconds=ending.cpu_s, in_doubt=in_doubt)
+        undecided = {Outcome.PASSED: clock.over_limit, Outcome.TIMEOUT: not clock.exhausted}
+        needs_rerun = undecided.get(result.outcome, False)
+        return replace(result, cpu_seconds=ending.cpu_s, needs_rerun=needs_rerun)
 
-    def run_beside_others(self, job: Job, settled: Settled | None = None) -> JobResult:
-        """Run a program while others run; where those may have made it late, it is in doubt.
+    def run_concurrently(self, job: Job, stop_early: StopEarly | None = None) -> JobResult:
+        """Run a program while others run; a timeout that contention may have caused needs a rerun.
 
-        One that has used up `contention.room` is out of time, and in no doubt: as far as that can
-        be measured, alone it would be at its limit too.
-
-        Raises:
-            SandboxError: the sandbox broke.
-        """
-        return self.run(job, settled=settled, room=contention.room)
-
-    def run_again(self, job: Job, settled: Settled | None = None) -> JobResult:
-        """Run a program in doubt once more, alone: it has as long on the wall as before, or longer.
+        One that has used up `contention.slowdown_allowance` has timed out for good: as far as that
+        can be measured, it would reach its limit alone as well.
 
         Raises:
             SandboxError: the sandbox broke.
         """
-        return self.run(job, settled=settled, patience=contention.MOST)
+        return self.run(
+            job, stop_early=stop_early, slowdown_allowance=contention.slowdown_allowance
+        )
 
-    def _run(self, payload: bytes, reply: Reply, clock: Clock, settled: Settled) -> Ending:
+    def run_alone(self, job: Job, stop_early: StopEarly | None = None) -> JobResult:
+        """Rerun a program without contention; it has at least as much wall time as before.
+
+        Raises:
+            SandboxError: the sandbox broke.
+        """
+        return self.run(job, stop_early=stop_early, wall_factor=contention.MAX_SLOWDOWN)
+
+    def _run(self, payload: bytes, reply: Reply, clock: Clock, stop_early: StopEarly) -> Ending:
         read_fd, write_fd = os.pipe()
         with suppress(OSError):
             fcntl.fcntl(write_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
@@ -162,13 +165,13 @@ class Worker:
                 os.close(write_fd)
         os.set_blocking(read_fd, False)
         try:
-            return self._attend(read_fd, life, reply, clock, settled)
+            return self._attend(read_fd, life, reply, clock, stop_early)
         finally:
             os.close(read_fd)
             life.close()
 
     def _attend(
-        self, read_fd: int, life: socket.socket, reply: Reply, clock: Clock, settled: Settled
+        self, read_fd: int, life: socket.socket, reply: Reply, clock: Clock, stop_early: StopEarly
     ) -> Ending:
         """Read replies until the supervisor reports; stop the program when it is time."""
         poll = select.poll()
@@ -189,7 +192,7 @@ class Worker:
             left_s = clock.left_s(reply)
             end = time.monotonic() + left_s
             if stopped is None:
-                stopped = _reason_to_stop(reply, left_s, settled)
+                stopped = _reason_to_stop(reply, left_s, stop_early)
                 if stopped:
                     clock.allow(_STOP_S)
                     end = time.monotonic() + _STOP_S
@@ -267,14 +270,14 @@ class Worker:
             self._zygote = None
 
 
-def _reason_to_stop(reply: Reply, left_s: float, settled: Settled) -> str | None:
+def _reason_to_stop(reply: Reply, left_s: float, stop_early: StopEarly) -> str | None:
     if reply.too_long:
         return "output"
     if reply.fault or reply.ended or reply.fatal:
         return "done"
     if left_s <= 0:
         return "timeout"
-    return "settled" if settled(reply.outputs) else None
+    return "stop_early" if stop_early(reply.outputs) else None
 
 
 def _payload(job: Job, inputs: bytes, cpu_s: float, output_bytes: int) -> bytes:

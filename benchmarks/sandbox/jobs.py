@@ -201,8 +201,8 @@ class JobResult:
         input_seconds: the program's own measure of each call, processor time.
         input_wall_seconds: the same on the wall.
         cpu_seconds: processor time that the program got.
-        in_doubt: whether it was late by less than what ran beside it may have cost: only a run
-            alone can tell whether it is out of time.
+        needs_rerun: whether it exceeded a limit by no more than contention may have cost: only a
+            run alone can decide.
     """
 
     id: str
@@ -213,4 +213,4 @@ class JobResult:
     input_seconds: tuple[float, ...] = ()
     input_wall_seconds: tuple[float, ...] = ()
     cpu_seconds: float = 0.0
-    in_doubt: bool = False
+    needs_rerun: bool = False

@@ -9,7 +9,7 @@ from benchmarks.evaluator.comparison import ComparisonError, comparison_for
 from benchmarks.evaluator.gold import Gold, KnownGolds, canonical_code, defines, gold_of, with_plus
 from benchmarks.evaluator.verdicts import CheckingError
 from benchmarks.sandbox import HashedOutput, Job, JobResult, Output, SandboxConfig, SandboxError
-from benchmarks.sandbox.host import Settled, Worker
+from benchmarks.sandbox.host import StopEarly, Worker
 from benchmarks.sandbox.worker import codec
 from domino.records import Outcome, Problem, Program, Verdict
 from tests.sandbox.machine import needs_bubblewrap
@@ -306,7 +306,7 @@ def test_a_canonical_solution_meets_the_plus_inputs_once_however_many_programs_w
 def test_a_program_that_only_passes_alone_goes_on_to_the_plus_inputs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("benchmarks.sandbox.contention.room", lambda began: 1.25)
+    monkeypatch.setattr("benchmarks.sandbox.contention.slowdown_allowance", lambda began: 1.25)
     config = SandboxConfig(workers=2, input_timeout_s=0.8, wall_factor=1.5)
     waiting = "import time\ndef f(x):\n    time.sleep(2 * (x == 1))\n    return [x, x] if x else 0"
     [verdict] = check_programs([EXACT], [Program(id="p", problem_id="pair", code=waiting)], config)
@@ -317,11 +317,11 @@ def test_a_program_that_only_passes_alone_goes_on_to_the_plus_inputs(
 def test_what_a_program_does_alone_counts_whatever_it_did_beside_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def wrong_now(worker: Worker, job: Job, settled: Settled | None = None) -> JobResult:
-        return worker.run(replace(job, code="def f(x): return 0"), settled=settled)
+    def wrong_now(worker: Worker, job: Job, stop_early: StopEarly | None = None) -> JobResult:
+        return worker.run(replace(job, code="def f(x): return 0"), stop_early=stop_early)
 
-    monkeypatch.setattr("benchmarks.sandbox.contention.room", lambda began: 1.25)
-    monkeypatch.setattr(Worker, "run_again", wrong_now)
+    monkeypatch.setattr("benchmarks.sandbox.contention.slowdown_allowance", lambda began: 1.25)
+    monkeypatch.setattr(Worker, "run_alone", wrong_now)
     late_in_plus = "import time\ndef f(x):\n    time.sleep(9 * (x == 3))\n    return [x, x]"
     config = SandboxConfig(workers=2, input_timeout_s=0.8, wall_factor=1.5)
     [verdict] = check_programs(
@@ -544,14 +544,14 @@ def test_a_hash_that_differs_ends_the_run_whose_outputs_come_hashed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answered: list[int] = []
-    run = Worker.run_beside_others
+    run = Worker.run_concurrently
 
-    def spied(worker: Worker, job: Job, settled: Settled | None = None) -> JobResult:
-        result = run(worker, job, settled)
+    def spied(worker: Worker, job: Job, stop_early: StopEarly | None = None) -> JobResult:
+        result = run(worker, job, stop_early)
         answered.append(len(result.outputs))
         return result
 
-    monkeypatch.setattr(Worker, "run_beside_others", spied)
+    monkeypatch.setattr(Worker, "run_concurrently", spied)
     problem = replace(large("evalplus"), base_inputs=[[1]] + [[2]] * 20, plus_inputs=[])
     code = LARGE.replace("[0.5] * 50_000", "[0.5] * 49_999 + [0.5 + 1e-9]")
     code = code.replace("if x == 2: return", "if x == 2: return __import__('time').sleep(0.1) or")

@@ -100,7 +100,7 @@ def test_what_could_be_misread_is_said() -> None:
     assert "one seed says nothing" in text
     for part in ("Responses: plain", "References: 32 (instruction)", "of 20 draws", "a" * 12,
                  "Stored in /runs", "8 stages in 70 s, 0 of them reused.",
-                 "Programs that were late beside others, and so run again alone: 0."):  # fmt: skip
+                 "Timeouts rerun without contention: 0."):  # fmt: skip
         assert part in text
 
 

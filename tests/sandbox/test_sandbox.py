@@ -179,7 +179,7 @@ def test_a_call_that_waits_has_its_limit_on_the_wall_and_patience_multiplies_it(
                input_limits_s=[0.1, 0.1])  # fmt: skip
     with Worker(SandboxConfig(workers=1, wall_factor=1.5)) as worker:
         assert worker.run(slow).outcome is Outcome.TIMEOUT
-        result = worker.run(slow, patience=20)
+        result = worker.run(slow, wall_factor=20)
         assert worker.run(replace(slow, wall_limits_s=[2.0, 2.0])).outcome is Outcome.PASSED
     assert result.outcome is Outcome.PASSED
     assert all(0.25 < seconds < 5 for seconds in result.input_wall_seconds)
@@ -195,10 +195,10 @@ def f(x):
     asked = job(computing, 0.8, input_limits_s=[0.3])
     with Worker(SandboxConfig(workers=1, wall_factor=50)) as worker:
         assert worker.run(asked).outcome is Outcome.TIMEOUT
-        again = worker.run_again(asked)
+        again = worker.run_alone(asked)
         enough = worker.run(replace(asked, input_limits_s=[3.0]))
     assert again.outcome is Outcome.TIMEOUT
-    assert not again.in_doubt
+    assert not again.needs_rerun
     assert again.cpu_seconds < 0.8
     assert enough.outcome is Outcome.PASSED
     assert 0.5 < enough.input_seconds[0] <= enough.cpu_seconds
@@ -206,7 +206,7 @@ def f(x):
 
 @needs_bubblewrap
 @pytest.mark.parametrize(
-    ("used_s", "limits", "outcome", "in_doubt"),
+    ("used_s", "limits", "outcome", "needs_rerun"),
     [
         (0.1, {"input_limits_s": [0.3, 0.3]}, Outcome.PASSED, False),
         (0.45, {"input_limits_s": [0.3, 0.3]}, Outcome.PASSED, True),
@@ -214,10 +214,10 @@ def f(x):
         (0.45, {"timeout_s": 0.5}, Outcome.PASSED, True),
         (9.0, {"timeout_s": 0.3}, Outcome.TIMEOUT, False),
     ],
-    ids=["in time", "late", "far too late", "late in all", "far too late in all"],
+    ids=["in time", "over", "far over", "over in total", "far over in total"],
 )
 def test_beside_others_what_is_late_is_in_doubt_and_what_is_far_too_late_is_not(
-    used_s: float, limits: dict[str, Any], outcome: Outcome, in_doubt: bool
+    used_s: float, limits: dict[str, Any], outcome: Outcome, needs_rerun: bool
 ) -> None:
     computing = """import time
 def f(x):
@@ -226,8 +226,10 @@ def f(x):
     # A host that looks too late cannot tell loading from calls: little of it where all is limited.
     config = SandboxConfig(workers=1, load_timeout_s=0.1 if "timeout_s" in limits else 2.0)
     with Worker(config) as worker:
-        result = worker.run(job(computing, used_s, used_s, **limits), room=lambda began: 2.0)
-    assert (result.outcome, result.in_doubt) == (outcome, in_doubt)
+        result = worker.run(
+            job(computing, used_s, used_s, **limits), slowdown_allowance=lambda began: 2.0
+        )
+    assert (result.outcome, result.needs_rerun) == (outcome, needs_rerun)
 
 
 def test_a_program_that_ended_before_anybody_looked_has_used_nothing() -> None:
@@ -278,9 +280,9 @@ def f(x):
 
     asked = job(code, 0, 0, 0, 0, 1, input_limits_s=[0.6] * 5)
     with Worker(ONE) as worker:
-        result = worker.run(asked, settled=away, room=lambda began: 1.25)
+        result = worker.run(asked, stop_early=away, slowdown_allowance=lambda began: 1.25)
     assert 4 in looks
-    assert (result.outcome, result.in_doubt) == (Outcome.TIMEOUT, True)
+    assert (result.outcome, result.needs_rerun) == (Outcome.TIMEOUT, True)
 
 
 @needs_bubblewrap
@@ -293,7 +295,7 @@ def test_a_program_is_stopped_once_its_outputs_are_enough() -> None:
 
     slow = job("import time\ndef f(x):\n    time.sleep(0.2)\n    return x", *range(60))
     with Worker(ONE) as worker:
-        result = worker.run(slow, settled=enough)
+        result = worker.run(slow, stop_early=enough)
         assert worker.run(job("def f(x): return x", 7)).outcome is Outcome.PASSED
     assert result.seconds < 6, "all calls take 12 s"
     assert values(result)[:2] == seen[-1][:2] == [0, 1]
@@ -303,7 +305,7 @@ def test_a_program_is_stopped_once_its_outputs_are_enough() -> None:
 def test_room_is_asked_for_once_and_only_for_what_is_late() -> None:
     asked: list[float] = []
 
-    def room(began: float) -> float:
+    def slowdown_allowance(began: float) -> float:
         asked.append(began)
         return 1.5
 
@@ -312,11 +314,16 @@ def f(x):
     end = time.process_time() + x
     while time.process_time() < end: pass"""
     with Worker(ONE) as worker:
-        assert not worker.run(job(computing, 0.01, input_limits_s=[1.0]), room=room).in_doubt
+        assert not worker.run(
+            job(computing, 0.01, input_limits_s=[1.0]), slowdown_allowance=slowdown_allowance
+        ).needs_rerun
         assert asked == []
         began = time.monotonic()
-        late = worker.run(job(computing, 0.3, 0.3, input_limits_s=[0.25, 0.25]), room=room)
-    assert (late.outcome, late.in_doubt) == (Outcome.PASSED, True)
+        late = worker.run(
+            job(computing, 0.3, 0.3, input_limits_s=[0.25, 0.25]),
+            slowdown_allowance=slowdown_allowance,
+        )
+    assert (late.outcome, late.needs_rerun) == (Outcome.PASSED, True)
     [since] = asked
     assert 0 <= since - began < 0.5
 
@@ -325,7 +332,7 @@ def test_room_is_what_the_machine_has_cost_and_some_more() -> None:
     assert contention.allowed(0.01, [0.01, 0.01, 0.01]) == 1.25
     assert contention.allowed(0.01, [0.005]) == 1.25
     assert contention.allowed(0.01, [0.02, 0.016, 0.012]) == pytest.approx(2.0)
-    assert contention.allowed(0.01, [0.9]) == contention.MOST
+    assert contention.allowed(0.01, [0.9]) == contention.MAX_SLOWDOWN
 
 
 def test_what_a_slow_machine_cost_while_a_program_ran_counts_and_what_was_before_does_not(
@@ -341,8 +348,8 @@ def test_what_a_slow_machine_cost_while_a_program_ran_counts_and_what_was_before
         began = time.monotonic()
         time.sleep(0.3)
         assert len(contention._samples) > 2
-        assert contention.room(began) == pytest.approx(2.0)
-        assert 1.25 < contention.room(before) < 2.0, "the first one was fast"
+        assert contention.slowdown_allowance(began) == pytest.approx(2.0)
+        assert 1.25 < contention.slowdown_allowance(before) < 2.0, "the first one was fast"
     contention._samples.clear()
 
 
@@ -350,8 +357,8 @@ def test_what_a_slow_machine_cost_while_a_program_ran_counts_and_what_was_before
 def test_what_waits_too_long_beside_others_is_in_doubt() -> None:
     waiting = job("import time\ndef f(x): time.sleep(x)", 9, input_limits_s=[0.1])
     with Worker(ONE) as worker:
-        result = worker.run_beside_others(waiting)
-    assert (result.outcome, result.in_doubt) == (Outcome.TIMEOUT, True)
+        result = worker.run_concurrently(waiting)
+    assert (result.outcome, result.needs_rerun) == (Outcome.TIMEOUT, True)
 
 
 @needs_bubblewrap
