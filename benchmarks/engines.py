@@ -46,7 +46,7 @@ class EngineKind:
     Attributes:
         modules: its code, which is part of the addresses of a run's stages.
         make: an engine from (run, model directory, directory of a PEFT adapter or None).
-        identity: the options that can change a text; where and how fast it runs is none of them.
+        options: of a run, what the engine's texts depend on.
         check: refuses, before any work, a machine that cannot have it.
         solver: the engine that solves the problems in its place, for every method, where it cannot
             load a fine-tuned backbone.
@@ -54,7 +54,7 @@ class EngineKind:
 
     modules: tuple[str, ...]
     make: Callable[[EngineSettings, str, Path | None], Engine]
-    identity: Callable[[EngineSettings], Mapping[str, Any]] = lambda config: {}
+    options: Callable[[EngineSettings], Any] = lambda config: {}
     check: Callable[[EngineSettings], None] = lambda config: None
     solver: str | None = None
 
@@ -85,17 +85,10 @@ def _check_vllm(config: EngineSettings) -> None:
     require_vllm()
 
 
-def _vllm_identity(config: EngineSettings) -> Mapping[str, Any]:
+def _vllm_options(config: EngineSettings) -> Mapping[str, Any]:
     packages = importlib.metadata.packages_distributions().get("vllm", [])
-    return {
-        "dtype": config.vllm.dtype,
-        "max_model_tokens": config.vllm.max_model_tokens,
-        "versions": [importlib.metadata.version(name) for name in packages],
-    }
-
-
-def _openai_identity(config: EngineSettings) -> Mapping[str, Any]:
-    return {"base_url": config.openai.base_url, "model": config.openai.model}
+    versions = [importlib.metadata.version(name) for name in packages]
+    return {"config": config.vllm, "versions": versions}
 
 
 ENGINES: Mapping[str, EngineKind] = MappingProxyType(
@@ -106,11 +99,13 @@ ENGINES: Mapping[str, EngineKind] = MappingProxyType(
         "vllm": EngineKind(
             modules=("domino.engines.vllm_engine", "domino.engines.vllm_worker"),
             make=_vllm,
-            identity=_vllm_identity,
+            options=_vllm_options,
             check=_check_vllm,
         ),
         "openai": EngineKind(
-            modules=("domino.engines.openai_engine",), make=_openai, identity=_openai_identity,
+            modules=("domino.engines.openai_engine",),
+            make=_openai,
+            options=lambda config: config.openai,
             solver="transformers",
         ),
     }
@@ -144,7 +139,7 @@ def solver_factory(config: EngineSettings) -> EngineFactory | None:
 
 def engine_identity(config: EngineSettings) -> Mapping[str, Any]:
     """Return what the texts of a run's engine depend on, beside its code and the model."""
-    return {"name": config.engine, **ENGINES[config.engine].identity(config)}
+    return {"name": config.engine, "options": ENGINES[config.engine].options(config)}
 
 
 EngineFactory = Callable[[str, Path | None], "Engine"]

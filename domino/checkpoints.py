@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import pickle
@@ -14,10 +13,10 @@ from typing import Any
 import torch
 
 from domino.fit_config import FitConfig, FittingError
+from domino.records import result_fields
 from domino.shared_prefix import Text
 
 CHECKPOINT = "fit.pt"
-_WHERE_NOT_WHAT = ("checkpoint_every",)
 _VALUES = 8
 
 
@@ -29,17 +28,12 @@ def fit_identity(
     Of the backbone it takes each weight's name, shape and first values, which tells checkpoints
     apart without reading gigabytes.
     """
-    plain = {
-        name: value
-        for name, value in dataclasses.asdict(config).items()
-        if name not in _WHERE_NOT_WHAT
-    }
     ids = [[text.given, *text.ids_L.tolist()] for text in texts]
     weights = [
         [name, *weight.shape, *weight.detach().flatten()[:_VALUES].tolist()]
         for name, weight in model.named_parameters()
     ]
-    content = json.dumps([plain, seed, ids, weights, more], sort_keys=True)
+    content = json.dumps([result_fields(config), seed, ids, weights, more], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
 from domino.objective import Form, Weights
@@ -84,7 +84,7 @@ class FitConfig:
     guard_share: float = 0.5
     autocast: bool = False
     gradient_caching: MemoryMode = "auto"
-    checkpoint_every: int = 50
+    checkpoint_every: int = field(default=50, metadata={"changes_result": False})
 
     def __post_init__(self) -> None:
         """Refuse values that no fit can follow."""

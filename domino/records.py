@@ -23,6 +23,30 @@ class RecordError(ValueError):
     """A record that cannot be made or read: says which, the value, and what is expected."""
 
 
+def changes_result(item: dataclasses.Field[Any]) -> bool:
+    """Whether a config's field can change a result; it can where nothing else is declared.
+
+    A field that cannot (where files lie, how many processes share the work) is declared so once:
+    `field(default=..., metadata={"changes_result": False})`. Cache keys, run names and the
+    conditions of a study are derived from this.
+    """
+    declared: bool = item.metadata.get("changes_result", True)
+    return declared
+
+
+def result_fields(config: Any) -> Any:
+    """Return a config as nested dicts of the fields that can change a result; else the value."""
+    if isinstance(config, Mapping):
+        return {name: result_fields(value) for name, value in config.items()}
+    if not dataclasses.is_dataclass(config) or isinstance(config, type):
+        return config
+    return {
+        item.name: result_fields(getattr(config, item.name))
+        for item in dataclasses.fields(config)
+        if changes_result(item)
+    }
+
+
 def stable_id(*parts: str | int) -> str:
     """Return a 16-digit hexadecimal id that depends on nothing but the parts."""
     return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:16]

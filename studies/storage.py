@@ -24,6 +24,7 @@ from benchmarks.common.files import StoreError, is_disk_full
 from benchmarks.config.run_config import RunConfig
 from benchmarks.pipeline.pipeline import Pipeline
 from benchmarks.store.store import canonical_json
+from domino.records import result_fields
 from domino.synthesizer import SynthesisError
 from studies.config import StudyConfig
 from studies.objective import Direction
@@ -42,11 +43,8 @@ _UNREACHABLE = (
     ValueError,
 )  # fmt: skip
 _LOST = (sqlalchemy.exc.OperationalError, StorageInternalError)
-_NO_CONDITIONS = (
-    "output", "tracking_uri", "model", "suite_options", "methods", "seeds", "sandbox",
-    "launcher", "local", "ray", "accelerate", "store", "register_mib",
-)  # fmt: skip
-"""Fields that say where things are; what is there counts by its digest."""
+_STATED_OTHERWISE = ("model", "suite_options", "methods", "seeds")
+"""Fields of a run that count by a digest, or as conditions of their own."""
 _SHARED = ("suite", "suite_options", "model", "references", "seeds", "evaluate", "output")
 _PROBES = 32
 
@@ -237,8 +235,8 @@ def _check_space(config: StudyConfig, trial: FrozenTrial) -> None:
 
 def conditions(config: StudyConfig, pipeline: Pipeline) -> dict[str, str]:
     """Return all that has to be equal for two trials to be compared, by dotted name."""
-    run = json.loads(canonical_json(config.run))
-    values: dict[str, Any] = {f: v for f, v in run.items() if f not in _NO_CONDITIONS}
+    run = json.loads(canonical_json(result_fields(config.run)))
+    values: dict[str, Any] = {f: v for f, v in run.items() if f not in _STATED_OTHERWISE}
     return flatten(
         {
             "run": values,

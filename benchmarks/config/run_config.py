@@ -1,7 +1,7 @@
 """What a run is: one frozen config, validated where it is made.
 
-Fields that cannot change a result (`output`, `store`, `tracking_uri`) are part of no stage's
-address.
+Fields that cannot change a result are declared so by `metadata={"changes_result": False}`: they
+affect neither cached stages nor the names of runs.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class RunConfig:
         suite_options: where its data is, and which part of it is meant.
         model: directory or hub name of the backbone; "housestyle" is the one shipped here.
         attention: how it computes attention; flash_attention_2 and flex_attention need a GPU, and
-            texts are then still decoded by sdpa; no stage's address depends on it.
+            texts are then still decoded by sdpa.
         engine: what generates all text: transformers (in this process), vllm (in its own), or
             openai (a server; fine-tuned backbones are then evaluated by transformers).
         vllm: how engine vllm runs the backbone.
@@ -64,13 +64,11 @@ class RunConfig:
         filter: which instructions and responses may pass.
         decontaminate: what counts as a repeated task.
         finetune: the recipe, the same for every method.
-        accelerate: in how many processes, and how, the backbone is fine-tuned; no stage's address
-            depends on it.
+        accelerate: in how many processes, and how, the backbone is fine-tuned.
         evaluate: how the problems are tried.
         embed: what measures of the data are computed on; no score depends on it.
         sandbox: limits for untrusted programs.
-        launcher: where stages are carried out: local (on this machine) or ray (on a cluster); no
-            stage's address depends on it.
+        launcher: where stages are carried out: local (on this machine) or ray (on a cluster).
         local: the processes of launcher local.
         ray: the cluster of launcher ray.
         output: directory of all stored stages.
@@ -84,7 +82,7 @@ class RunConfig:
     suite: str = "housestyle"
     suite_options: SuiteOptions = field(default_factory=SuiteOptions)
     model: str = HOUSESTYLE_MODEL
-    attention: Attention = "auto"
+    attention: Attention = field(default="auto", metadata={"changes_result": False})
     engine: str = "transformers"
     vllm: VllmConfig = field(default_factory=VllmConfig)
     openai: OpenaiConfig = field(default_factory=OpenaiConfig)
@@ -102,17 +100,19 @@ class RunConfig:
     filter: FilterConfig = field(default_factory=FilterConfig)
     decontaminate: DecontaminateConfig = field(default_factory=DecontaminateConfig)
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
-    accelerate: AccelerateConfig = field(default_factory=AccelerateConfig)
+    accelerate: AccelerateConfig = field(
+        default_factory=AccelerateConfig, metadata={"changes_result": False}
+    )
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     embed: EmbedConfig = field(default_factory=EmbedConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
-    launcher: str = "local"
-    local: LocalConfig = field(default_factory=LocalConfig)
-    ray: RayConfig = field(default_factory=RayConfig)
-    output: Path = Path("runs")
-    store: str | None = None
-    tracking_uri: str | None = None
-    register_mib: int = 64
+    launcher: str = field(default="local", metadata={"changes_result": False})
+    local: LocalConfig = field(default_factory=LocalConfig, metadata={"changes_result": False})
+    ray: RayConfig = field(default_factory=RayConfig, metadata={"changes_result": False})
+    output: Path = field(default=Path("runs"), metadata={"changes_result": False})
+    store: str | None = field(default=None, metadata={"changes_result": False})
+    tracking_uri: str | None = field(default=None, metadata={"changes_result": False})
+    register_mib: int = field(default=64, metadata={"changes_result": False})
 
     def __post_init__(self) -> None:
         """Refuse names that are not known and numbers that no run can follow."""

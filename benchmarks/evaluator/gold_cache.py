@@ -103,7 +103,7 @@ def _cut(body: bytes, kept: list[int | str]) -> tuple[Output | HashedOutput, ...
 
 
 @functools.cache
-def _programs_see(interpreter: str) -> list[str]:
+def _programs_see(interpreter: str | None) -> list[str]:
     """Return what tells the worker's code, an interpreter and its packages from others."""
     found = find_interpreter(interpreter)
     packages = [path.name for folder in found.packages for path in Path(folder).glob("*.dist-info")]

@@ -18,23 +18,12 @@ from benchmarks.common.files import write_atomically
 from benchmarks.pipeline.rows import FailedRow, Row
 from benchmarks.store.provenance import machine_tags
 from benchmarks.store.store import canonical_json
-from domino.records import Record, RecordError
+from domino.records import Record, RecordError, result_fields
 
 if TYPE_CHECKING:
     from benchmarks.pipeline.rows import Described, Description
 
 INVOCATIONS = "invocations"
-# Where results are computed and kept, not what they are.
-_PLACES = (
-    "accelerate",
-    "launcher",
-    "local",
-    "output",
-    "ray",
-    "register_mib",
-    "store",
-    "tracking_uri",
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +56,7 @@ class Invocation(Record):
 
     Attributes:
         name: of the suite and the hash of all below but `versions`.
-        config: every field of the run, as plain data.
+        config: every field of the run that can change a result, as plain data.
         about: what all rows share: suite, model, digests, counts.
         domain: directory of the stage that holds references and problems.
         embedded: directory of the stage that holds their embeddings.
@@ -96,11 +85,9 @@ def describe_invocation(
     facts: Mapping[str, Mapping[str, float]],
 ) -> Invocation:
     """Return the record of an invocation whose rows have ended."""
-    plain = json.loads(canonical_json(config))
-    plain.get("sandbox", {}).pop("golds", None)  # a place too
     unnamed = Invocation(
         name="",
-        config={name: value for name, value in plain.items() if name not in _PLACES},
+        config=json.loads(canonical_json(result_fields(config))),
         about=dict(about),
         domain=description.domain.path.name,
         embedded=description.references.embedded.path.name,

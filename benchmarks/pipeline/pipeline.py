@@ -22,14 +22,13 @@ from benchmarks.engines import (
 )
 from benchmarks.methods import method_module
 from benchmarks.models import model_digest, require_place, resolve_model
-from benchmarks.sandbox import WHERE_NOT_WHAT
 from benchmarks.stages.context import StageContext
 from benchmarks.store.identity import code_version, digest
 from benchmarks.store.remote import Unshared, open_shared
 from benchmarks.store.store import Stage, Store
 from benchmarks.suites.base import Suite
 from benchmarks.suites.registry import GENERATED, load_suite, suite_module
-from domino.records import Reference
+from domino.records import Reference, result_fields
 
 OnStage = Callable[[Stage, bool], None]
 """Called with (stage, whether it was complete already) as each step ends."""
@@ -176,11 +175,10 @@ class Pipeline:
 
     def _limits(self) -> dict[str, Any]:
         """Return the sandbox's settings that can change a verdict."""
-        sandbox = self.context.sandbox
-        values = {name: getattr(sandbox, name) for name in type(sandbox).__dataclass_fields__}
-        if sandbox.interpreter == sys.executable:  # its place does not matter, its version does
-            values["interpreter"] = f"Python {sys.version.split()[0]}"
-        return {name: value for name, value in values.items() if name not in WHERE_NOT_WHAT}
+        limits: dict[str, Any] = result_fields(self.context.sandbox)
+        if limits["interpreter"] in (None, sys.executable):  # its version matters, not its path
+            limits["interpreter"] = f"Python {sys.version.split()[0]}"
+        return limits
 
     def _code(self, module: ModuleType, config: Any) -> str:
         """Return the version of the stage's code; a method's own where its config names one."""

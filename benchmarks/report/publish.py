@@ -20,7 +20,6 @@ from benchmarks.common.files import write_atomically, write_error
 from benchmarks.report.display import DisplayTable
 from benchmarks.report.published import published_tables
 from benchmarks.report.table import suite_words
-from benchmarks.sandbox import WHERE_NOT_WHAT
 
 if TYPE_CHECKING:
     from benchmarks.report.page import StaticReport
@@ -29,13 +28,11 @@ if TYPE_CHECKING:
 
 MANIFEST, PAGE = "manifest.json", "README.md"
 _FRAMES = ("scores", "verdicts", "funnel", "facts", "character")
-_OF_A_MACHINE = (
-    *(("sandbox", name) for name in ("interpreter", *WHERE_NOT_WHAT)), ("openai", "base_url"),
-)  # fmt: skip
+_SERVER = ("openai", "base_url")
 _PLACES = (
     ("model",), ("embed", "model"), ("suite_options", "dataset"),
     ("suite_options", "references_path"), ("suite_options", "task_ids"),
-    ("suite_options", "environment"),
+    ("suite_options", "environment"), ("sandbox", "interpreter"),
 )  # fmt: skip
 _TIMES = "costs"
 
@@ -80,8 +77,7 @@ def publication(runs: Together, report: StaticReport) -> dict[str, str]:
 def portable(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run's config without what holds on one machine alone; of files, the names."""
     values: dict[str, Any] = deepcopy(dict(config))
-    for section, name in _OF_A_MACHINE:
-        values.get(section, {}).pop(name, None)
+    values.get(_SERVER[0], {}).pop(_SERVER[1], None)
     for *sections, name in _PLACES:
         inner = values
         for section in sections:

@@ -2,7 +2,6 @@
 
 from benchmarks.sandbox.host import NoSandboxError, SandboxError, UnsandboxedWarning
 from benchmarks.sandbox.jobs import (
-    WHERE_NOT_WHAT,
     AnyOutput,
     EncodedInputs,
     ErrorMarker,
@@ -16,7 +15,6 @@ from benchmarks.sandbox.jobs import (
 from benchmarks.sandbox.pool import WorkerPool, run_jobs
 
 __all__ = [
-    "WHERE_NOT_WHAT",
     "AnyOutput",
     "EncodedInputs",
     "ErrorMarker",

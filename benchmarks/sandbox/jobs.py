@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +12,6 @@ from typing import Any
 
 from benchmarks.sandbox.worker import codec
 from domino.records import Outcome
-
-WHERE_NOT_WHAT = ("workers", "bubblewrap", "allow_unsandboxed", "golds")
-"""Settings that say where and how fast programs run: none of them changes a verdict."""
 
 
 class SandboxConfigError(ValueError):
@@ -51,7 +47,8 @@ class SandboxConfig:
         file_mib: size of one file, and of the private /tmp.
         output_mib: size of all serialized outputs (or twice the canonical solution's, if more).
         workers: programs that run at the same time.
-        interpreter: Python 3.11 or later that runs the programs; its packages can be imported.
+        interpreter: Python 3.11 or later that runs the programs; its packages can be imported; null
+            is the one that runs the evaluator.
         bubblewrap: the bwrap command.
         allow_unsandboxed: whether programs may run without bubblewrap, under resource limits alone,
             where it is missing or does not work: they could then read and write what the user can.
@@ -68,11 +65,11 @@ class SandboxConfig:
     processes: int = 1
     file_mib: int = 16
     output_mib: int = 32
-    workers: int = field(default_factory=_default_workers)
-    interpreter: str = sys.executable
-    bubblewrap: str = "bwrap"
-    allow_unsandboxed: bool = False
-    golds: Path | None = field(default_factory=_default_golds)
+    workers: int = field(default_factory=_default_workers, metadata={"changes_result": False})
+    interpreter: str | None = None
+    bubblewrap: str = field(default="bwrap", metadata={"changes_result": False})
+    allow_unsandboxed: bool = field(default=False, metadata={"changes_result": False})
+    golds: Path | None = field(default_factory=_default_golds, metadata={"changes_result": False})
 
     def __post_init__(self) -> None:
         """Refuse limits that nothing can run under."""

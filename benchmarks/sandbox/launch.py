@@ -50,12 +50,13 @@ class Interpreter:
 
 
 @functools.lru_cache
-def find_interpreter(executable: str) -> Interpreter:
-    """Return an interpreter's folders.
+def find_interpreter(executable: str | None) -> Interpreter:
+    """Return an interpreter's folders; of the one that runs this where it is None.
 
     Raises:
         SandboxConfigError: it does not start, or is older than 3.11.
     """
+    executable = executable or sys.executable
     if executable == sys.executable:
         paths = sysconfig.get_paths()
         folders = [sys.prefix, sys.base_prefix, paths["purelib"], paths["platlib"]]

@@ -18,6 +18,8 @@ from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
+from domino.records import changes_result
+
 ROOT = Path(__file__).resolve().parents[2]
 _PACKAGES = ("domino", "baselines", "benchmarks", "studies")
 _LIBRARIES = ("torch", "transformers", "tokenizers", "peft", "trl")
@@ -36,14 +38,19 @@ _NO_CODE = frozenset(
 def digest(value: Any) -> str:
     """Return the sha256 of a value built of dataclasses, containers and scalars.
 
-    Unlike JSON it tells tuples from lists and 1 from 1.0 and True, and takes sets and bytes.
+    Fields that do not change a result are left out. Unlike JSON it tells tuples from lists and 1
+    from 1.0 and True, and takes sets and bytes.
     """
     return hashlib.sha256(_canonical(value).encode()).hexdigest()
 
 
 def _canonical(value: Any) -> str:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        fields = {
+            item.name: getattr(value, item.name)
+            for item in dataclasses.fields(value)
+            if changes_result(item)
+        }
         return type(value).__name__ + _canonical(fields)
     if isinstance(value, Mapping):
         items = sorted((_canonical(key), _canonical(item)) for key, item in value.items())

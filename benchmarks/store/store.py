@@ -30,7 +30,7 @@ from benchmarks.common.files import (
     write_error,
 )
 from benchmarks.store.locking import WriteLock
-from domino.records import SCHEMA_VERSION, Record, RecordError
+from domino.records import SCHEMA_VERSION, Record, RecordError, result_fields
 
 __all__ = ["Stage", "Store", "StoreError", "canonical_json"]
 
@@ -78,7 +78,7 @@ class Store:
         self, name: str, *, config: Mapping[str, Any], inputs: Sequence[Stage], code: str
     ) -> Stage:
         """Return the stage of this address, whether it has been run or not."""
-        plain_config = json.loads(canonical_json(config))
+        plain_config = json.loads(canonical_json(result_fields(config)))
         addresses = [stage.address for stage in inputs]
         identity = [STORE_VERSION, SCHEMA_VERSION, name, plain_config, addresses, code]
         address = hashlib.sha256(canonical_json(identity).encode()).hexdigest()

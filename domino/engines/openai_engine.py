@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -47,11 +47,11 @@ class OpenaiConfig:
 
     base_url: str = "http://127.0.0.1:8000/v1"
     model: str = ""
-    key_variable: str = "OPENAI_API_KEY"
-    concurrency: int = 16
-    requests_per_minute: float | None = None
-    retries: int = 6
-    timeout_s: float = 600.0
+    key_variable: str = field(default="OPENAI_API_KEY", metadata={"changes_result": False})
+    concurrency: int = field(default=16, metadata={"changes_result": False})
+    requests_per_minute: float | None = field(default=None, metadata={"changes_result": False})
+    retries: int = field(default=6, metadata={"changes_result": False})
+    timeout_s: float = field(default=600.0, metadata={"changes_result": False})
 
     def __post_init__(self) -> None:
         """Refuse what no server can be asked with."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +31,14 @@ class VllmConfig:
         start_timeout_s: how long vLLM may take to load the model.
     """
 
-    tensor_parallel: int = 1
-    data_parallel: int = 1
+    tensor_parallel: int = field(default=1, metadata={"changes_result": False})
+    data_parallel: int = field(default=1, metadata={"changes_result": False})
     dtype: str = "auto"
-    memory_share: float = 0.9
+    memory_share: float = field(default=0.9, metadata={"changes_result": False})
     max_model_tokens: int | None = None
-    max_sequences: int = 256
-    eager: bool = False
-    start_timeout_s: float = 1800.0
+    max_sequences: int = field(default=256, metadata={"changes_result": False})
+    eager: bool = field(default=False, metadata={"changes_result": False})
+    start_timeout_s: float = field(default=1800.0, metadata={"changes_result": False})
 
     def __post_init__(self) -> None:
         """Refuse what vLLM cannot run."""

@@ -69,7 +69,7 @@ class FinetuneConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AccelerateConfig:
-    """Where fine-tuning runs, not what it computes: no stage's address depends on it.
+    """In which processes fine-tuning runs; does not affect cached results.
 
     Attributes:
         processes: how many share every batch, one a GPU; null is as the file says, or one.
