@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
 import random
 from abc import abstractmethod
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
@@ -24,7 +22,14 @@ from domino.records import (
     derive_seed,
     stable_id,
 )
-from domino.synthesizer import Domain, FitContext, SynthesisError, Synthesizer, plain_responses
+from domino.synthesizer import (
+    Domain,
+    FitContext,
+    SynthesisError,
+    Synthesizer,
+    Tally,
+    plain_responses,
+)
 
 if TYPE_CHECKING:
     from domino.engines.base import Completion, Engine
@@ -33,50 +38,6 @@ METHOD_FILE = "method.json"
 REJECTIONS_FILE = "rejections.json"
 
 ConfigT = TypeVar("ConfigT")
-_LOGGER = logging.getLogger(__name__)
-
-
-@dataclass(kw_only=True, slots=True)
-class Tally:
-    """What one call of `synthesize` generated, and what the method itself refused.
-
-    `candidates` = `kept` + the sum of `rejected`. A method may keep more than it was asked to
-    yield, because it generates in batches.
-
-    Attributes:
-        requests: completions asked of the engine, those of a method's own judge included.
-        candidates: instructions (or attempts at one) found in the completions.
-        kept: candidates that passed the method's own rules.
-        tokens: generated tokens of all completions.
-        rejected: candidates refused, by reason.
-        stopped: why the method stopped before the count it was asked for, "" where it did not.
-    """
-
-    requests: int = 0
-    candidates: int = 0
-    kept: int = 0
-    tokens: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
-    stopped: str = ""
-
-    def count(self, reason: str | None) -> bool:
-        """Count one candidate as kept (no reason) or rejected, and say whether it was kept."""
-        self.candidates += 1
-        if reason is None:
-            self.kept += 1
-        else:
-            self.rejected[reason] += 1
-        return reason is None
-
-    def metrics(self) -> dict[str, float]:
-        """Return the numbers under names that a tracker accepts."""
-        names = ("requests", "candidates", "kept", "tokens")
-        numbers = {name: float(getattr(self, name)) for name in names}
-        rejected = {
-            f"rejected/{reason.replace(' ', '_')}": float(count)
-            for reason, count in sorted(self.rejected.items())
-        }
-        return numbers | rejected | {"stopped_early": float(bool(self.stopped))}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,6 +65,7 @@ class Baseline(Synthesizer, Generic[ConfigT]):
     """
 
     config_class: ClassVar[type[Any]]
+    reads_description: ClassVar[bool] = False
 
     def __init__(self, config: ConfigT | None = None) -> None:
         self.config: ConfigT = self.config_class() if config is None else config
@@ -141,6 +103,10 @@ class Baseline(Synthesizer, Generic[ConfigT]):
             yield self._record(draft, number, sampling)
             number += 1
         context.log(self.counts.metrics(), number)
+
+    def tally(self) -> Tally:
+        """Return the counts of the latest call of `synthesize`."""
+        return self.counts
 
     def respond(self, instructions: Sequence[str], sampling: Sampling) -> list[str]:
         """Answer with nothing else in the context."""
@@ -251,7 +217,6 @@ class Baseline(Synthesizer, Generic[ConfigT]):
 
     def _stop(self, reason: str) -> None:
         self.counts.stopped = reason
-        _LOGGER.warning("%s stopped early: %s", self.name, reason)
 
 
 def _write(file: Path, values: Mapping[str, Any]) -> None:

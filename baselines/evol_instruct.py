@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from baselines.base import Baseline, Draft, at_least
 from baselines.prompting import fill, normalised
 from domino.records import Sampling, derive_seed
+from domino.synthesizer import RequestProfile
 
 if TYPE_CHECKING:
     from domino.engines.base import Completion
@@ -126,6 +127,10 @@ class EvolInstruct(Baseline[EvolInstructConfig]):
 
     name: ClassVar[str] = "evol-instruct"
     config_class: ClassVar[type[EvolInstructConfig]] = EvolInstructConfig
+    profile: ClassVar[RequestProfile] = RequestProfile(
+        requests=3.0, shown=1.5, words=50, lengths=0.67,
+        source="rewritings and as many verdicts, one in three is refused: assumed",
+    )  # fmt: skip
 
     def _drafts(self, count: int, sampling: Sampling, first: int) -> Iterator[Draft]:
         return islice(self._survivors(first + count, sampling), first, None)

@@ -11,7 +11,7 @@ from baselines.base import at_least, draw
 from baselines.independent import Ask, Independent, IndependentConfig, user_turn, whole
 from baselines.prompting import fill, numbered, pair_messages
 from domino.records import Sampling
-from domino.synthesizer import plain_responses
+from domino.synthesizer import RequestProfile, plain_responses
 
 if TYPE_CHECKING:
     from domino.engines.base import Completion
@@ -53,6 +53,7 @@ class FewShot(Independent[FewShotConfig]):
 
     name: ClassVar[str] = "few-shot"
     config_class: ClassVar[type[FewShotConfig]] = FewShotConfig
+    profile: ClassVar[RequestProfile] = RequestProfile(shown=3, words=40)
 
     def respond(self, instructions: Sequence[str], sampling: Sampling) -> list[str]:
         """Answer behind references where they are pairs, else with nothing in the context."""

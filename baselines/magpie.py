@@ -12,7 +12,7 @@ from baselines.independent import Ask, Independent, IndependentConfig, user_turn
 from baselines.prompting import fill, numbered, one_line
 from domino.engines.base import Message
 from domino.records import Sampling, derive_seed
-from domino.synthesizer import plain_responses
+from domino.synthesizer import RequestProfile, plain_responses
 
 if TYPE_CHECKING:
     from domino.engines.base import Completion
@@ -62,6 +62,7 @@ class Magpie(Independent[MagpieConfig]):
 
     name: ClassVar[str] = "magpie"
     config_class: ClassVar[type[MagpieConfig]] = MagpieConfig
+    profile: ClassVar[RequestProfile] = RequestProfile(words=4)
 
     def _system(self) -> list[Message]:
         """Return what stands before the open user turn."""
@@ -100,6 +101,8 @@ class MagpieDescribed(Magpie):
     """
 
     name: ClassVar[str] = "magpie-described"
+    reads_description: ClassVar[bool] = True
+    profile: ClassVar[RequestProfile] = RequestProfile(words=60)
     _told = Told(description="", author="")
 
     @property
@@ -162,6 +165,8 @@ class MagpieInduced(MagpieDescribed):
     """
 
     name: ClassVar[str] = "magpie-induced"
+    reads_description: ClassVar[bool] = False
+    profile: ClassVar[RequestProfile] = RequestProfile(words=100)
 
     def _learn(self) -> None:
         self._told = self._induced()

@@ -20,6 +20,7 @@ class NoData(Baseline[NoDataConfig]):
 
     name: ClassVar[str] = "no-data"
     synthesizes: ClassVar[bool] = False
+    trains: ClassVar[bool] = False
     config_class: ClassVar[type[NoDataConfig]] = NoDataConfig
 
     def _drafts(self, count: int, sampling: Sampling, first: int) -> Iterator[Draft]:

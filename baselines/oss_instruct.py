@@ -13,7 +13,7 @@ from baselines.independent import Ask, Independent, IndependentConfig
 from baselines.prompting import fill
 from domino.engines.base import Request
 from domino.records import Sampling, derive_seed
-from domino.synthesizer import plain_responses
+from domino.synthesizer import RequestProfile, plain_responses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +76,9 @@ class OSSInstruct(Independent[OSSInstructConfig]):
 
     name: ClassVar[str] = "oss-instruct"
     config_class: ClassVar[type[OSSInstructConfig]] = OSSInstructConfig
+    profile: ClassVar[RequestProfile] = RequestProfile(
+        words=150, responses=1.0, source="snippets of 150 tokens: assumed"
+    )
     _sources: tuple[Source, ...] = ()
 
     def respond(self, instructions: Sequence[str], sampling: Sampling) -> list[str]:

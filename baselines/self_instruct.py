@@ -16,7 +16,7 @@ from rapidfuzz.distance import Indel
 from baselines.base import Baseline, Draft, at_least, draw, spread
 from baselines.prompting import fill, normalised, numbered, one_line
 from domino.records import Reference, Sampling, derive_seed
-from domino.synthesizer import plain_responses
+from domino.synthesizer import RequestProfile, plain_responses
 
 if TYPE_CHECKING:
     from domino.engines.base import Completion
@@ -126,6 +126,10 @@ class SelfInstruct(Baseline[SelfInstructConfig]):
 
     name: ClassVar[str] = "self-instruct"
     config_class: ClassVar[type[SelfInstructConfig]] = SelfInstructConfig
+    profile: ClassVar[RequestProfile] = RequestProfile(
+        requests=0.4, shown=3, words=40, lengths=3.0,
+        source="lists of three, of which one in six is refused: assumed",
+    )  # fmt: skip
 
     def respond(self, instructions: Sequence[str], sampling: Sampling) -> list[str]:
         """Answer behind references where they are pairs, else with nothing in the context."""

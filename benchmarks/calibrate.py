@@ -117,10 +117,8 @@ def oracle_pairs(pipeline: Pipeline, suite: HousestyleSuite) -> Stage:
 
 def _ceiling(pipeline: Pipeline, suite: HousestyleSuite) -> Stage:
     pairs, config = oracle_pairs(pipeline, suite), pipeline.config
-    tuned = pipeline.step(finetune, config.finetune, pairs, row="oracle", seed=0)
-    return pipeline.step(
-        evaluate, config.evaluate, tuned, row="oracle", seed=None, runs_programs=True
-    )
+    row = pipeline.for_row("oracle", 0)
+    return row.step(evaluate, config.evaluate, row.step(finetune, config.finetune, pairs))
 
 
 def _score(evaluated: Stage) -> float:

@@ -31,9 +31,6 @@ METHODS: Mapping[str, str] = MappingProxyType(
 )
 """Method name to "module:Class"; a module is imported when its method is first loaded."""
 
-DESCRIBED = frozenset({"magpie-described"})
-"""Methods of the map that the user's description of the domain changes something for."""
-
 _PLUG_IN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
@@ -47,11 +44,11 @@ def is_plug_in(name: str) -> bool:
 
 
 def reads_description(name: str) -> bool:
-    """Whether the user's description may matter to a method: to any plug-in it may.
+    """Whether the user's description of the domain may matter to a method: to any plug-in it may.
 
     The others are not given it, so that runs which describe the domain differently share stages.
     """
-    return name in DESCRIBED or is_plug_in(name)
+    return is_plug_in(name) or load_method(name).reads_description
 
 
 def method_module(name: str) -> str:

@@ -1,84 +1,212 @@
-"""One invocation from config to report: display, pipeline, rows, MLflow, table."""
+"""One invocation: what it opens and checks before any work, and what it reports at the end."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
+
 from benchmarks.common.fields import ConfigError, update
 from benchmarks.config.run_config import respond_config, synthesize_config
-from benchmarks.console.display import Display
+from benchmarks.console.display import make_display
+from benchmarks.console.events import RecordingDisplay
+from benchmarks.console.interruption import Interruption
+from benchmarks.launch.launchers import open_launcher
 from benchmarks.methods import is_plug_in, load_method
 from benchmarks.models import resolve_model
-from benchmarks.pipeline.pipeline import Pipeline
-from benchmarks.pipeline.rows import FailedRow, Row
+from benchmarks.pipeline.description import description_steps
+from benchmarks.pipeline.manifest import describe_invocation, write_invocation
+from benchmarks.pipeline.pipeline import Pipeline, open_pipeline
+from benchmarks.pipeline.rows import Description, FailedRun, SeedRun, row_steps
 from benchmarks.report.facts import fact_rows
 from benchmarks.report.rows import method_rows
-from benchmarks.report.stored import compare_rows
-from benchmarks.report.table import Report
+from benchmarks.report.stored import compare_rows, read_run
+from benchmarks.report.table import Report, show, write_json
+from benchmarks.report.together import together
 from benchmarks.stages import finetune, respond, synthesize
 from benchmarks.tracking.tracker import Tracker
+from benchmarks.tracking.values import tracking_place
 from domino.synthesizer import Domain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from benchmarks.config.run_config import RunConfig
-    from benchmarks.report.page import StaticReport
+    from benchmarks.engines import EngineFactory
+    from benchmarks.launch.ahead import WalkRow
+    from benchmarks.launch.launchers import Launch
+    from benchmarks.store.store import Stage
+
+STDOUT = Path("-")
+"""In place of a file for the report: standard output."""
 
 
-def _python() -> str:
-    """Return the interpreter that runs, as a person in this directory would type it."""
-    found = Path(os.path.abspath(sys.executable))  # noqa: PTH100 - a link stays a link
-    if shutil.which("python") == str(found):
-        return "python"
-    return os.path.relpath(found) if found.is_relative_to(Path.cwd()) else str(found)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Session:
+    """What one invocation has open: its pipeline, its display and its MLflow run."""
+
+    pipeline: Pipeline
+    display: RecordingDisplay
+    tracker: Tracker
+    began: float
+    reused: list[bool] = field(default_factory=list)
+    """Of each stage so far, whether it was complete already."""
+
+    def begin_row(self, method: str, seed: int) -> None:
+        """Log from now on to the MLflow run of this row."""
+        self.tracker.begin_row(method, seed)
+
+    def fail_row(self, row: FailedRun) -> None:
+        """Report a row that could not go on."""
+        self.display.line(f"FAILED {row.method} seed {row.seed} in {row.stage}: {row.reason}")
+        self.tracker.fail_row(f"{row.stage}: {row.reason}")
+
+    def log_stage(self, stage: Stage, was_complete: bool) -> None:
+        """Log a finished stage of the current row."""
+        self.reused.append(was_complete)
+        self.tracker.log_stage(stage, reused=was_complete)
+
+    def log_description(
+        self, row: SeedRun | FailedRun | None, stage: Stage, was_complete: bool
+    ) -> None:
+        """Log a stage that describes a row's data; None is the references."""
+        self.reused.append(was_complete)
+        self.tracker.log_description(None if row is None else (row.method, row.seed), stage)
+
+    def report(
+        self, rows: Sequence[SeedRun | FailedRun], description: Description
+    ) -> tuple[Report, list[str]]:
+        """Save the run under its name, log it, and return the report.
+
+        The lines with it say how to see the run, and where a shared store and MLflow have it.
+        """
+        pipeline, config = self.pipeline, self.pipeline.config
+        finished = [row for row in rows if isinstance(row, SeedRun)]
+        report = Report(
+            about=_about(pipeline),
+            rows=method_rows(rows, config.evaluate.ks),
+            facts=fact_rows(finished, pipeline.context.suite),
+            stored=config.output.resolve(),
+            seconds=time.monotonic() - self.began,
+            reused=sum(self.reused),
+            stages=len(self.reused),
+            comparisons=compare_rows(rows),
+        )
+        facts = {row.method: row.shares for row in report.facts}
+        invocation = describe_invocation(config, report.about, description, rows, facts)
+        path = write_invocation(invocation, config.output)
+        report = replace(report, name=invocation.name)
+        self.display.kept_as(invocation.name)
+        self.tracker.log_report(report)
+        self.tracker.log_rows(finished, report.name, config)
+        if self.tracker.works:
+            from benchmarks.report.page import make_report  # draws figures
+
+            self.tracker.log_page(make_report(together([read_run(path)])), report)
+        command = f"Report: {_python()} -m benchmarks.report {report.name} --output {config.output}"
+        shared = pipeline.shared.settle()
+        return report, [command, *([shared] if shared else []), self.tracker.where()]
 
 
-def _page(path: Path) -> StaticReport:
-    """Return the page of a run that has ended, as `benchmarks.report` would make it."""
-    from benchmarks.report.page import make_report
-    from benchmarks.report.stored import read_run
-    from benchmarks.report.together import together
+@contextmanager
+def open_session(
+    config: RunConfig,
+    walk: WalkRow,
+    *,
+    plain: bool,
+    quiet: bool,
+    make_engine: EngineFactory | None = None,
+    launch: Launch | None = None,
+) -> Iterator[Session]:
+    """Open and check everything that a run needs; closed again as the block ends.
 
-    return make_report(together([read_run(path)]))
+    Args:
+        config: the run.
+        walk: completes a row, for launchers that compute several at a time.
+        plain: lines in place of the live display.
+        quiet: no display; the log in the run directory has everything.
+        make_engine: see `run.execute`.
+        launch: see `run.execute`.
+
+    Raises:
+        ConfigError: the input is wrong; nothing has been computed.
+    """
+    began = time.monotonic()
+    shown = make_display(plain=plain or not sys.stdout.isatty(), quiet=quiet)
+    in_process = launch is not None or make_engine is not None
+    launcher = nullcontext(launch or _in_process) if in_process else open_launcher(config)
+    with launcher as launches, RecordingDisplay(shown, config.output) as display:
+        tracker = Tracker(tracking_place(config.tracking_uri, config.output), warn=display.line)
+        interruption = Interruption()
+        pipeline = open_pipeline(
+            config,
+            display=display,
+            steps=row_steps(config) + description_steps(config),
+            make_engine=make_engine,
+            between=interruption.check,
+        )
+        check_before_work(pipeline)
+        display.begin(
+            {
+                "suite": config.suite,
+                "model": config.model,
+                "methods": list(config.methods),
+                "seeds": list(config.seeds),
+            }
+        )
+        display.line(
+            f"{config.suite}: {', '.join(config.methods)}; seeds "
+            f"{', '.join(map(str, config.seeds))}; {pipeline.steps} stages, stored below "
+            f"{config.output}"
+        )
+        session = Session(pipeline=pipeline, display=display, tracker=tracker, began=began)
+        logged = replace(pipeline, on_stage=session.log_stage)
+        with (
+            closing(pipeline),
+            interruption.listening(),
+            tracker.invocation(pipeline),
+            launches(logged, walk) as launched,
+        ):
+            yield replace(session, pipeline=launched)
 
 
-def _about(config: RunConfig) -> dict[str, Any]:
-    """Return what tells one run from another in a directory of several."""
+def _in_process(pipeline: Pipeline, walk: WalkRow) -> nullcontext[Pipeline]:
+    return nullcontext(pipeline)
+
+
+def _about(pipeline: Pipeline) -> dict[str, Any]:
+    """Return what all rows of a run share: suite, model, digests, counts."""
+    config = pipeline.config
     return {
         "suite": config.suite,
+        "variant": pipeline.context.suite.variant,
+        "split": config.evaluate.split,
+        "template": pipeline.context.suite.template,
+        "suite_digest": pipeline.suite_digest,
         "model": config.model,
-        "methods": list(config.methods),
+        "model_digest": pipeline.model_digest,
+        "engine": config.engine,
+        "responder": config.responder,
+        "references": len(pipeline.references),
+        "references_digest": pipeline.references_digest,
         "seeds": list(config.seeds),
+        "pairs": config.pairs,
+        "draws": config.draws,
     }
-
-
-def _head(pipeline: Pipeline) -> str:
-    """Return the line that a run begins with."""
-    config = pipeline.config
-    return (
-        f"{config.suite}: {', '.join(config.methods)}; seeds {', '.join(map(str, config.seeds))}; "
-        f"{pipeline.steps} stages, stored below {config.output}"
-    )
-
-
-def _announcing(display: Display, tracker: Tracker) -> Callable[[FailedRow], None]:
-    def announce(row: FailedRow) -> None:
-        display.line(f"FAILED {row.method} seed {row.seed} in {row.stage}: {row.reason}")
-        tracker.fail_row(f"{row.stage}: {row.reason}")
-
-    return announce
 
 
 def check_before_work(pipeline: Pipeline) -> None:
     """Refuse methods, options and references that would only fail in the middle of the run.
 
     Raises:
-        MethodError: a plug-in cannot be imported, or is no method.
+        MethodError: a plug-in cannot be imported, or is not a method.
         ConfigError: a method has no such option, or not with this value.
         StageError: the responder cannot be had from these references, or fine-tuning not so.
         SynthesisError: no method could learn from these references.
@@ -103,40 +231,32 @@ def check_before_work(pipeline: Pipeline) -> None:
 def _synthesized(pipeline: Pipeline, method: str) -> bool:
     """Whether the method has done its work for every seed, so that its module is not needed."""
     config = synthesize_config(pipeline.config, method)
-    stages = [
-        pipeline.find(synthesize, config, pipeline.references, seed=seed)
-        for seed in pipeline.config.seeds
-    ]
-    return all(stage.complete for stage in stages)
+    rows = [pipeline.for_row(method, seed) for seed in pipeline.config.seeds]
+    return all(row.call(synthesize, config, row.references).stage.complete for row in rows)
 
 
-def _report(
-    pipeline: Pipeline, rows: list[Row | FailedRow], seconds: float, reused: list[bool]
-) -> Report:
-    config = pipeline.config
-    about = {
-        "suite": config.suite,
-        "variant": pipeline.context.suite.variant,
-        "split": config.evaluate.split,
-        "template": pipeline.context.suite.template,
-        "suite_digest": pipeline.suite_digest,
-        "model": config.model,
-        "model_digest": pipeline.model_digest,
-        "engine": config.engine,
-        "responder": config.responder,
-        "references": len(pipeline.references),
-        "references_digest": pipeline.references_digest,
-        "seeds": list(config.seeds),
-        "pairs": config.pairs,
-        "draws": config.draws,
-    }
-    return Report(
-        about=about,
-        rows=method_rows(rows, config.evaluate.ks),
-        facts=fact_rows([row for row in rows if isinstance(row, Row)], pipeline.context.suite),
-        stored=config.output.resolve(),
-        seconds=seconds,
-        reused=sum(reused),
-        stages=len(reused),
-        comparisons=compare_rows(rows),
-    )
+def print_report(report: Report, places: Sequence[str], json_path: Path | None) -> None:
+    """Print the table and where everything is, or write the report for machines.
+
+    Args:
+        report: of the run.
+        places: lines that say where it can be seen.
+        json_path: file that the report is also written to; STDOUT prints it instead of the table.
+    """
+    if json_path == STDOUT:
+        sys.stdout.write(json.dumps(report.to_dict(), ensure_ascii=False) + "\n")
+        return
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    show(report, console)
+    for line in places:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if json_path is not None:
+        write_json(report, json_path)
+
+
+def _python() -> str:
+    """Return the interpreter that runs, as a person in this directory would type it."""
+    found = Path(os.path.abspath(sys.executable))  # noqa: PTH100 - a link stays a link
+    if shutil.which("python") == str(found):
+        return "python"
+    return os.path.relpath(found) if found.is_relative_to(Path.cwd()) else str(found)

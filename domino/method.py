@@ -26,7 +26,7 @@ from domino.fitting import Fitted, fit_tokens
 from domino.records import Provenance, RecordError, Sampling, Synthetic, derive_seed, stable_id
 from domino.shared_prefix import Text
 from domino.soft_tokens import load_adapter, save_adapter
-from domino.synthesizer import Domain, FitContext, SynthesisError, Synthesizer
+from domino.synthesizer import Domain, FitContext, RequestProfile, SynthesisError, Synthesizer
 from domino.turn import Turn
 
 ADAPTER_DIRECTORY = "adapter"
@@ -56,6 +56,8 @@ class DominoSynthesizer(Synthesizer):
 
     name: ClassVar[str] = "domino"
     config_class: ClassVar[type[DominoConfig]] = DominoConfig
+    reads_description: ClassVar[bool] = False
+    profile: ClassVar[RequestProfile] = RequestProfile()
 
     def __init__(self, config: DominoConfig | None = None) -> None:
         self.config = self.config_class() if config is None else config

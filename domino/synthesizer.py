@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,12 +79,84 @@ class FitContext:
     attention: str = "auto"
 
 
+@dataclass(kw_only=True, slots=True)
+class Tally:
+    """What one call of `synthesize` generated, and what the method itself refused.
+
+    `candidates` = `kept` + the sum of `rejected`. A method may keep more than it was asked to
+    yield, because it generates in batches.
+
+    Attributes:
+        requests: completions asked of the engine, those of a method's own judge included.
+        candidates: instructions (or attempts at one) found in the completions.
+        kept: candidates that passed the method's own rules.
+        tokens: generated tokens of all completions.
+        rejected: candidates refused, by reason.
+        stopped: why the method stopped before the count it was asked for, "" where it did not.
+    """
+
+    requests: int = 0
+    candidates: int = 0
+    kept: int = 0
+    tokens: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    stopped: str = ""
+
+    def count(self, reason: str | None) -> bool:
+        """Count one candidate as kept (no reason) or rejected, and say whether it was kept."""
+        self.candidates += 1
+        if reason is None:
+            self.kept += 1
+        else:
+            self.rejected[reason] += 1
+        return reason is None
+
+    def metrics(self) -> dict[str, float]:
+        """Return the numbers under names that a tracker accepts."""
+        names = ("requests", "candidates", "kept", "tokens")
+        numbers = {name: float(getattr(self, name)) for name in names}
+        rejected = {
+            f"rejected/{reason.replace(' ', '_')}": float(count)
+            for reason, count in sorted(self.rejected.items())
+        }
+        return numbers | rejected | {"stopped_early": float(bool(self.stopped))}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RequestProfile:
+    """What a method asks the engine for, for each instruction that it draws: for `--plan`.
+
+    Attributes:
+        requests: completions asked for.
+        shown: references in a prompt.
+        words: tokens of a prompt's own wording.
+        lengths: new tokens of a completion, as a multiple of an instruction's.
+        responses: new tokens of a completion, as a multiple of a response's, in addition.
+        source: how this is known.
+    """
+
+    requests: float = 1.0
+    shown: float = 0.0
+    words: float = 0.0
+    lengths: float = 1.0
+    responses: float = 0.0
+    source: str = "as the method works"
+
+
 class Synthesizer(ABC):
     """Learns a domain from references (`fit`), then yields new data of it (`synthesize`)."""
 
     name: ClassVar[str]
     synthesizes: ClassVar[bool] = True
     """False for rows that add no new instruction: no data, references only."""
+    trains: ClassVar[bool] = True
+    """False for the row that is fine-tuned on nothing: no data."""
+    reads_description: ClassVar[bool] = True
+    """False where `Domain.description` changes nothing: runs that differ in it share its stages."""
+    profile: ClassVar[RequestProfile] = RequestProfile(
+        shown=3, words=40, source="assumed: the method declares none"
+    )
+    """What it asks the engine for, for `--plan`."""
 
     @property
     def description(self) -> str:
@@ -100,8 +173,15 @@ class Synthesizer(ABC):
 
         The same seed, `first` and count give the same data, and a second call with
         `first=count` continues it with new records. A method that runs dry (its own filters refuse
-        too much) stops early and says so in its log; the harness counts what is missing.
+        too much) stops early and says why in its `tally`; the harness counts what is missing.
         """
+
+    def tally(self) -> Tally:
+        """Return what the latest call of `synthesize` refused, and why it stopped early.
+
+        A method that refuses nothing itself returns an empty tally.
+        """
+        return Tally()
 
     @abstractmethod
     def respond(self, instructions: Sequence[str], sampling: Sampling) -> list[str]:

@@ -19,7 +19,8 @@ from rich.console import Console
 from benchmarks.console.display import Display, make_display
 from benchmarks.engines import EngineFactory
 from benchmarks.pipeline.pipeline import open_pipeline
-from benchmarks.run import check_gold, step_count
+from benchmarks.pipeline.rows import row_steps
+from benchmarks.run import check_gold
 from benchmarks.run import execute as execute_run
 from benchmarks.session import check_before_work
 from benchmarks.tracking.study import StudyTracker
@@ -188,5 +189,5 @@ def _steps(config: StudyConfig) -> int:
     """Return how many stages a process that runs all trials goes through."""
     run = config.of_method(config.run)
     gold_check = int(config.scores)
-    rows = step_count(run) - 1 if config.scores else len(run.seeds)
+    rows = row_steps(run) - 1 if config.scores else len(run.seeds)
     return gold_check + config.trials * rows

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from benchmarks.config.run_config import synthesize_config
-from benchmarks.pipeline.rows import Row
+from benchmarks.pipeline.rows import SeedRun
 from benchmarks.run import run_row
 from benchmarks.stages import synthesize
 from benchmarks.stages.synthesize import SYNTHETIC
@@ -34,7 +34,7 @@ class Made:
         self._whole = whole
 
     @cached_property
-    def row(self) -> Row:
+    def row(self) -> SeedRun:
         """All stages, from synthesis to evaluation."""
         return run_row(self.pipeline, self.method, self.seed)
 
@@ -44,10 +44,8 @@ class Made:
         if self._whole:
             return self.row.synthesized
         config = synthesize_config(self.pipeline.config, self.method)
-        return self.pipeline.step(
-            synthesize, config, self.pipeline.references,
-            row=f"{self.method} seed {self.seed}", seed=self.seed,
-        )  # fmt: skip
+        row = self.pipeline.for_row(self.method, self.seed)
+        return row.step(synthesize, config, self.pipeline.references)
 
     @cached_property
     def drawn(self) -> list[str]:

@@ -20,7 +20,7 @@ from domino.engines.base import Request, SoftPrompt, require_embeddings
 from domino.engines.transformers_engine import TransformersEngine
 from domino.records import Sampling, derive_seed
 from domino.shared_prefix import Text
-from domino.synthesizer import FitContext
+from domino.synthesizer import FitContext, RequestProfile
 from domino.turn import Turn
 
 PROMPTS_FILE = "prompts.safetensors"
@@ -50,6 +50,7 @@ class SoftSRV(Baseline[SoftSRVConfig]):
 
     name: ClassVar[str] = "softsrv"
     config_class: ClassVar[type[SoftSRVConfig]] = SoftSRVConfig
+    profile: ClassVar[RequestProfile] = RequestProfile()
     _prompts: tuple[torch.Tensor, ...] = ()
     _outcome: Mapping[str, float | None]
 

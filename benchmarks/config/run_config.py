@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -220,7 +220,9 @@ def synthesize_config(config: RunConfig, method: str) -> SynthesizeConfig:
         options=config.method_options.get(method, {}),
         draws=config.draws,
         sampling=config.sampling,
-        description=config.description if reads_description(method) else "",
+        description=(
+            config.description if config.description and reads_description(method) else ""
+        ),
     )
 
 
@@ -233,3 +235,12 @@ def respond_config(config: RunConfig, method: str) -> RespondConfig:
         responses=config.filter.responses,
         shots=config.shots,
     )
+
+
+def decontaminate_config(config: RunConfig, new: bool) -> DecontaminateConfig:
+    """Return the budget, and whether references may not be repeated.
+
+    A method whose instructions are the references (`new` is False) is neither cut to the budget
+    nor refused for repeating them.
+    """
+    return replace(config.decontaminate, pairs=config.pairs if new else None, references=new)

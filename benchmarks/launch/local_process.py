@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.common.process import prepare_process
 from benchmarks.common.words import warning_line
-from benchmarks.launch.worker import Done, Task, Told, complete, open_here
+from benchmarks.launch.worker import SilentDisplay, StageResult, StageTask, complete, open_here
 
 if TYPE_CHECKING:
     from benchmarks.pipeline.pipeline import Pipeline
@@ -33,7 +33,7 @@ _TELL_EVERY_S = 0.2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class State:
+class StageProgress:
     """How far a stage is.
 
     Attributes:
@@ -55,14 +55,14 @@ class State:
     waiting: str = ""
 
 
-class Telling(Told):
+class PipeReporter(SilentDisplay):
     """Tells the run how far the stage is, a few times a second."""
 
     def __init__(self, connection: Connection) -> None:
         """Tell nothing yet."""
         super().__init__()
         self._connection = connection
-        self._state = State()
+        self._state = StageProgress()
         self._began = self._told = 0.0
 
     def start(self, label: str, total: int | None) -> None:
@@ -70,7 +70,7 @@ class Telling(Told):
         if self._state.part:
             self.tell()  # how the last one ended
         self._began = time.monotonic()
-        self._state = State(
+        self._state = StageProgress(
             part=self._state.part + 1, label=label, total=total, waiting=self._state.waiting
         )
         self.tell()
@@ -90,7 +90,7 @@ class Telling(Told):
 
     def tell(self) -> None:
         """Tell now, where there is anything to tell."""
-        if self._state != State():
+        if self._state != StageProgress():
             self._told = time.monotonic()
             self._connection.send(replace(self._state, seconds=self._told - self._began))
 
@@ -125,14 +125,14 @@ def main() -> None:
         try:
             if pipeline is None:
                 pipeline = open_here(packed, between)
-            answer: Done | BaseException = _complete(pipeline, task, connection)
+            answer: StageResult | BaseException = _complete(pipeline, task, connection)
         except BaseException as error:  # noqa: BLE001 - raised again in the run
             answer = _sendable(error)
         connection.send(answer)
 
 
-def _complete(pipeline: Pipeline, task: Task, connection: Connection) -> Done:
-    told = Telling(connection)
+def _complete(pipeline: Pipeline, task: StageTask, connection: Connection) -> StageResult:
+    told = PipeReporter(connection)
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: told.line(warning_line(message))
         try:

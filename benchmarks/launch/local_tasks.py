@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.common.words import counted
 from benchmarks.launch.errors import LaunchError
-from benchmarks.launch.local_process import STOP, State
+from benchmarks.launch.local_process import STOP, StageProgress
 from benchmarks.launch.tasks import Tasks
-from benchmarks.launch.worker import Done, Order, Task
+from benchmarks.launch.worker import RunSpec, StageResult, StageTask
 
 if TYPE_CHECKING:
     from benchmarks.config.run_config import RunConfig
-    from benchmarks.pipeline.pipeline import Pipeline, Work
+    from benchmarks.pipeline.pipeline import Pipeline, StageCall
 
 _ASK_EVERY_S = 0.2
 _ENDING_S = 10.0
@@ -76,8 +76,8 @@ class _Waiting:
 
     row: int
     number: int
-    task: Task = field(compare=False)
-    future: Future[Done] = field(compare=False)
+    task: StageTask = field(compare=False)
+    future: Future[StageResult] = field(compare=False)
 
 
 class LocalTasks(Tasks):
@@ -95,8 +95,8 @@ class LocalTasks(Tasks):
         self._threads = 1
         self._waiting: list[_Waiting] = []
         self._numbers = itertools.count()
-        self._states: dict[str, State] = {}
-        self._running: dict[str, Task] = {}
+        self._states: dict[str, StageProgress] = {}
+        self._running: dict[str, StageTask] = {}
 
     def stop(self) -> None:
         """End every process: a stage under way ends its record first, a training its steps."""
@@ -111,11 +111,11 @@ class LocalTasks(Tasks):
             for process in self._processes:
                 process.end()
 
-    def _begin(self, pipeline: Pipeline, work: Work) -> Future[Done]:
+    def _begin(self, pipeline: Pipeline, work: StageCall) -> Future[StageResult]:
         if not self._processes:
             self._prepare(pipeline)
-        task = Task.of(work, model=pipeline.context.model, threads=self._threads)
-        future: Future[Done] = Future()
+        task = StageTask.of(work, model=pipeline.context.model, threads=self._threads)
+        future: Future[StageResult] = Future()
         waiting = _Waiting(
             row=self._places.get(work.row, -1), number=next(self._numbers), task=task, future=future
         )
@@ -129,7 +129,7 @@ class LocalTasks(Tasks):
         """Settle how many processes there are; a run that finds everything done needs none."""
         config = pipeline.config
         count, self._threads = share_machine(config, Path(pipeline.context.model))
-        packed = Order(config=config, directory=str(Path.cwd())).packed()
+        packed = RunSpec(config=config, directory=str(Path.cwd())).packed()
         self._processes = [_Process(packed, self._threads) for _ in range(count)]
         self._idle = list(self._processes)
         self._display.line(
@@ -158,12 +158,12 @@ class LocalTasks(Tasks):
             finally:
                 del self._running[task.address]
 
-    def _keep(self, address: str, state: State) -> None:
+    def _keep(self, address: str, state: StageProgress) -> None:
         self._states[address] = state
 
-    def _show_until(self, future: Future[Done], pipeline: Pipeline, work: Work) -> None:
+    def _show_until(self, future: Future[StageResult], pipeline: Pipeline, work: StageCall) -> None:
         """Show what the stage counts, as its process tells."""
-        display, shown, address = pipeline.display, State(), work.stage.address
+        display, shown, address = pipeline.display, StageProgress(), work.stage.address
         while True:
             over = future.done()
             display.beside("" if over else self._others(address))
@@ -186,11 +186,13 @@ class LocalTasks(Tasks):
         """Say what runs beside a stage."""
         running = list(self._running.items())
         said = [
-            _words(task, self._states.get(at, State())) for at, task in running if at != address
+            _words(task, self._states.get(at, StageProgress()))
+            for at, task in running
+            if at != address
         ]
         return f"beside it {', '.join(said)}" if said else ""
 
-    def _outcome(self, future: Future[Done], work: Work) -> Done:
+    def _outcome(self, future: Future[StageResult], work: StageCall) -> StageResult:
         try:
             return future.result()
         except CancelledError as error:
@@ -203,7 +205,7 @@ class LocalTasks(Tasks):
             ) from error
 
 
-def _words(task: Task, state: State) -> str:
+def _words(task: StageTask, state: StageProgress) -> str:
     of = f"/{state.total}" if state.total else ""
     return f"{task.row} {state.label or 'at its beginning'}" + (f" {state.done}{of}" if of else "")
 
@@ -220,7 +222,7 @@ class _Process:
         self._lock = threading.Lock()
         self._stopped = False
 
-    def complete(self, task: Task, tell: Callable[[State], None]) -> Done:
+    def complete(self, task: StageTask, tell: Callable[[StageProgress], None]) -> StageResult:
         """Have a stage completed, and hand on how far it is.
 
         Raises:
@@ -234,12 +236,12 @@ class _Process:
                 connection.send(task)
             while True:
                 answer: Any = connection.recv()
-                if isinstance(answer, State):
+                if isinstance(answer, StageProgress):
                     tell(answer)
                 elif isinstance(answer, BaseException):
                     raise answer
                 else:
-                    done: Done = answer
+                    done: StageResult = answer
                     return done
         except (EOFError, ConnectionError) as error:
             raise EOFError(self._cause()) from error

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.launch.errors import LaunchError
 from benchmarks.launch.ray_shards import Shards
 from benchmarks.launch.tasks import Tasks
-from benchmarks.launch.worker import Done, Order, Task, do
+from benchmarks.launch.worker import RunSpec, StageResult, StageTask, do
 
 if TYPE_CHECKING:
     from benchmarks.launch.ray_cluster import Cluster
-    from benchmarks.pipeline.pipeline import Pipeline, Work
+    from benchmarks.pipeline.pipeline import Pipeline, StageCall
 
 _ASK_EVERY_S = 0.5
 _SEEN_WITHIN_S = 60.0  # what another machine wrote, a network file system may show late
@@ -28,7 +28,7 @@ class RayTasks(Tasks):
         """Nothing is asked for yet."""
         super().__init__()
         self._cluster = cluster
-        self._order = Order(config=pipeline.config, directory=str(Path.cwd())).packed()
+        self._order = RunSpec(config=pipeline.config, directory=str(Path.cwd())).packed()
         self._shards = Shards(
             count=pipeline.config.ray.shards, packed=self._order,
             options=cluster.options("generate"), checking=cluster.options("execute"),
@@ -49,22 +49,22 @@ class RayTasks(Tasks):
                 if not self._futures[address].done():
                     ray.cancel(self._references[address], force=True)
 
-    def _begin(self, pipeline: Pipeline, work: Work) -> Future[Done]:
+    def _begin(self, pipeline: Pipeline, work: StageCall) -> Future[StageResult]:
         import ray
 
         kind = self._cluster.kind(work.stage.name)
         options = self._cluster.options(kind)
-        task = Task.of(work, model=pipeline.context.model, threads=options["num_cpus"])
+        task = StageTask.of(work, model=pipeline.context.model, threads=options["num_cpus"])
         equip = self._shards if kind == "generate" and self._shards.count > 1 else None
         remote: Any = ray.remote(do).options(
             name=f"{work.row} {work.stage.name}", max_retries=self._cluster.config.ray.retries,
             **options,
         )  # fmt: skip
         reference = self._references[work.stage.address] = remote.remote(self._order, task, equip)
-        future: Future[Done] = reference.future()
+        future: Future[StageResult] = reference.future()
         return future
 
-    def _show_until(self, future: Future[Done], pipeline: Pipeline, work: Work) -> None:
+    def _show_until(self, future: Future[StageResult], pipeline: Pipeline, work: StageCall) -> None:
         """Show how many stages of the run are over until one of them is."""
         if future.done():
             return
@@ -78,7 +78,7 @@ class RayTasks(Tasks):
             pipeline.display.advance(over - shown)
             shown = over
 
-    def _outcome(self, future: Future[Done], work: Work) -> Done:
+    def _outcome(self, future: Future[StageResult], work: StageCall) -> StageResult:
         """Wait for a stage, and return what came of it, seen from here.
 
         Raises:
@@ -99,7 +99,7 @@ class RayTasks(Tasks):
         return done
 
 
-def _wait_until_seen(work: Work, done: Done) -> None:
+def _wait_until_seen(work: StageCall, done: StageResult) -> None:
     until = time.monotonic() + _SEEN_WITHIN_S
     while not work.stage.complete:
         if time.monotonic() > until:
@@ -110,7 +110,7 @@ def _wait_until_seen(work: Work, done: Done) -> None:
         time.sleep(_ASK_EVERY_S)
 
 
-def _lost(work: Work, error: Exception) -> LaunchError:
+def _lost(work: StageCall, error: Exception) -> LaunchError:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return LaunchError(
         f"{work.row}: {work.stage.name} was lost on the cluster ({type(error).__name__}: {reason})"

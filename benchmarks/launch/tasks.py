@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from benchmarks.launch.ahead import WalkRow, walking_ahead
 from benchmarks.launch.errors import LaunchError
-from benchmarks.launch.worker import Done
+from benchmarks.launch.worker import StageResult
 
 if TYPE_CHECKING:
-    from benchmarks.pipeline.pipeline import Pipeline, Work
+    from benchmarks.pipeline.pipeline import Pipeline, StageCall
 
 
 class Tasks(ABC):
@@ -24,11 +24,11 @@ class Tasks(ABC):
     def __init__(self) -> None:
         """Nothing is asked for yet."""
         self._lock = threading.Lock()
-        self._futures: dict[str, Future[Done]] = {}
+        self._futures: dict[str, Future[StageResult]] = {}
         self._over = 0
         self._stopped = False
 
-    def carry_out(self, pipeline: Pipeline, work: Work) -> bool:
+    def carry_out(self, pipeline: Pipeline, work: StageCall) -> bool:
         """Complete a stage, showing how far it is; see `Pipeline.carry_out`.
 
         Raises:
@@ -42,7 +42,7 @@ class Tasks(ABC):
             pipeline.display.line(line)
         return done.reused
 
-    def carry_out_ahead(self, pipeline: Pipeline, work: Work) -> bool:
+    def carry_out_ahead(self, pipeline: Pipeline, work: StageCall) -> bool:
         """Complete a stage, showing nothing."""
         return self._outcome(self._ask(pipeline, work), work).reused
 
@@ -51,15 +51,15 @@ class Tasks(ABC):
         """Take back what is not over: a stage under way ends its record first."""
 
     @abstractmethod
-    def _begin(self, pipeline: Pipeline, work: Work) -> Future[Done]:
+    def _begin(self, pipeline: Pipeline, work: StageCall) -> Future[StageResult]:
         """Have a stage carried out that is not complete."""
 
     @abstractmethod
-    def _show_until(self, future: Future[Done], pipeline: Pipeline, work: Work) -> None:
+    def _show_until(self, future: Future[StageResult], pipeline: Pipeline, work: StageCall) -> None:
         """Show how far a stage is, until it is over."""
 
     @abstractmethod
-    def _outcome(self, future: Future[Done], work: Work) -> Done:
+    def _outcome(self, future: Future[StageResult], work: StageCall) -> StageResult:
         """Wait for a stage, and return what came of it, or raise what it raised."""
 
     def _unfinished(self) -> list[str]:
@@ -68,7 +68,7 @@ class Tasks(ABC):
             self._stopped = True
             return [address for address, future in self._futures.items() if not future.done()]
 
-    def _ask(self, pipeline: Pipeline, work: Work) -> Future[Done]:
+    def _ask(self, pipeline: Pipeline, work: StageCall) -> Future[StageResult]:
         """Return the outcome to come of a stage, beginning it where nobody has asked before."""
         with self._lock:
             future = self._futures.get(work.stage.address)
@@ -76,12 +76,12 @@ class Tasks(ABC):
                 if self._stopped:
                     raise LaunchError("the run was stopped")
                 already = work.stage.complete
-                future = _over(Done(reused=True)) if already else self._begin(pipeline, work)
+                future = _over(StageResult(reused=True)) if already else self._begin(pipeline, work)
                 self._futures[work.stage.address] = future
                 future.add_done_callback(self._count)
         return future
 
-    def _count(self, future: Future[Done]) -> None:
+    def _count(self, future: Future[StageResult]) -> None:
         self._over += 1
 
 
@@ -95,7 +95,7 @@ def all_rows_at_once(tasks: Tasks, pipeline: Pipeline, walk: WalkRow) -> Iterato
             tasks.stop()
 
 
-def _over(done: Done) -> Future[Done]:
-    future: Future[Done] = Future()
+def _over(done: StageResult) -> Future[StageResult]:
+    future: Future[StageResult] = Future()
     future.set_result(done)
     return future

@@ -27,13 +27,13 @@ from benchmarks.store.store import Stage
 
 if TYPE_CHECKING:
     from benchmarks.config.run_config import RunConfig
-    from benchmarks.pipeline.pipeline import Pipeline, Work
+    from benchmarks.pipeline.pipeline import Pipeline, StageCall
     from benchmarks.stages.context import StageContext
     from domino.records import Reference
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Order:
+class RunSpec:
     """What all tasks of a run share.
 
     Attributes:
@@ -50,7 +50,7 @@ class Order:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Task:
+class StageTask:
     """A stage's work in terms that another machine understands: stages by their directories.
 
     Attributes:
@@ -63,24 +63,19 @@ class Task:
     inputs: tuple[str | tuple[Reference, ...], ...]
     row: str
     seed: int | None
-    runs_programs: bool
-    address_inputs: tuple[str, ...] | None
     address: str
     model: str
     threads: int
 
     @classmethod
-    def of(cls, work: Work, *, model: str, threads: int) -> Task:
+    def of(cls, work: StageCall, *, model: str, threads: int) -> StageTask:
         """Return the task that does a work."""
-        chosen = work.address_inputs
         return cls(
             module=work.module.__name__,
             config=work.config,
             inputs=tuple(_name(i) if isinstance(i, Stage) else tuple(i) for i in work.inputs),
             row=work.row,
             seed=work.seed,
-            runs_programs=work.runs_programs,
-            address_inputs=None if chosen is None else tuple(map(_name, chosen)),
             address=work.stage.address,
             model=model,
             threads=threads,
@@ -88,7 +83,7 @@ class Task:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Done:
+class StageResult:
     """What came of a task.
 
     Attributes:
@@ -102,7 +97,7 @@ class Done:
     node: str = ""
 
 
-class Told(NullProgress, Display):
+class SilentDisplay(NullProgress, Display):
     """Keeps lines, and shows nothing: the machine has no terminal."""
 
     def __init__(self) -> None:
@@ -133,7 +128,7 @@ Equip = Callable[["StageContext"], "StageContext"]
 """Gives a stage's context what the cluster adds to it."""
 
 
-def do(packed: bytes, task: Task, equip: Equip | None = None) -> Done:
+def do(packed: bytes, task: StageTask, equip: Equip | None = None) -> StageResult:
     """Complete a stage, in a process that keeps the run's pipeline for the next one.
 
     Raises:
@@ -142,10 +137,12 @@ def do(packed: bytes, task: Task, equip: Equip | None = None) -> Done:
     """
     pipeline, interruption = _opened(packed)
     with interruption.listening():  # a task that is cancelled ends its record first
-        return complete(pipeline, task, Told(), equip)
+        return complete(pipeline, task, SilentDisplay(), equip)
 
 
-def complete(pipeline: Pipeline, task: Task, told: Told, equip: Equip | None = None) -> Done:
+def complete(
+    pipeline: Pipeline, task: StageTask, told: SilentDisplay, equip: Equip | None = None
+) -> StageResult:
     """Complete a stage.
 
     Args:
@@ -163,16 +160,16 @@ def complete(pipeline: Pipeline, task: Task, told: Told, equip: Equip | None = N
     finally:
         pipeline.close()
         embed.forget_models()
-    return Done(reused=reused, lines=tuple(told.lines), node=platform.node())
+    return StageResult(reused=reused, lines=tuple(told.lines), node=platform.node())
 
 
-def begin(packed: bytes) -> Order:
+def begin(packed: bytes) -> RunSpec:
     """Bring this process to where the run was started, and return what is to be done there.
 
     Raises:
         LaunchError: this machine has no such directory.
     """
-    order: Order = pickle.loads(packed)
+    order: RunSpec = pickle.loads(packed)
     try:
         os.chdir(order.directory)
     except OSError as error:
@@ -204,10 +201,10 @@ def open_here(packed: bytes, between: Callable[[], None]) -> Pipeline:
     prepare_process()
     from benchmarks.pipeline.pipeline import open_pipeline  # after the process is prepared
 
-    return open_pipeline(begin(packed).config, display=Told(), steps=0, between=between)
+    return open_pipeline(begin(packed).config, display=SilentDisplay(), steps=0, between=between)
 
 
-def _at(pipeline: Pipeline, task: Task, told: Told, equip: Equip | None) -> Pipeline:
+def _at(pipeline: Pipeline, task: StageTask, told: SilentDisplay, equip: Equip | None) -> Pipeline:
     """Return the pipeline with the task's model, its machine's share, and who is told."""
     from benchmarks.models import model_digest
     from benchmarks.pipeline.pipeline import showing
@@ -222,7 +219,7 @@ def _at(pipeline: Pipeline, task: Task, told: Told, equip: Equip | None) -> Pipe
     )
 
 
-def _step(pipeline: Pipeline, task: Task) -> bool:
+def _step(pipeline: Pipeline, task: StageTask) -> bool:
     store, reused = pipeline.store, False
 
     def remember(stage: Stage, was_complete: bool) -> None:
@@ -231,19 +228,14 @@ def _step(pipeline: Pipeline, task: Task) -> bool:
 
     module = importlib.import_module(task.module)
     inputs = [store.stored(i) if isinstance(i, str) else i for i in task.inputs]
-    chosen = task.address_inputs
-    given: dict[str, Any] = {
-        "seed": task.seed,
-        "runs_programs": task.runs_programs,
-        "address_inputs": None if chosen is None else [store.stored(name) for name in chosen],
-    }
-    found = pipeline.find(module, task.config, *inputs, **given)
+    pipeline = replace(pipeline, on_stage=remember, row=task.row, seed=task.seed)
+    found = pipeline.call(module, task.config, *inputs).stage
     if found.address != task.address:
         raise LaunchError(
             f"{platform.node()} would make {found.name} at another address than the machine that "
             "started the run: give every machine the same code, libraries, model and data"
         )
-    replace(pipeline, on_stage=remember).step(module, task.config, *inputs, row=task.row, **given)
+    pipeline.step(module, task.config, *inputs)
     return reused
 
 

@@ -4,85 +4,75 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.models import model_digest, resolve_model
-from benchmarks.pipeline.rows import Described, Description, FailedRow, Row
-from benchmarks.stages import describe, embed
-from benchmarks.stages import domain as domain_stage
+from benchmarks.pipeline.rows import Described, Description, FailedRun, SeedRun
+from benchmarks.stages import describe, domain, embed
 from benchmarks.stages.describe import DescribeConfig
 from benchmarks.stages.domain import DomainConfig
 
 if TYPE_CHECKING:
     from benchmarks.config.run_config import RunConfig
     from benchmarks.pipeline.pipeline import Pipeline
-    from benchmarks.stages.embed import EmbedConfig
     from benchmarks.store.store import Stage
 
 
 def description_steps(config: RunConfig) -> int:
-    """Return how many steps a description has, the keeping of the domain included."""
+    """Return how many steps a description has: the domain, the references, each row."""
     return 1 + 2 + 2 * len(config.methods) * len(config.seeds)
 
 
 def keep_domain(pipeline: Pipeline) -> Stage:
-    """Store references and problems, for reports that are made from records alone."""
-    config = DomainConfig(split=pipeline.config.evaluate.split)
-    return pipeline.step(
-        domain_stage, config, pipeline.references, row=pipeline.config.suite, seed=None
-    )
+    """Store references and problems, so that reports can be made from records alone."""
+    return pipeline.step(domain, _domain_config(pipeline.config), pipeline.references)
+
+
+def _domain_config(config: RunConfig) -> DomainConfig:
+    return DomainConfig(split=config.evaluate.split)
 
 
 def describe_rows(
     pipeline: Pipeline,
-    domain: Stage,
-    rows: Sequence[Row | FailedRow],
+    rows: Sequence[SeedRun | FailedRun],
     *,
-    on_stage: Callable[[Row | FailedRow | None, Stage, bool], None],
+    on_stage: Callable[[SeedRun | FailedRun | None, Stage, bool], None],
 ) -> Description:
     """Describe the references and every row that drew instructions; nothing is computed twice.
 
     Args:
-        pipeline: of the run.
-        domain: what `keep_domain` returned.
+        pipeline: of the run; `keep_domain` has been called.
         rows: the rows, ended.
         on_stage: called with (row, or None for the references; stage; whether it was complete).
     """
+    kept = pipeline.call(domain, _domain_config(pipeline.config), pipeline.references).stage
     config = replace(pipeline.config.embed, model=None)
     pipeline = _embedding(pipeline)
-    told = replace(pipeline, on_stage=lambda stage, reused: on_stage(None, stage, reused))
     try:
-        embedded = told.step(embed, config, domain, row=pipeline.config.suite, seed=None)
-        references = _describe(told, embedded, embedded, domain, "references")
+        told = replace(pipeline, on_stage=partial(on_stage, None))
+        embedded = told.step(embed, config, kept)
+        references = _describe(told, "references", embedded, embedded, kept)
         described = {}
         for row in rows:
             if row.stages:
-                told = replace(pipeline, on_stage=_on_stage_of(row, on_stage))
-                described[row.method, row.seed] = _row(told, config, embedded, row)
+                told = replace(
+                    pipeline.for_row(row.method, row.seed), on_stage=partial(on_stage, row)
+                )
+                drawn = told.step(embed, config, row.stages[0])
+                described[row.method, row.seed] = _describe(
+                    told, "drawn", embedded, drawn, row.stages[0]
+                )
     finally:
         embed.forget_models()
-    return Description(domain=domain, references=references, rows=described)
-
-
-def _on_stage_of(
-    row: Row | FailedRow, on_stage: Callable[[Row | FailedRow | None, Stage, bool], None]
-) -> Callable[[Stage, bool], None]:
-    return lambda stage, reused: on_stage(row, stage, reused)
-
-
-def _row(pipeline: Pipeline, config: EmbedConfig, domain: Stage, row: Row | FailedRow) -> Described:
-    synthesized, name = row.stages[0], f"{row.method} seed {row.seed}"
-    embedded = pipeline.step(embed, config, synthesized, row=name, seed=None)
-    return _describe(pipeline, domain, embedded, synthesized, "drawn", name=name)
+    return Description(domain=kept, references=references, rows=described)
 
 
 def _describe(
-    pipeline: Pipeline, domain: Stage, embedded: Stage, source: Stage, group: str, name: str = ""
+    pipeline: Pipeline, group: str, domain: Stage, embedded: Stage, source: Stage
 ) -> Described:
-    measures = pipeline.step(
-        describe, DescribeConfig(group=group), domain, embedded, source, pipeline.references,
-        row=name or pipeline.config.suite, seed=None,
-    )  # fmt: skip
+    config = DescribeConfig(group=group)
+    measures = pipeline.step(describe, config, domain, embedded, source, pipeline.references)
     return Described(embedded=embedded, measures=measures)
 
 

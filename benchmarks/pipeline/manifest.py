@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.common.fields import ConfigError
 from benchmarks.common.files import write_atomically
-from benchmarks.pipeline.rows import FailedRow, Row
+from benchmarks.pipeline.rows import FailedRun, SeedRun
 from benchmarks.store.provenance import machine_tags
 from benchmarks.store.store import canonical_json
 from domino.records import Record, RecordError, result_fields
@@ -81,7 +81,7 @@ def describe_invocation(
     config: Any,
     about: Mapping[str, Any],
     description: Description,
-    rows: Sequence[Row | FailedRow],
+    rows: Sequence[SeedRun | FailedRun],
     facts: Mapping[str, Mapping[str, float]],
 ) -> Invocation:
     """Return the record of an invocation whose rows have ended."""
@@ -154,12 +154,12 @@ def read_invocation(path: Path) -> Invocation:
         raise ConfigError(f"run {path} is no run of this version: {error}") from error
 
 
-def _entry(row: Row | FailedRow, described: Described | None) -> RowEntry:
+def _entry(row: SeedRun | FailedRun, described: Described | None) -> RowEntry:
     stages = tuple(stage.path.name for stage in row.stages)
     entry = RowEntry(method=row.method, seed=row.seed, stages=stages)
     if described is not None:
         embedded, measures = described.embedded.path.name, described.measures.path.name
         entry = replace(entry, embedded=embedded, measures=measures)
-    if isinstance(row, FailedRow):
+    if isinstance(row, FailedRun):
         entry = replace(entry, asked=row.asked, failed_in=row.stage, reason=row.reason)
     return entry

@@ -23,6 +23,7 @@ from benchmarks.engines import (
 from benchmarks.methods import method_module
 from benchmarks.models import model_digest, require_place, resolve_model
 from benchmarks.stages.context import StageContext
+from benchmarks.stages.traits import Traits
 from benchmarks.store.identity import code_version, digest
 from benchmarks.store.remote import Unshared, open_shared
 from benchmarks.store.store import Stage, Store
@@ -33,15 +34,20 @@ from domino.records import Reference, result_fields
 OnStage = Callable[[Stage, bool], None]
 """Called with (stage, whether it was complete already) as each step ends."""
 
-CarryOut = Callable[["Pipeline", "Work"], bool]
+CarryOut = Callable[["Pipeline", "StageCall"], bool]
 """Sees to it that a stage is complete; returns whether it was so already."""
 
 _SUITES = "suite-digests.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Work:
-    """What makes a stage; all but the stage is as `Pipeline.step` was given it."""
+class StageCall:
+    """What computes a stage: `module.run(config, *inputs, stage, context)`.
+
+    Attributes:
+        row: whose stage it is, for the display.
+        seed: the row's; None where the stage does not draw at random.
+    """
 
     stage: Stage
     module: ModuleType
@@ -49,21 +55,19 @@ class Work:
     inputs: tuple[Stage | Sequence[Reference], ...]
     row: str
     seed: int | None
-    runs_programs: bool
-    address_inputs: Sequence[Stage] | None
 
 
-def carry_out_here(pipeline: Pipeline, work: Work) -> bool:
+def carry_out_here(pipeline: Pipeline, call: StageCall) -> bool:
     """Complete a stage in this process; the default of `Pipeline.carry_out`."""
-    stage = work.stage
+    stage = call.stage
     reused = stage.complete
     if not reused:
-        context = replace(pipeline.context, seed=work.seed or 0)
         with stage.writing(on_wait=pipeline.display.waiting):
             # Another process may have finished it meanwhile, or another machine before.
             reused = stage.complete or pipeline.shared.fetch(stage)
             if not reused:
-                work.module.run(work.config, *work.inputs, stage, context)
+                context = replace(pipeline.context, seed=call.seed or 0)
+                call.module.run(call.config, *call.inputs, stage, context)
     return reused
 
 
@@ -79,8 +83,10 @@ class Pipeline:
         model: of the backbone's files.
         context: what stages are given; each row replaces the seed.
         steps: how many steps the invocation has, gold check included.
-        shared: the store at `--store`, beside the run directory.
-        carry_out: where and how the work of a stage is done.
+        row: whose stages it completes, for the display: a method with a seed, or all rows'.
+        seed: of the row; None for what all rows share.
+        shared: the store at `--store`, in addition to the run directory.
+        carry_out: where and how a stage is computed.
     """
 
     config: RunConfig
@@ -94,84 +100,60 @@ class Pipeline:
     display: Display
     on_stage: OnStage
     steps: int
+    row: str
+    seed: int | None = None
     shared: Unshared = field(default_factory=Unshared)
     carry_out: CarryOut = carry_out_here
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
-    def step(
-        self,
-        module: ModuleType,
-        config: Any,
-        *inputs: Stage | Sequence[Reference],
-        row: str,
-        seed: int | None,
-        runs_programs: bool = False,
-        address_inputs: Sequence[Stage] | None = None,
-    ) -> Stage:
+    def for_row(self, method: str, seed: int) -> Pipeline:
+        """Return the pipeline that completes the stages of one method with one seed."""
+        return replace(self, row=f"{method} seed {seed}", seed=seed)
+
+    def step(self, module: ModuleType, config: Any, *inputs: Stage | Sequence[Reference]) -> Stage:
         """Return the finished stage of `module.run(config, *inputs, stage, context)`.
 
         Args:
-            module: one of `benchmarks.stages`.
+            module: one of `benchmarks.stages`; its `TRAITS` say what its result depends on.
             config: the stage's own config.
             inputs: earlier stages, and references, in the order that `run` takes them.
-            row: whose step it is, for the display.
-            seed: the row's seed; None where the stage draws nothing at random.
-            runs_programs: whether the sandbox's limits can change the result.
-            address_inputs: the stages that the result depends on, where not all of `inputs`.
         """
-        stage = self.find(
-            module, config, *inputs, seed=seed, runs_programs=runs_programs,
-            address_inputs=address_inputs,
-        )  # fmt: skip
-        work = Work(
-            stage=stage, module=module, config=config, inputs=inputs, row=row, seed=seed,
-            runs_programs=runs_programs, address_inputs=address_inputs,
-        )  # fmt: skip
-        self.display.stage(row, next(self._numbers), self.steps)
+        call = self.call(module, config, *inputs)
+        stage = call.stage
+        self.display.stage(self.row, next(self._numbers), self.steps)
         self.store.between()
-        reused = self.carry_out(self, work)
+        reused = self.carry_out(self, call)
         self.shared.keep(stage)
         if reused:
             self.display.reused(stage.name)
         self.on_stage(stage, reused)
         return stage
 
-    def find(
-        self,
-        module: ModuleType,
-        config: Any,
-        *inputs: Stage | Sequence[Reference],
-        seed: int | None,
-        runs_programs: bool = False,
-        address_inputs: Sequence[Stage] | None = None,
-    ) -> Stage:
-        """Return the stage that `step` would finish, as it is now; the arguments are the same."""
-        stages = [item for item in inputs if isinstance(item, Stage)]
-        return self.store.stage(
-            module.__name__.rpartition(".")[2].replace("_", "-"),
-            config=self._identity(config, inputs, seed, runs_programs),
-            inputs=stages if address_inputs is None else address_inputs,
-            code=self._code(module, config),
-        )
-
-    def _identity(
-        self,
-        config: Any,
-        inputs: Sequence[Stage | Sequence[Reference]],
-        seed: int | None,
-        runs_programs: bool,
-    ) -> dict[str, Any]:
-        """Return all that a stage's result depends on beside other stages and code."""
-        given = [digest(tuple(item)) for item in inputs if not isinstance(item, Stage)]
+    def call(
+        self, module: ModuleType, config: Any, *inputs: Stage | Sequence[Reference]
+    ) -> StageCall:
+        """Return what `step` would carry out, with the stage as it is now."""
+        traits: Traits = module.TRAITS
+        seed = self.seed if traits.random(config) else None
         identity = {
             "config": config,
-            "references": given,
+            "references": [digest(tuple(item)) for item in inputs if not isinstance(item, Stage)],
             "seed": seed,
             "suite": self.suite_digest,
             "model": self.model_digest,
             "engine": engine_identity(self.config),
         }
-        return {**identity, "sandbox": self._limits()} if runs_programs else identity
+        if traits.runs_programs:
+            identity["sandbox"] = self._limits()
+        stage = self.store.stage(
+            module.__name__.rpartition(".")[2].replace("_", "-"),
+            config=identity,
+            inputs=traits.depends_on(*inputs),
+            code=self._code(module, config),
+        )
+        return StageCall(
+            stage=stage, module=module, config=config, inputs=inputs, row=self.row, seed=seed
+        )
 
     def _limits(self) -> dict[str, Any]:
         """Return the sandbox's settings that can change a verdict."""
@@ -187,10 +169,10 @@ class Pipeline:
         engine = ENGINES[self.config.engine].modules
         return code_version(module.__name__, suite_module(self.config.suite), *engine, *methods)
 
-    def beside(self, display: Display) -> Pipeline:
-        """Return the same pipeline with a count of its own, that reports nothing but to `display`.
+    def detached(self, display: Display) -> Pipeline:
+        """Return the same pipeline with its own count of steps, which reports to `display` alone.
 
-        What walks the same rows at the same time must not move the first one's count.
+        Threads that complete later rows at the same time must not move the count that is shown.
         """
         return replace(
             self, display=display, on_stage=lambda stage, reused: None, shared=Unshared(),
@@ -256,6 +238,7 @@ def open_pipeline(
         display=display,
         on_stage=on_stage,
         steps=steps,
+        row=config.suite,
     )
 
 

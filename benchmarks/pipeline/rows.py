@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from benchmarks.config.run_config import RunConfig
     from benchmarks.store.store import Stage
 
 
@@ -41,7 +42,7 @@ STEPS = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class SeedRun:
     """One method with one seed: its finished stages, in the order of the run."""
 
     method: str
@@ -64,7 +65,7 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FailedRow:
+class FailedRun:
     """One method with one seed that could not go on; the same command tries it again.
 
     Attributes:
@@ -80,3 +81,8 @@ class FailedRow:
     stages: tuple[Stage, ...]
     stage: str
     reason: str
+
+
+def row_steps(config: RunConfig) -> int:
+    """Return how many steps the rows of a run have, the check of the suite's solutions included."""
+    return 1 + len(STEPS) * len(config.methods) * len(config.seeds)

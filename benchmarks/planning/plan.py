@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.common.fields import ConfigError, closest
+from benchmarks.methods import load_method
 from benchmarks.models import HOUSESTYLE_MODEL
 from benchmarks.planning.devices import DEFAULT_GPU, DEVICES, THIS_MACHINE, Device
 from benchmarks.planning.lengths import Known, Lengths, resolve
 from benchmarks.planning.shapes import find_shape
-from benchmarks.planning.stages import HABITS, SHARED, evaluated_once, row_pieces, shared_pieces
+from benchmarks.planning.stages import SHARED, evaluated_once, row_pieces, shared_pieces
 from benchmarks.planning.work import LONGEST, Cost, Machine
 
 if TYPE_CHECKING:
@@ -175,15 +176,15 @@ def _priced(stages: Mapping[str, Sequence[Piece]], machine: Machine) -> dict[str
 
 
 def _assumed(config: RunConfig) -> list[str]:
-    unknown = [method for method in config.methods if method in HABITS or ":" in method]
-    habits = [
-        f"{method}: {HABITS[method].source}" if method in HABITS else f"{method}: as few-shot"
-        for method in unknown
-        if method not in HABITS or "assumed" in HABITS[method].source
+    classes = {method: load_method(method) for method in config.methods}
+    profiles = [
+        f"{method}: {found.profile.source}"
+        for method, found in classes.items()
+        if found.synthesizes and "assumed" in found.profile.source
     ]
     notes = [
         f"The longest completion of a call is taken to be {LONGEST:.0f} times the mean: assumed.",
-        *(f"{line}." for line in habits),
+        *(f"{line}." for line in profiles),
     ]
     if config.launcher == "local" and config.local.processes != 1 and len(config.methods) > 1:
         notes.append(

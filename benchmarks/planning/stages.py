@@ -1,13 +1,12 @@
-"""From a run's config to the pieces of work of each stage; no branch on a method beyond its habits.
+"""From a run's config to the pieces of work of each stage.
 
-A habit is what a method asks the engine for, for each instruction that it draws.
+What a method asks the engine for is its own `profile`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from benchmarks.methods import load_method
@@ -28,57 +27,12 @@ SHARED = "all methods"
 """Whose the stages are that a run has once."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Habit:
-    """What a method asks the engine for.
-
-    Attributes:
-        requests: completions asked for, for each instruction.
-        shown: references in a prompt.
-        words: tokens of a prompt's own wording.
-        lengths: new tokens of a completion, in instructions.
-        responses: the same, in responses.
-        source: how this is known.
-    """
-
-    requests: float = 1.0
-    shown: float = 0.0
-    words: float = 0.0
-    lengths: float = 1.0
-    responses: float = 0.0
-    source: str = "as the method works"
-
-
-HABITS: Mapping[str, Habit] = MappingProxyType(
-    {
-        "domino": Habit(),
-        "prompt-tuning": Habit(),
-        "softsrv": Habit(),
-        "magpie": Habit(words=4),
-        "magpie-described": Habit(words=60),
-        "magpie-induced": Habit(words=100),
-        "few-shot": Habit(shown=3, words=40),
-        "oss-instruct": Habit(words=150, responses=1.0, source="snippets of 150 tokens: assumed"),
-        "self-instruct": Habit(
-            requests=0.4, shown=3, words=40, lengths=3.0,
-            source="lists of three, of which one in six is refused: assumed",
-        ),
-        "evol-instruct": Habit(
-            requests=3.0, shown=1.5, words=50, lengths=0.67,
-            source="rewritings and as many verdicts, one in three is refused: assumed",
-        ),
-    }
-)  # fmt: skip
-"""Of the methods that draw; one of your own is planned as `few-shot`."""
-
-
 def row_pieces(
     config: RunConfig, method: str, lengths: Lengths, machine: Machine
 ) -> dict[str, list[Piece]]:
     """Return the pieces of each stage of one row, one seed."""
     known = {name: number.value for name, number in lengths.items()}
     drawing = _draws(config, method, known)
-    pairs = method != "no-data"
     kept = drawing.drawn * known["kept_share"] if drawing.new else drawing.drawn
     found: dict[str, list[Piece]] = {
         "synthesize": [*fit_pieces(config, method, known, machine), *drawing.pieces],
@@ -87,7 +41,7 @@ def row_pieces(
         ),
         "respond": [_responses(config, method, kept, known, machine)],
         "filter-responses": _response_filter(config, kept, known),
-        "finetune": [_tuning(config, known)] if pairs else [],
+        "finetune": [_tuning(config, known)] if load_method(method).trains else [],
         "evaluate": _evaluation(config, known),
         "embed": [Reading(texts=min(drawing.drawn, config.embed.texts), tokens=drawing.tokens)],
         "describe": [Wait(seconds=_MEASURE_S * min(drawing.drawn, config.embed.texts))],
@@ -109,7 +63,7 @@ def shared_pieces(config: RunConfig, lengths: Lengths, machine: Machine) -> dict
 
 def evaluated_once(config: RunConfig, method: str) -> bool:
     """Whether all seeds of a method have one evaluation: the plain backbone, greedily."""
-    return method == "no-data" and config.evaluate.temperature == 0
+    return not load_method(method).trains and config.evaluate.temperature == 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,14 +77,17 @@ class _Draws:
 
 
 def _draws(config: RunConfig, method: str, known: Mapping[str, float]) -> _Draws:
-    if not load_method(method).synthesizes:
-        count = 0.0 if method == "no-data" else known["references"]
+    method_class = load_method(method)
+    if not method_class.synthesizes:
+        count = known["references"] if method_class.trains else 0.0
         return _Draws(drawn=count, tokens=known["reference_tokens"], new=False, pieces=())
-    habit = HABITS.get(method, HABITS["few-shot"])
-    new = habit.lengths * known["instruction_tokens"] + habit.responses * known["response_tokens"]
+    profile = method_class.profile
+    new = (
+        profile.lengths * known["instruction_tokens"] + profile.responses * known["response_tokens"]
+    )
     piece = Generation(
-        requests=config.draws * habit.requests,
-        prompt=habit.shown * known["reference_tokens"] + habit.words,
+        requests=config.draws * profile.requests,
+        prompt=profile.shown * known["reference_tokens"] + profile.words,
         new=new,
         limit=max(new, config.sampling.max_new_tokens),
         shared=prefix_tokens(config, method),
@@ -149,7 +106,7 @@ def _responses(
         prompt += config.shots * (known["reference_tokens"] + known["response_tokens"])
     if config.responder == "own":
         shared = prefix_tokens(config, method)
-        shown = HABITS.get(method, HABITS["few-shot"]).shown
+        shown = load_method(method).profile.shown
         prompt += shown * (known["reference_tokens"] + known["response_tokens"])
     each = 1 if config.responder == "own" else config.filter.responses
     return Generation(

@@ -24,7 +24,7 @@ from benchmarks.metrics.intervals import (
 from benchmarks.report.rows import pass_at_1_table
 
 if TYPE_CHECKING:
-    from benchmarks.pipeline.rows import Row
+    from benchmarks.pipeline.rows import SeedRun
 
 _TESTS = {"mcnemar": "exact McNemar", "bootstrap": "paired bootstrap over seeds and problems"}
 _WORDS: Mapping[Verdict, str] = {
@@ -112,13 +112,13 @@ class Comparisons:
         ]
 
 
-def compare(rows: Iterable[Row]) -> Comparisons | None:
+def compare(rows: Iterable[SeedRun]) -> Comparisons | None:
     """Compare every two methods that ran with all seeds; None where there are no two.
 
     All seeds are those of the first method that has the most. The problems are the same in every
     row.
     """
-    by_method: dict[str, list[Row]] = {}
+    by_method: dict[str, list[SeedRun]] = {}
     for row in rows:
         by_method.setdefault(row.method, []).append(row)
     seeds = max((_seeds(found) for found in by_method.values()), key=len, default=[])
@@ -140,7 +140,7 @@ def compare(rows: Iterable[Row]) -> Comparisons | None:
     return Comparisons(pairs=pairs, detectable=_detectable(list(tables.values()), pairs))
 
 
-def _seeds(rows: Sequence[Row]) -> list[int]:
+def _seeds(rows: Sequence[SeedRun]) -> list[int]:
     return sorted(row.seed for row in rows)
 
 

@@ -11,7 +11,7 @@ from benchmarks.stages.synthesize import SYNTHETIC
 from domino.records import Synthetic
 
 if TYPE_CHECKING:
-    from benchmarks.pipeline.rows import Row
+    from benchmarks.pipeline.rows import SeedRun
     from benchmarks.suites.base import Suite
 
 DRAWN_FACTS = ("valid", "in_domain", "copy")
@@ -32,16 +32,16 @@ class FactRow:
     shares: Mapping[str, float]
 
 
-def fact_rows(rows: Sequence[Row], suite: Suite) -> list[FactRow]:
+def fact_rows(rows: Sequence[SeedRun], suite: Suite) -> list[FactRow]:
     """Return a row for each method whose synthetic data the suite knows something of."""
-    by_method: dict[str, list[Row]] = {}
+    by_method: dict[str, list[SeedRun]] = {}
     for row in rows:
         by_method.setdefault(row.method, []).append(row)
     facts = [FactRow(method=name, shares=_shares(own, suite)) for name, own in by_method.items()]
     return [row for row in facts if row.shares]
 
 
-def _shares(rows: Sequence[Row], suite: Suite) -> dict[str, float]:
+def _shares(rows: Sequence[SeedRun], suite: Suite) -> dict[str, float]:
     drawn = [pair for row in rows for pair in row.synthesized.read(SYNTHETIC, Synthetic)]
     kept = [pair for row in rows for pair in row.pairs.read(KEPT, Synthetic)]
     return {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.pipeline.rows import FailedRow
+from benchmarks.pipeline.rows import FailedRun
 from benchmarks.report.character import character_lines, correlation_lines
 from benchmarks.report.stored import facts_of, read_run
 from benchmarks.report.together import Together, together
@@ -19,7 +19,7 @@ from domino.records import Dropped, Synthetic, Verdict
 if TYPE_CHECKING:
     import pandas as pd
 
-    from benchmarks.pipeline.rows import Row
+    from benchmarks.pipeline.rows import SeedRun
     from benchmarks.report.rows import MethodRow
 
 TRAINED = "fine-tuned on"
@@ -185,8 +185,8 @@ def _frame(name: str, lines: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def _each(
-    rows: Sequence[Row | FailedRow],
-    lines: Callable[[Row | FailedRow], Iterable[Mapping[str, Any]]],
+    rows: Sequence[SeedRun | FailedRun],
+    lines: Callable[[SeedRun | FailedRun], Iterable[Mapping[str, Any]]],
 ) -> Iterable[Mapping[str, Any]]:
     for row in rows:
         for line in lines(row):
@@ -214,8 +214,8 @@ def _verdicts(runs: Together) -> Iterable[Mapping[str, Any]]:
         yield from found.to_dicts()
 
 
-def _programs(row: Row | FailedRow) -> Iterable[Mapping[str, Any]]:
-    if isinstance(row, FailedRow):
+def _programs(row: SeedRun | FailedRun) -> Iterable[Mapping[str, Any]]:
+    if isinstance(row, FailedRun):
         return
     for verdict in row.evaluated.read(VERDICTS, Verdict):
         yield {
@@ -234,12 +234,12 @@ def _funnel(rows: Sequence[MethodRow]) -> Iterable[Mapping[str, Any]]:
             }  # fmt: skip
 
 
-def _samples(row: Row | FailedRow) -> Iterable[Mapping[str, Any]]:
+def _samples(row: SeedRun | FailedRun) -> Iterable[Mapping[str, Any]]:
     dropped = {d.id: d.reason for stage in row.stages for d in stage.read(DROPPED, Dropped)}
     answered = {
         record.id: record.response for stage in row.stages for record in stage.read(KEPT, Synthetic)
     }
-    fate = f"row failed in {row.stage}" if isinstance(row, FailedRow) else TRAINED
+    fate = f"row failed in {row.stage}" if isinstance(row, FailedRun) else TRAINED
     for stage in row.stages:
         for record in stage.read(SYNTHETIC, Synthetic):
             yield {
@@ -250,7 +250,7 @@ def _samples(row: Row | FailedRow) -> Iterable[Mapping[str, Any]]:
             }
 
 
-def _costs(row: Row | FailedRow) -> Iterable[Mapping[str, Any]]:
+def _costs(row: SeedRun | FailedRun) -> Iterable[Mapping[str, Any]]:
     for stage in row.stages:
         tokens = int(stage.summary.get("tokens", 0))
         yield {"stage": stage.name, "seconds": stage.seconds, "tokens": tokens}

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.pipeline.rows import FailedRow
+from benchmarks.pipeline.rows import FailedRun
 from benchmarks.stages.decontaminate import OVER_BUDGET
 from benchmarks.stages.filter_instructions import FILTER_REASONS
 from benchmarks.stages.sieve import CountError
 
 if TYPE_CHECKING:
-    from benchmarks.pipeline.rows import Row
+    from benchmarks.pipeline.rows import SeedRun
 
 NEVER_DRAWN = "never drawn"
 """The reason under which draws are counted that a method did not make."""
@@ -121,7 +121,7 @@ COUNTED = ("asked", *STEP_NAMES, "refused by the method itself")
 """What a table of funnels counts: records asked for, kept by each step, and never given."""
 
 
-def funnel(method: str, rows: Sequence[Row | FailedRow]) -> Funnel:
+def funnel(method: str, rows: Sequence[SeedRun | FailedRun]) -> Funnel:
     """Return the funnel of one method's rows, one row a seed.
 
     Raises:
@@ -143,14 +143,14 @@ def total(counts: Iterable[Counts]) -> dict[str, int]:
     return {name: count for name, count in added.most_common() if count}
 
 
-def _walk(row: Row | FailedRow) -> tuple[int, list[FunnelStep]]:
+def _walk(row: SeedRun | FailedRun) -> tuple[int, list[FunnelStep]]:
     """Return what was asked in one row, and its steps."""
     given = _summaries(row)
     drawn = given.get("synthesize")
     if drawn is not None:
         asked = int(drawn["drawn"] + drawn["missing"])
     else:
-        asked = row.asked if isinstance(row, FailedRow) else 0
+        asked = row.asked if isinstance(row, FailedRun) else 0
     incoming, steps = asked, []
     for step in _STEPS:
         dropped = total([step.drops(given) if step.stage in given else {ROW_FAILED: incoming}])
@@ -165,7 +165,7 @@ def _walk(row: Row | FailedRow) -> tuple[int, list[FunnelStep]]:
     return asked, steps
 
 
-def _summaries(row: Row | FailedRow) -> dict[str, Mapping[str, Any]]:
+def _summaries(row: SeedRun | FailedRun) -> dict[str, Mapping[str, Any]]:
     return {stage.name: stage.summary for stage in row.stages}
 
 

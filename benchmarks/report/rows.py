@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.metrics.intervals import mean_interval
 from benchmarks.metrics.passk import pass_at_k
-from benchmarks.pipeline.rows import FailedRow
+from benchmarks.pipeline.rows import FailedRun
 from benchmarks.report.funnel import Funnel, funnel, total
 from benchmarks.stages.evaluate import VERDICTS
 from domino.records import Score, Verdict
@@ -20,7 +20,7 @@ from domino.records import Score, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from benchmarks.pipeline.rows import Row
+    from benchmarks.pipeline.rows import SeedRun
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,17 +78,17 @@ class MethodRow:
         return dataclasses.asdict(self)
 
 
-def method_rows(rows: Sequence[Row | FailedRow], ks: Sequence[int]) -> list[MethodRow]:
+def method_rows(rows: Sequence[SeedRun | FailedRun], ks: Sequence[int]) -> list[MethodRow]:
     """Return one row a method, in the order in which methods first appear."""
-    by_method: dict[str, list[Row | FailedRow]] = {}
+    by_method: dict[str, list[SeedRun | FailedRun]] = {}
     for row in rows:
         by_method.setdefault(row.method, []).append(row)
     return [_method_row(method, seeds, ks) for method, seeds in by_method.items()]
 
 
-def _method_row(method: str, rows: Sequence[Row | FailedRow], ks: Sequence[int]) -> MethodRow:
+def _method_row(method: str, rows: Sequence[SeedRun | FailedRun], ks: Sequence[int]) -> MethodRow:
     ordered = sorted(rows, key=lambda row: row.seed)
-    scored = [row for row in ordered if not isinstance(row, FailedRow)]
+    scored = [row for row in ordered if not isinstance(row, FailedRun)]
     yielded = funnel(method, ordered)
     stages = [stage for row in ordered for stage in row.stages]
     drawn = [stage.summary for stage in stages if stage.name == "synthesize"]
@@ -110,14 +110,14 @@ def _method_row(method: str, rows: Sequence[Row | FailedRow], ks: Sequence[int])
         failures=tuple(
             Failure(seed=row.seed, stage=row.stage, reason=row.reason)
             for row in ordered
-            if isinstance(row, FailedRow)
+            if isinstance(row, FailedRun)
         ),
         retried_timeouts=sum(row.evaluated.summary["retried_timeouts"] for row in scored),
     )
 
 
 def _scores(
-    rows: Sequence[Row], ks: Sequence[int], name: str, passes: Callable[[Verdict], bool]
+    rows: Sequence[SeedRun], ks: Sequence[int], name: str, passes: Callable[[Verdict], bool]
 ) -> tuple[Score, ...]:
     """Return pass@k for each k over the rows' seeds; none where there is no row."""
     if not rows:
@@ -127,7 +127,7 @@ def _scores(
     return tuple(_score(f"{name}@{k}", results, seeds, k) for k in ks)
 
 
-def _verdicts(row: Row, passes: Callable[[Verdict], bool]) -> dict[str, tuple[int, int]]:
+def _verdicts(row: SeedRun, passes: Callable[[Verdict], bool]) -> dict[str, tuple[int, int]]:
     """Return (samples, passed) of each problem, in the order of their ids."""
     counts: dict[str, list[bool]] = {}
     for verdict in row.evaluated.read(VERDICTS, Verdict):
@@ -135,7 +135,7 @@ def _verdicts(row: Row, passes: Callable[[Verdict], bool]) -> dict[str, tuple[in
     return {problem: (len(counts[problem]), sum(counts[problem])) for problem in sorted(counts)}
 
 
-def pass_at_1_table(rows: Sequence[Row]) -> NDArray[np.float64]:
+def pass_at_1_table(rows: Sequence[SeedRun]) -> NDArray[np.float64]:
     """Return one method's pass@1, [seeds, problems], in the order of seeds and of problem ids."""
     ordered = sorted(rows, key=lambda row: row.seed)
     table_SP2 = _counts([_verdicts(row, lambda verdict: verdict.passed) for row in ordered])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.common.files import StoreError
 from benchmarks.pipeline.manifest import Invocation, RowEntry, find_invocation, read_invocation
-from benchmarks.pipeline.rows import STEPS, Described, FailedRow, Row
+from benchmarks.pipeline.rows import STEPS, Described, FailedRun, SeedRun
 from benchmarks.report.comparisons import Comparisons, compare
 from benchmarks.report.rows import MethodRow, method_rows
 from benchmarks.stages.domain import PROBLEMS, REFERENCES, ProblemText
@@ -37,7 +37,7 @@ class StoredRun:
     domain: Stage
     references: Described
     described: Mapping[tuple[str, int], Described]
-    rows: tuple[Row | FailedRow, ...]
+    rows: tuple[SeedRun | FailedRun, ...]
     label: str = ""
 
     @property
@@ -73,7 +73,7 @@ class StoredRun:
         """Return the name under which a report shows one of the run's methods."""
         return f"{method} ({self.label})" if self.label else method
 
-    def shown_rows(self) -> list[Row | FailedRow]:
+    def shown_rows(self) -> list[SeedRun | FailedRun]:
         """Return the rows under the names that a report shows."""
         return [replace(row, method=self.shown(row.method)) for row in self.rows]
 
@@ -114,10 +114,10 @@ def _described(entry: Invocation | RowEntry, store: Store) -> Described:
     return Described(embedded=store.stored(entry.embedded), measures=store.stored(entry.measures))
 
 
-def _row(entry: RowEntry, store: Store) -> Row | FailedRow:
+def _row(entry: RowEntry, store: Store) -> SeedRun | FailedRun:
     stages = tuple(map(store.stored, entry.stages))
     if entry.failed_in:
-        return FailedRow(
+        return FailedRun(
             method=entry.method, seed=entry.seed, asked=entry.asked, stages=stages,
             stage=entry.failed_in, reason=entry.reason,
         )  # fmt: skip
@@ -130,13 +130,13 @@ def _row(entry: RowEntry, store: Store) -> Row | FailedRow:
         )
     fields = ("synthesized", "filtered", "responded", "agreed", "pairs", "tuned", "evaluated")
     given = {field: by_name[step] for field, step in zip(fields, STEPS, strict=True)}
-    return Row(method=entry.method, seed=entry.seed, **given)
+    return SeedRun(method=entry.method, seed=entry.seed, **given)
 
 
-def compare_rows(rows: Sequence[Row | FailedRow]) -> Comparisons | None:
+def compare_rows(rows: Sequence[SeedRun | FailedRun]) -> Comparisons | None:
     """Compare every two methods that have a row for every seed: others cannot be paired."""
-    failed = {row.method for row in rows if isinstance(row, FailedRow)}
-    return compare([row for row in rows if isinstance(row, Row) and row.method not in failed])
+    failed = {row.method for row in rows if isinstance(row, FailedRun)}
+    return compare([row for row in rows if isinstance(row, SeedRun) and row.method not in failed])
 
 
 def facts_of(run: StoredRun) -> Mapping[str, Mapping[str, float]]:

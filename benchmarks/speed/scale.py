@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.config.presets import load_preset
 from benchmarks.console.display import make_display
 from benchmarks.launch.tasks import Tasks, all_rows_at_once
-from benchmarks.launch.worker import Done
-from benchmarks.pipeline.description import describe_rows, keep_domain
+from benchmarks.launch.worker import StageResult
+from benchmarks.pipeline.description import describe_rows
 from benchmarks.pipeline.pipeline import carry_out_here, open_pipeline
 from benchmarks.pipeline.rows import STEPS
 from benchmarks.run import execute, run_rows
@@ -33,7 +33,7 @@ from benchmarks.run import execute, run_rows
 if TYPE_CHECKING:
     from benchmarks.config.run_config import RunConfig
     from benchmarks.launch.ahead import WalkRow
-    from benchmarks.pipeline.pipeline import Pipeline, Work
+    from benchmarks.pipeline.pipeline import Pipeline, StageCall
     from benchmarks.store.store import Stage
 
 NEW, AGAIN, MLFLOW = "all new", "all done", "all done, to MLflow"
@@ -109,20 +109,18 @@ def _templates(config: RunConfig) -> Templates:
     """Make a run of one seed, and return its stages."""
     made: Templates = {}
 
-    def remember(pipeline: Pipeline, work: Work) -> bool:
+    def remember(pipeline: Pipeline, work: StageCall) -> bool:
         made[_owner(work), work.stage.name] = work.stage
         return carry_out_here(pipeline, work)
 
     display = make_display(plain=True, quiet=True)
     pipeline = replace(open_pipeline(config, display=display, steps=0), carry_out=remember)
     with closing(pipeline):
-        kept = keep_domain(pipeline)
-        rows = run_rows(pipeline)
-        describe_rows(pipeline, kept, rows, on_stage=lambda row, stage, reused: None)
+        describe_rows(pipeline, run_rows(pipeline), on_stage=lambda row, stage, reused: None)
     return made
 
 
-def _owner(work: Work) -> str:
+def _owner(work: StageCall) -> str:
     return work.row.partition(" seed ")[0]
 
 
@@ -138,16 +136,16 @@ class _Copies(Tasks):
         self._unfinished()
         self._pool.shutdown(cancel_futures=True)
 
-    def _begin(self, pipeline: Pipeline, work: Work) -> Future[Done]:
+    def _begin(self, pipeline: Pipeline, work: StageCall) -> Future[StageResult]:
         return self._pool.submit(self._copy, work)
 
-    def _show_until(self, future: Future[Done], pipeline: Pipeline, work: Work) -> None:
+    def _show_until(self, future: Future[StageResult], pipeline: Pipeline, work: StageCall) -> None:
         future.exception()
 
-    def _outcome(self, future: Future[Done], work: Work) -> Done:
+    def _outcome(self, future: Future[StageResult], work: StageCall) -> StageResult:
         return future.result()
 
-    def _copy(self, work: Work) -> Done:
+    def _copy(self, work: StageCall) -> StageResult:
         source, stage = self._templates[_owner(work), work.stage.name], work.stage
         with stage.writing():
             for file in source.digests:
@@ -155,7 +153,7 @@ class _Copies(Tasks):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.link(source.path / file, target)
             stage.finish(source.summary)
-        return Done(reused=False)
+        return StageResult(reused=False)
 
 
 def _timed(

@@ -10,6 +10,7 @@ from benchmarks.metrics.overlap import NearDuplicates, NgramIndex, Owner, SameTa
 from benchmarks.stages.context import StageContext
 from benchmarks.stages.errors import StageError
 from benchmarks.stages.sieve import KEPT, Sieve
+from benchmarks.stages.traits import Traits
 from domino.records import Reference, Synthetic
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ DUPLICATE = "duplicate"
 
 Refusal = tuple[str, str]
 Check = Callable[[Synthetic], Refusal | None]
+
+
+TRAITS = Traits()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,6 +17,7 @@ from benchmarks.metrics.overlap import words
 from benchmarks.stages.context import StageContext
 from benchmarks.stages.embed import read
 from benchmarks.stages.synthesize import SYNTHETIC
+from benchmarks.stages.traits import Traits
 from domino.records import Record, Reference, Synthetic, stable_id
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ PROGRAMS_OF = "program_keys.jsonl"
 GROUPS = ("references", "problems")
 _ORACLE = ("valid", "in_domain", "copy")
 _T = TypeVar("_T")
+
+
+TRAITS = Traits()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.stages.context import StageContext
+from benchmarks.stages.traits import Traits
 from benchmarks.suites.base import Split
 from domino.records import Record, Reference
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from benchmarks.store.store import Stage
 
 REFERENCES, PROBLEMS = "references.jsonl", "problems.jsonl"
+
+
+TRAITS = Traits()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

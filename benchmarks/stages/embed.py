@@ -15,6 +15,7 @@ from benchmarks.stages.context import StageContext
 from benchmarks.stages.domain import PROBLEMS, REFERENCES, ProblemText
 from benchmarks.stages.errors import StageError
 from benchmarks.stages.synthesize import SYNTHETIC
+from benchmarks.stages.traits import Traits
 from domino.records import Record, Reference, Synthetic, derive_seed
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 TEXTS, EMBEDDINGS, VECTORS = "texts.jsonl", "embeddings", "vectors.npy"
 _BATCH = 32
 _LONGEST = 2048  # tokens of a text that are read
+
+
+TRAITS = Traits()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,6 +10,7 @@ from benchmarks.stages.context import StageContext
 from benchmarks.stages.filter_config import FilterConfig
 from benchmarks.stages.sieve import Sieve, chunks
 from benchmarks.stages.synthesize import SYNTHETIC
+from benchmarks.stages.traits import Traits, always
 from domino.records import Synthetic, derive_seed
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 DUPLICATE, JUDGE = "duplicate", "judge"
 FILTER_REASONS = frozenset({DUPLICATE, JUDGE, UNPARSABLE})
 """Why the filter drops an instruction; all other reasons are the suite's, which cannot read it."""
+
+
+TRAITS = Traits(random=always)
 
 
 def run(config: FilterConfig, synthesized: Stage, stage: Stage, context: StageContext) -> None:

@@ -13,6 +13,7 @@ from benchmarks.stages.context import StageContext
 from benchmarks.stages.filter_config import FilterConfig
 from benchmarks.stages.respond import CANDIDATES, RESPONSES, Candidates
 from benchmarks.stages.sieve import Sieve, chunks
+from benchmarks.stages.traits import Traits, always
 from domino.records import Problem, Program, Synthetic, derive_seed
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 NO_AGREEMENT = "no agreement"
 Refusal = tuple[str, str]
+
+
+TRAITS = Traits(random=always, runs_programs=True)
 
 
 def run(config: FilterConfig, responded: Stage, stage: Stage, context: StageContext) -> None:

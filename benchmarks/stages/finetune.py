@@ -24,6 +24,7 @@ from benchmarks.stages.finetuning.trainer import (
     train,
 )
 from benchmarks.stages.sieve import DROPPED, KEPT, reconciled
+from benchmarks.stages.traits import Traits, always
 from domino.backbone import load_shape
 from domino.engines.chat import render_chat
 from domino.records import Dropped, Synthetic, derive_seed
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 
 OVER_LONG = "over-long"
+
+
+TRAITS = Traits(random=always)
 
 
 def run(config: FinetuneConfig, pairs: Stage, stage: Stage, context: StageContext) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from benchmarks.evaluator.check import canonical_failures
 from benchmarks.stages.context import StageContext
 from benchmarks.stages.errors import StageError
+from benchmarks.stages.traits import Traits
 from benchmarks.suites.base import Split
 from domino.records import Verdict
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from benchmarks.store.store import Stage
 
 _SHOWN = 5
+
+
+TRAITS = Traits(runs_programs=True)
 
 
 class GoldError(StageError):

@@ -13,6 +13,7 @@ from benchmarks.stages.context import StageContext, seeded
 from benchmarks.stages.errors import StageError
 from benchmarks.stages.sieve import KEPT, chunks
 from benchmarks.stages.synthesize import METHOD
+from benchmarks.stages.traits import Traits, always
 from domino.engines.base import Request
 from domino.records import Record, Reference, Sampling, Synthetic, derive_seed
 from domino.synthesizer import SynthesisError, plain_request
@@ -28,6 +29,9 @@ CANDIDATES = "candidates.jsonl"
 Responder = Literal["plain", "references", "own"]
 Answer = Callable[[Sequence[str], Sequence[Sampling]], list[tuple[str, ...]]]
 """Gives each instruction a response by each of the samplings, which differ in their seeds alone."""
+
+
+TRAITS = Traits(random=always)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

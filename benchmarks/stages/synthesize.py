@@ -8,10 +8,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.methods import load_method
-from benchmarks.stages.accounts import Account
 from benchmarks.stages.context import StageContext, seeded
 from benchmarks.stages.curves import recorded_log
 from benchmarks.stages.errors import StageError
+from benchmarks.stages.traits import Traits, always
 from domino.records import Reference, Sampling, Synthetic
 from domino.synthesizer import Domain, SynthesisError, Synthesizer
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SYNTHETIC = "synthetic.jsonl"
 METHOD = "method"
 SCRATCH = ".fit"  # hidden, and so no part of the finished stage
+
+
+TRAITS = Traits(random=always)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,15 +69,14 @@ def run(
     wanted = config.draws if method_class.synthesizes else max(config.draws, len(references))
     context.progress.start(stage.name, wanted if method_class.synthesizes else None)
     context.progress.advance(len(made))
-    account = Account(method_class.__module__, context.log)
-    method = _fitted(config, references, stage, context, account)
+    method = _fitted(config, references, stage, context)
     if len(made) < wanted:
         sampling = seeded(config.sampling, context.seed, "synthesize")
-        with account.listening():
-            for record in _draw(method, sampling, made, wanted):
-                stage.append(SYNTHETIC, record)
-                context.progress.advance()
-                made.append(record)
+        for record in _draw(method, sampling, made, wanted):
+            stage.append(SYNTHETIC, record)
+            context.progress.advance()
+            made.append(record)
+    tally = method.tally()
     findings = dict(method.findings())
     if findings:
         said = ", ".join(f"{name} {value:.3g}" for name, value in findings.items())
@@ -85,8 +87,8 @@ def run(
     summary = {
         "drawn": len(made),
         "missing": missing,
-        "why": account.warning if missing else "",
-        "refused": account.refused,
+        "why": " ".join(tally.stopped.split()) if missing else "",
+        "refused": {reason: count for reason, count in tally.rejected.most_common() if count},
         "tokens": sum(record.provenance.tokens for record in made),
         "synthesizes": method_class.synthesizes,
     }
@@ -99,7 +101,6 @@ def _fitted(
     references: Sequence[Reference],
     stage: Stage,
     context: StageContext,
-    account: Account,
 ) -> Synthesizer:
     """Return the method as the stage's method/ has it, learning it first where it is not there."""
     method_class = load_method(config.method)
@@ -121,7 +122,7 @@ def _fitted(
         with stage.directory(METHOD) as directory:
             method.save(directory)
     stage.discard(SCRATCH)
-    return method_class.load(saved, context.fit_context(account.log))
+    return method_class.load(saved, context.fit_context(context.log))
 
 
 def _made(method_class: Any, options: Mapping[str, Any]) -> Synthesizer:

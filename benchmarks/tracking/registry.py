@@ -19,7 +19,7 @@ from benchmarks.stages.synthesize import METHOD
 
 if TYPE_CHECKING:
     from benchmarks.config.run_config import RunConfig
-    from benchmarks.pipeline.rows import Row
+    from benchmarks.pipeline.rows import SeedRun
     from benchmarks.store.store import Stage
 
 LORA, DOMAIN_TOKENS = "lora", "domain-tokens"
@@ -93,7 +93,7 @@ class Adapter:
         return "".join("-" if c in "/:" else c for c in spelled)
 
 
-def adapters_of(row: Row, most_bytes: int) -> Iterator[Adapter]:
+def adapters_of(row: SeedRun, most_bytes: int) -> Iterator[Adapter]:
     """Yield the adapters of at most this size that a row's stages hold."""
     found = []
     tuned, fitted = row.tuned.path / ADAPTER, row.synthesized.path / METHOD
@@ -105,7 +105,7 @@ def adapters_of(row: Row, most_bytes: int) -> Iterator[Adapter]:
     yield from (adapter for adapter in found if adapter.bytes <= most_bytes)
 
 
-def adapter_tags(adapter: Adapter, row: Row) -> dict[str, str]:
+def adapter_tags(adapter: Adapter, row: SeedRun) -> dict[str, str]:
     """Return what a version of a registered model is tagged with."""
     tags = {"seed": str(row.seed), _STAGE: adapter.address}
     if adapter.kind == LORA:
@@ -153,7 +153,7 @@ def register(
     client.update_registered_model(name, words(f"@{NEWEST}"))
 
 
-def _adapter(row: Row, kind: str, stage: Stage, folder: Path, lead: str = "") -> Adapter:
+def _adapter(row: SeedRun, kind: str, stage: Stage, folder: Path, lead: str = "") -> Adapter:
     return Adapter(
         kind=kind, method=row.method, seed=row.seed, folder=folder, address=stage.address, lead=lead
     )

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from benchmarks.config.run_config import RunConfig
     from benchmarks.pipeline.pipeline import Pipeline
-    from benchmarks.pipeline.rows import Row
+    from benchmarks.pipeline.rows import SeedRun
     from benchmarks.report.page import StaticReport
     from benchmarks.report.table import Report
 
@@ -230,7 +230,7 @@ class Tracker:
         self._log(parent, tags={name: text[:TAG_LENGTH] for name, text in tags.items() if text})
 
     @guarded
-    def log_rows(self, rows: Sequence[Row], name: str, config: RunConfig) -> None:
+    def log_rows(self, rows: Sequence[SeedRun], name: str, config: RunConfig) -> None:
         """Say of each row's run what it came to, and register its adapters, one version each.
 
         Args:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmarks.pipeline.rows import Row
+    from benchmarks.pipeline.rows import SeedRun
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +49,7 @@ def experiment_note(suite: str) -> str:
     )
 
 
-def row_note(row: Row, invocation: str) -> str:
+def row_note(row: SeedRun, invocation: str) -> str:
     """Return what one method came to with one seed, for its run's description."""
     scored, kept = row.evaluated.summary, row.pairs.summary["kept"]
     return (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
 from typing import ClassVar
 
 import pytest
@@ -65,16 +64,14 @@ class BaselineContract(SynthesizerContract):
 
     @pytest.mark.parametrize("answer", ["", "x " * 400, "?!", "of the"])
     def test_a_useless_backbone_ends_the_method_with_a_reason(
-        self, domain, context, sampling, caplog, answer
+        self, domain, context, sampling, answer
     ):
         method = self.fitted(domain, dataclasses.replace(context, engine=barren_engine(answer)))
-        with caplog.at_level(logging.WARNING):
-            made = list(method.synthesize(self.count, sampling))
+        made = list(method.synthesize(self.count, sampling))
         if not method.synthesizes:
             assert method.counts.requests == 0
         elif len(made) < self.count:
             assert method.counts.stopped
-            assert method.counts.stopped in caplog.text
             assert method.counts.metrics()["stopped_early"] == 1
 
     def test_the_first_record_comes_long_before_the_last(self, domain, engine, context, sampling):

@@ -7,13 +7,13 @@ from statistics import NormalDist
 import pytest
 from statsmodels.stats.contingency_tables import mcnemar
 
-from benchmarks.pipeline.rows import Row
+from benchmarks.pipeline.rows import SeedRun
 from benchmarks.report.comparisons import compare
 from domino.records import Outcome, Verdict
 from tests.benchmarks.test_table import finished, method_row, printed, report
 
 
-def row(root: Path, method: str, solved: str, seed: int = 0) -> Row:
+def row(root: Path, method: str, solved: str, seed: int = 0) -> SeedRun:
     """A row that solves the problems marked by 1."""
     outcome = {"1": Outcome.PASSED, "0": Outcome.WRONG}
     verdicts = [
@@ -22,7 +22,7 @@ def row(root: Path, method: str, solved: str, seed: int = 0) -> Row:
     ]
     other = finished(root / f"{method}{seed}", "other", {})
     evaluated = finished(root / f"{method}{seed}", "evaluate", {}, verdicts=verdicts)
-    return Row(
+    return SeedRun(
         method=method, seed=seed, synthesized=other, filtered=other, responded=other, agreed=other,
         pairs=other, tuned=other, evaluated=evaluated,
     )  # fmt: skip

@@ -39,7 +39,8 @@ def address(config: RunConfig) -> str:
     display = PlainDisplay(sys.stderr)
     pipeline = open_pipeline(config, display=display, steps=0, make_engine=tiny_run.make_engine)
     step = SynthesizeConfig(method="counting", draws=3, sampling=Sampling())
-    return pipeline.find(synthesize, step, pipeline.references, seed=0).path.name
+    row = pipeline.for_row("few-shot", 0)
+    return row.call(synthesize, step, row.references).stage.path.name
 
 
 def test_an_unknown_engine_is_refused_with_the_nearest_name():

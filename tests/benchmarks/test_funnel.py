@@ -13,10 +13,10 @@ from rich.console import Console
 from benchmarks.config.run_config import RunConfig
 from benchmarks.console.display import PlainDisplay
 from benchmarks.pipeline.pipeline import open_pipeline
-from benchmarks.pipeline.rows import FailedRow, Row
+from benchmarks.pipeline.rows import FailedRun, SeedRun, row_steps
 from benchmarks.report.funnel import NEVER_DRAWN, ROW_FAILED, STEP_NAMES, Funnel, funnel
 from benchmarks.report.table import Report, funnel_table, lossless_steps
-from benchmarks.run import run_rows, step_count
+from benchmarks.run import run_rows
 from benchmarks.stages.sieve import CountError
 from domino.records import Dropped
 from tests.benchmarks import tiny_run
@@ -31,7 +31,7 @@ def names() -> Iterator[None]:
         yield
 
 
-def row(root: Path, **changes: dict) -> Row:
+def row(root: Path, **changes: dict) -> SeedRun:
     """A row of which every stage drops something; `changes` go into the stages' summaries."""
     summaries = {
         "synthesize": {"drawn": 90, "missing": 10, "refused": {"too similar": 7}},
@@ -44,7 +44,7 @@ def row(root: Path, **changes: dict) -> Row:
     }
     stages = [finished(root, n, {**s, **changes.get(n, {})}) for n, s in summaries.items()]
     fields = ("synthesized", "filtered", "responded", "agreed", "pairs", "tuned", "evaluated")
-    return Row(method="m", seed=0, **dict(zip(fields, stages, strict=True)))
+    return SeedRun(method="m", seed=0, **dict(zip(fields, stages, strict=True)))
 
 
 def assert_reconciles(made: Funnel) -> None:
@@ -74,7 +74,7 @@ def test_each_drop_is_counted_in_the_step_that_it_belongs_to(tmp_path: Path) -> 
 
 def test_a_row_that_failed_drops_what_was_under_way(tmp_path: Path) -> None:
     whole = row(tmp_path)
-    early = FailedRow(method="m", seed=1, asked=100, stages=(), stage="synthesize", reason="?")
+    early = FailedRun(method="m", seed=1, asked=100, stages=(), stage="synthesize", reason="?")
     late = replace(early, seed=2, stages=whole.stages[:4], stage="decontaminate")
     for failed, step, lost in ((early, "generated", 100), (late, "not contaminated", 60)):
         made = funnel("m", [failed])
@@ -96,7 +96,7 @@ def test_a_stage_whose_counts_do_not_add_up_is_a_defect(tmp_path: Path, name: st
 def test_the_funnel_of_a_run_is_that_of_its_records(whole: Whole) -> None:
     config, report = whole
     pipeline = open_pipeline(
-        config, display=PlainDisplay(sys.stderr), steps=step_count(config),
+        config, display=PlainDisplay(sys.stderr), steps=row_steps(config),
         make_engine=tiny_run.make_engine,
     )  # fmt: skip
     rows = run_rows(pipeline)

@@ -18,7 +18,7 @@ from benchmarks.config.run_config import RunConfig
 from benchmarks.console.display import make_display
 from benchmarks.pipeline.description import describe_rows, keep_domain
 from benchmarks.pipeline.pipeline import Pipeline, open_pipeline
-from benchmarks.pipeline.rows import FailedRow, Row
+from benchmarks.pipeline.rows import FailedRun, SeedRun
 from benchmarks.planning import calibration
 from benchmarks.planning.lengths import PlanRequest
 from benchmarks.planning.plan import Plan, make_plan
@@ -47,7 +47,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def run(config: RunConfig) -> tuple[list[Row | FailedRow], Spent]:
+def run(config: RunConfig) -> tuple[list[SeedRun | FailedRun], Spent]:
     """Run all rows; return them with the processor seconds of each method's stages."""
     spent: Spent = {}
     state: dict[str, Any] = {"method": "", "at": processor_s()}
@@ -68,7 +68,7 @@ def run(config: RunConfig) -> tuple[list[Row | FailedRow], Spent]:
         kept = keep_domain(pipeline)
         rows = run_rows(pipeline, on_row=began)
 
-        def described(row: Row | FailedRow | None, stage: Stage, reused: bool) -> None:
+        def described(row: SeedRun | FailedRun | None, stage: Stage, reused: bool) -> None:
             state["method"] = "" if row is None else row.method
             ended(stage, reused)
 
@@ -76,7 +76,7 @@ def run(config: RunConfig) -> tuple[list[Row | FailedRow], Spent]:
     return rows, spent
 
 
-def tokens_of(rows: list[Row | FailedRow], name: str) -> int:
+def tokens_of(rows: list[SeedRun | FailedRun], name: str) -> int:
     stages = [stage for row in rows for stage in row.stages if stage.name == name]
     return sum(stage.summary["tokens"] for stage in stages)
 

@@ -17,8 +17,9 @@ import pytest
 from benchmarks.config.run_config import RunConfig
 from benchmarks.console.display import PlainDisplay
 from benchmarks.pipeline.pipeline import open_pipeline
+from benchmarks.pipeline.rows import row_steps
 from benchmarks.report.table import Report
-from benchmarks.run import execute, run_rows, step_count
+from benchmarks.run import execute, run_rows
 from benchmarks.stages.gold import GoldError
 from benchmarks.store.store import StoreError
 from domino.records import Dropped, Synthetic
@@ -89,7 +90,7 @@ def test_the_table_says_what_happened(whole: Whole) -> None:
 def test_what_comes_in_is_kept_or_dropped_in_every_stage(whole: Whole) -> None:
     config, _ = whole
     pipeline = open_pipeline(
-        config, display=PlainDisplay(sys.stderr), steps=step_count(config),
+        config, display=PlainDisplay(sys.stderr), steps=row_steps(config),
         make_engine=tiny_run.make_engine,
     )  # fmt: skip
     for row in run_rows(pipeline):

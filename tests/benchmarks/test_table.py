@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.common.words import say
-from benchmarks.pipeline.rows import Row
+from benchmarks.pipeline.rows import SeedRun
 from benchmarks.report.facts import FactRow, fact_rows
 from benchmarks.report.funnel import STEP_NAMES, Funnel, FunnelStep
 from benchmarks.report.rows import Failure, MethodRow, method_rows
@@ -238,7 +238,7 @@ def pair(number: int, instruction: str = "Add.") -> Synthetic:
     return Synthetic(id=str(number), instruction=instruction, response="r", provenance=provenance)
 
 
-def row(root: Path, seed: int, passes: list[tuple[bool, bool]], method: str = "m") -> Row:
+def row(root: Path, seed: int, passes: list[tuple[bool, bool]], method: str = "m") -> SeedRun:
     """One row whose two samples of problems p0, p1, ... pass (base, plus) as given."""
     verdicts = [
         Verdict(
@@ -248,7 +248,7 @@ def row(root: Path, seed: int, passes: list[tuple[bool, bool]], method: str = "m
         for n, (base, plus) in enumerate(passes)
     ]  # fmt: skip
     root = root / f"{method}{seed}"
-    return Row(
+    return SeedRun(
         method=method,
         seed=seed,
         synthesized=finished(

@@ -23,8 +23,8 @@ from benchmarks.launch.ahead import walking_ahead
 from benchmarks.launch.errors import LaunchError
 from benchmarks.launch.ray_cluster import Cluster
 from benchmarks.launch.ray_shards import ShardedEngine, Shards, parts
-from benchmarks.launch.worker import Order, Task, do
-from benchmarks.pipeline.pipeline import Pipeline, Work, carry_out_here, open_pipeline
+from benchmarks.launch.worker import RunSpec, StageTask, do
+from benchmarks.pipeline.pipeline import Pipeline, StageCall, carry_out_here, open_pipeline
 from benchmarks.run import check_gold, main, walk_row
 from benchmarks.stages import gold
 from benchmarks.stages.gold import GoldConfig, GoldError
@@ -152,23 +152,23 @@ def test_errors_that_end_a_row_or_a_run_can_be_sent_between_machines() -> None:
         assert str(sent) == str(error)
 
 
-def gold_task(pipeline: Pipeline) -> tuple[Work, Task]:
+def gold_task(pipeline: Pipeline) -> tuple[StageCall, StageTask]:
     """The gold check as a task; nothing is run."""
-    asked: list[Work] = []
+    asked: list[StageCall] = []
 
-    def ask(pipeline: Pipeline, work: Work) -> bool:
+    def ask(pipeline: Pipeline, work: StageCall) -> bool:
         asked.append(work)
         return False
 
     config = GoldConfig(suite="small")
-    replace(pipeline, carry_out=ask).step(gold, config, row="small", seed=None, runs_programs=True)
-    return asked[0], Task.of(asked[0], model=pipeline.context.model, threads=1)
+    replace(pipeline, carry_out=ask).step(gold, config)
+    return asked[0], StageTask.of(asked[0], model=pipeline.context.model, threads=1)
 
 
 def test_a_machine_does_the_stage_that_it_is_told(config: RunConfig) -> None:
     work, task = gold_task(opened(config))
     assert not work.stage.complete
-    order = Order(config=config, directory=str(Path.cwd())).packed()
+    order = RunSpec(config=config, directory=str(Path.cwd())).packed()
     assert not do(order, task).reused
     assert work.stage.complete
     assert work.stage.summary == {"problems": 3, "failures": 0}
@@ -177,10 +177,10 @@ def test_a_machine_does_the_stage_that_it_is_told(config: RunConfig) -> None:
 
 def test_a_machine_with_other_code_or_data_refuses(config: RunConfig) -> None:
     work, task = gold_task(opened(config))
-    order = Order(config=config, directory=str(Path.cwd())).packed()
+    order = RunSpec(config=config, directory=str(Path.cwd())).packed()
     with pytest.raises(LaunchError, match="gold at another address"):
         do(order, replace(task, address="of other code"))
-    nowhere = Order(config=config, directory="/no/such/place").packed()
+    nowhere = RunSpec(config=config, directory="/no/such/place").packed()
     with pytest.raises(LaunchError, match="has no directory /no/such/place"):
         do(nowhere, task)
     assert not work.stage.complete
@@ -190,7 +190,7 @@ def test_every_row_is_walked_at_once_after_the_gold_check(config: RunConfig) -> 
     together = threading.Barrier(len(config.methods), timeout=60)
     asked: list[str] = []
 
-    def carry_out(pipeline: Pipeline, work: Work) -> bool:
+    def carry_out(pipeline: Pipeline, work: StageCall) -> bool:
         asked.append(work.stage.name)
         if work.stage.name == "gold":
             return carry_out_here(pipeline, work)
@@ -219,7 +219,7 @@ def share_here(shards, items, here, there, tell, options, *arguments):  # type: 
 
 
 def shards_of(config: RunConfig) -> Shards:
-    packed = Order(config=config, directory=str(Path.cwd())).packed()
+    packed = RunSpec(config=config, directory=str(Path.cwd())).packed()
     return Shards(count=2, packed=packed, options={}, checking={"num_cpus": 1})
 
 

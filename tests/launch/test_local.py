@@ -21,7 +21,7 @@ from benchmarks.config.launch_config import LocalConfig
 from benchmarks.config.run_config import RunConfig
 from benchmarks.console.events import LOGS, Event
 from benchmarks.launch import local_tasks
-from benchmarks.launch.local_process import Telling
+from benchmarks.launch.local_process import PipeReporter
 from benchmarks.launch.local_tasks import share_machine
 from benchmarks.run import execute, main
 from tests.benchmarks import tiny_run
@@ -145,7 +145,7 @@ def test_processes_do_not_outlive_a_run_that_is_killed(
 
 def test_a_stage_tells_what_it_counts_and_whom_it_waits_for() -> None:
     ours, theirs = Pipe()
-    told = Telling(theirs)
+    told = PipeReporter(theirs)
     told.tell()
     assert not ours.poll()  # nothing is counted yet
     told.waiting("process 7 of this machine")

@@ -1,6 +1,5 @@
 import itertools
 import json
-import logging
 import re
 from dataclasses import replace
 
@@ -13,7 +12,7 @@ from domino.engines.base import EngineError
 from domino.engines.transformers_engine import TransformersEngine
 from domino.fit_run import FitRun
 from domino.records import Sampling, Synthetic
-from domino.synthesizer import SynthesisError
+from domino.synthesizer import SynthesisError, Tally
 from tests.stages.small import (
     METHODS,
     Counting,
@@ -148,15 +147,16 @@ def test_a_method_that_runs_dry_says_how_many_are_missing(tmp_path):
 def test_what_a_method_refused_itself_and_why_it_stopped_are_kept(tmp_path, monkeypatch):
     def choosy(self, count, sampling, *, first=0):
         yield synthetic(first)
-        self.log({"rejected/too_long": 3.0, "rejected/empty": 4, "kept": 1.0}, 1)
-        logging.getLogger("tests.stages.small").warning("ran out\nof ideas")
-        logging.getLogger("elsewhere").warning("not the method's")
+        tally.rejected.update({"too_long": 3, "empty": 4, "never": 0})
+        tally.stopped = "ran out\nof ideas"
 
+    tally = Tally()
     monkeypatch.setattr(Counting, "synthesize", choosy)
+    monkeypatch.setattr(Counting, "tally", lambda self: tally)
     stage = fresh(tmp_path, "synthesize")
     run(config(), REFERENCES, stage, context())
     assert stage.summary == summary(
-        drawn=1, missing=5, why="ran out of ideas", refused={"too long": 3, "empty": 4}
+        drawn=1, missing=5, why="ran out of ideas", refused={"empty": 4, "too_long": 3}
     )
 
 
