@@ -79,7 +79,7 @@ class EvolInstructConfig:
 
 
 @dataclass(slots=True)
-class _Step:
+class _Evolution:
     """One evolution: what it was made from, its text, why it was eliminated, what it cost."""
 
     round: int
@@ -97,7 +97,7 @@ class _Lineage:
     number: int
     current: str
     alive: bool = True
-    steps: list[_Step] = field(default_factory=list)
+    steps: list[_Evolution] = field(default_factory=list)
 
 
 class EvolInstruct(Baseline[EvolInstructConfig]):
@@ -183,10 +183,10 @@ class EvolInstruct(Baseline[EvolInstructConfig]):
                 self._settle(lineage)
         return lineages
 
-    def _step(self, lineage: _Lineage, round_number: int, sampling: Sampling) -> _Step:
+    def _step(self, lineage: _Lineage, round_number: int, sampling: Sampling) -> _Evolution:
         randomness = self._random(sampling, "operation", lineage.number, round_number)
         operation = randomness.choice(self.config.operations)
-        return _Step(round=round_number, parent=lineage.current, operation=operation)
+        return _Evolution(round=round_number, parent=lineage.current, operation=operation)
 
     def _rewrite(self, lineages: Sequence[_Lineage], sampling: Sampling) -> None:
         steps = [lineage.steps[-1] for lineage in lineages]
@@ -202,7 +202,7 @@ class EvolInstruct(Baseline[EvolInstructConfig]):
             step.tokens += completion.tokens
             step.reason = self._eliminate(step, completion)
 
-    def _eliminate(self, step: _Step, completion: Completion) -> str | None:
+    def _eliminate(self, step: _Evolution, completion: Completion) -> str | None:
         """Return why a rewritten task is eliminated without asking the backbone, or None."""
         if completion.truncated:
             return "truncated"

@@ -34,7 +34,7 @@ Passes = tuple[bool, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Check:
+class PublishedCheck:
     """One data set with published generations, or with its own solutions alone.
 
     Attributes:
@@ -54,34 +54,38 @@ class Check:
     reasons: Mapping[str, str] = field(default_factory=dict)
 
 
-CHECKS: Mapping[str, Check] = MappingProxyType(
+CHECKS: Mapping[str, PublishedCheck] = MappingProxyType(
     {
-        "humaneval+": Check(
+        "humaneval+": PublishedCheck(
             suite="humaneval+",
             dataset="evalplus/HumanEvalPlus-v0.1.9.jsonl.gz",
             generations=f"{_PUBLISHED}/humaneval.samples.jsonl.gz",
             verdicts=f"{_PUBLISHED}/humaneval.eval_results.json.gz",
         ),
-        "mbpp+": Check(
+        "mbpp+": PublishedCheck(
             suite="mbpp+",
             dataset="evalplus/MbppPlus-v0.1.0.jsonl.gz",
             generations=f"{_PUBLISHED}/mbpp.samples.jsonl.gz",
             verdicts=f"{_PUBLISHED}/mbpp.eval_results.json.gz",
             reasons={f"Mbpp/{number}": _SETS for number in (2, 232, 249, 579)},
         ),
-        "bigcodebench-hard": Check(
+        "bigcodebench-hard": PublishedCheck(
             suite="bigcodebench-hard",
             dataset="bigcodebench/BigCodeBench-v0.1.0.jsonl.gz",
             generations=f"{_PUBLISHED}/bigcodebench_hard.samples.jsonl.gz",
             verdicts=f"{_PUBLISHED}/bigcodebench_hard.eval_results.json.gz",
             task_ids="bigcodebench/hard_task_ids.txt",
         ),
-        "canonical-humaneval+": Check(
+        "canonical-humaneval+": PublishedCheck(
             suite="humaneval+", dataset="evalplus/HumanEvalPlus-v0.1.10.jsonl.gz"
         ),
-        "canonical-mbpp+": Check(suite="mbpp+", dataset="evalplus/MbppPlus-v0.2.0.jsonl.gz"),
-        "canonical-cruxeval": Check(suite="cruxeval", dataset="cruxeval/cruxeval.jsonl.gz"),
-        "canonical-bigcodebench-hard": Check(
+        "canonical-mbpp+": PublishedCheck(
+            suite="mbpp+", dataset="evalplus/MbppPlus-v0.2.0.jsonl.gz"
+        ),
+        "canonical-cruxeval": PublishedCheck(
+            suite="cruxeval", dataset="cruxeval/cruxeval.jsonl.gz"
+        ),
+        "canonical-bigcodebench-hard": PublishedCheck(
             suite="bigcodebench-hard",
             dataset="bigcodebench/BigCodeBench-v0.1.0.jsonl.gz",
             task_ids="bigcodebench/hard_task_ids.txt",

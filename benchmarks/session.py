@@ -111,7 +111,7 @@ class Session:
 
             self.tracker.log_page(make_report(together([read_run(path)])), report)
         command = f"Report: {_python()} -m benchmarks.report {report.name} --output {config.output}"
-        shared = pipeline.shared.settle()
+        shared = pipeline.shared.retry_uploads()
         return report, [command, *([shared] if shared else []), self.tracker.where()]
 
 

@@ -23,7 +23,7 @@ from domino.records import RecordError
 
 PROGRAM = "python -m benchmarks.status"
 
-StageProgress = Literal["running", "waiting", "finished", "interrupted", "stopped", "dead"]
+State = Literal["running", "waiting", "finished", "interrupted", "stopped", "dead"]
 """What an invocation is at; dead is one whose process went without a word."""
 _CONTINUED = "the same command continues it"
 
@@ -55,7 +55,7 @@ class RunState:
     log: str
     about: dict[str, Any]
     began: str
-    state: StageProgress
+    state: State
     text: str
     done: int
     reused: int
@@ -113,10 +113,10 @@ def _current(events: Sequence[Event]) -> Sequence[Event]:
     return current
 
 
-def _state(first: Event, last: Event) -> tuple[StageProgress, str]:
+def _state(first: Event, last: Event) -> tuple[State, str]:
     if last.event == "end":
         kind, _, why = last.text.partition(": ")
-        known: dict[str, StageProgress] = {"finished": "finished", "interrupted": "interrupted"}
+        known: dict[str, State] = {"finished": "finished", "interrupted": "interrupted"}
         return known.get(kind, "stopped"), why or (_CONTINUED if kind == "interrupted" else "")
     if started_by_dead_process(first.about.get("process", {})):
         return "dead", f"its process was killed; {_CONTINUED}"

@@ -12,7 +12,7 @@ from domino.shared_prefix import MemoryMode
 from domino.soft_tokens import Initialisation
 from domino.synthesizer import SynthesisError
 
-Schedule = Literal["constant", "warmup", "cosine"]
+WeightSchedule = Literal["constant", "warmup", "cosine"]
 Padding = Literal["ignored", "labels"]
 
 
@@ -72,7 +72,7 @@ class FitConfig:
     w_contrastive: float = 1.0
     form: Form = "bounded"
     temperature: float = 1.0
-    contrastive_schedule: Schedule = "constant"
+    contrastive_schedule: WeightSchedule = "constant"
     contrastive_warmup: float = 0.1
     padding: Padding = "ignored"
     initialisation: Initialisation = "vocabulary"
@@ -114,9 +114,11 @@ class FitConfig:
 
     def _check_choices(self) -> None:
         choices: dict[str, Any] = {
-            "contrastive_schedule": Schedule, "padding": Padding, "initialisation": Initialisation,
+            "contrastive_schedule": WeightSchedule,
+            "padding": Padding,
+            "initialisation": Initialisation,
             "gradient_caching": MemoryMode,
-        }  # fmt: skip
+        }
         for name, choice in choices.items():
             if getattr(self, name) not in get_args(choice):
                 known = ", ".join(map(repr, get_args(choice)))

@@ -29,13 +29,13 @@ from studies.development import without_test_problems
 from studies.front import chosen_trial
 from studies.page import make_page
 from studies.slots import (
-    GivesWay,
-    bury_dead,
+    SlotTaken,
+    fail_dead_trials,
     is_lost,
     is_settled,
-    is_taken_away,
     retry,
     trials_by_slot,
+    was_reassigned,
 )
 from studies.storage import (
     check_space,
@@ -56,7 +56,7 @@ _POLL_S = 2.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
+class StudyResult:
     """What an invocation leaves: the study, its best trial, and the result on test problems."""
 
     study: optuna.Study
@@ -71,7 +71,7 @@ def execute(
     test: bool = True,
     json_path: Path | None = None,
     make_engine: EngineFactory | None = None,
-) -> Outcome:
+) -> StudyResult:
     """Run the trials that are missing, print them, and run the best setting on the test problems.
 
     Args:
@@ -93,11 +93,11 @@ def execute(
         show_trials(config, study, best, console)
     console.print(tracker.where(), markup=False, highlight=False, soft_wrap=True)
     if not test:
-        return Outcome(study=study, best=best, report=None)
+        return StudyResult(study=study, best=best, report=None)
     report = execute_run(
         chosen(config, best.params), json_path=json_path, plain=plain, make_engine=make_engine
     )
-    return Outcome(study=study, best=best, report=report)
+    return StudyResult(study=study, best=best, report=report)
 
 
 def _search(
@@ -168,10 +168,10 @@ def run_one(
         try:
             return objective(trial)
         finally:
-            taken_away = is_taken_away(trial)
+            taken_away = was_reassigned(trial)
 
     try:
-        study.optimize(watched, n_trials=1, catch=(GivesWay,))
+        study.optimize(watched, n_trials=1, catch=(SlotTaken,))
     except (UpdateFinishedTrialError, ValueError):  # Optuna cannot end what has ended
         if not taken_away:
             raise
@@ -179,7 +179,7 @@ def run_one(
 
 def _bury(study: optuna.Study) -> None:
     """Fail the trials of dead processes: by their signature, and by the storage's heartbeat."""
-    bury_dead(study)
+    fail_dead_trials(study)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         optuna.storages.fail_stale_trials(study)

@@ -15,24 +15,24 @@ from benchmarks.stages.sieve import KEPT
 from domino.records import Synthetic
 
 if TYPE_CHECKING:
-    from studies.made import Made
+    from studies.outputs import TrialOutputs
 
 HELD_OUT = "held_out"
 """The metric of a fit's curve that objectives and pruners read: loss on held-out references."""
 
 
-def pass_at_1(made: Made) -> float:
+def pass_at_1(made: TrialOutputs) -> float:
     """Return Pass@1 on the development problems, in [0, 1], after all stages."""
     return float(made.row.evaluated.summary["pass@1"])
 
 
-def tokens(made: Made) -> float:
+def tokens(made: TrialOutputs) -> float:
     """Return the tokens generated to make the pairs, the refused ones included."""
     row = made.row
     return float(row.synthesized.summary["tokens"] + row.responded.summary["tokens"])
 
 
-def aligned(made: Made) -> float:
+def aligned(made: TrialOutputs) -> float:
     """Return the share of the pairs trained on whose response is right, by the oracle; 0 of none.
 
     Raises:
@@ -44,7 +44,7 @@ def aligned(made: Made) -> float:
     return _mean([bool(fact["aligned"]) for fact in _known(facts, "aligned", made)])
 
 
-def held_out_loss(made: Made) -> float:
+def held_out_loss(made: TrialOutputs) -> float:
     """Return the lowest held-out loss of the fit, in nats a token.
 
     Raises:
@@ -60,7 +60,7 @@ def held_out_loss(made: Made) -> float:
     return min(losses)
 
 
-def new_in_domain(made: Made) -> float:
+def new_in_domain(made: TrialOutputs) -> float:
     """Return the share of draws that are new tasks of the domain, in [0, 1].
 
     A task counts once, whatever its wording, where it is made of the domain's operations alone and
@@ -79,7 +79,7 @@ def new_in_domain(made: Made) -> float:
     return len(new) / made.pipeline.config.draws
 
 
-def in_domain(made: Made) -> float:
+def in_domain(made: TrialOutputs) -> float:
     """Return the share of draws made of the domain's operations alone, repeated ones included.
 
     Raises:
@@ -89,7 +89,7 @@ def in_domain(made: Made) -> float:
     return _mean([bool(facts[instruction]["in_domain"]) for instruction in made.drawn])
 
 
-def copies(made: Made) -> float:
+def copies(made: TrialOutputs) -> float:
     """Return the share of draws that repeat a reference in nearly its words, in [0, 1]."""
     from benchmarks.metrics.memorisation import memorisation
 
@@ -97,7 +97,7 @@ def copies(made: Made) -> float:
     return memorisation(made.drawn, references).near if made.drawn else 0.0
 
 
-def shared_run(made: Made) -> float:
+def shared_run(made: TrialOutputs) -> float:
     """Return the mean share of a draw's words that its longest run from a reference takes up.
 
     It tells memorisation apart where no draw is a copy.
@@ -108,26 +108,26 @@ def shared_run(made: Made) -> float:
     return memorisation(made.drawn, references).longest_share if made.drawn else 0.0
 
 
-def copied_tasks(made: Made) -> float:
+def copied_tasks(made: TrialOutputs) -> float:
     """Return the share of draws that state a reference's task, whatever the wording."""
     references = [reference.instruction for reference in made.pipeline.references]
     known = set(made.tasks(references))
     return _mean([bool(task) and task in known for task in made.tasks(made.drawn)])
 
 
-def distinct_2(made: Made) -> float:
+def distinct_2(made: TrialOutputs) -> float:
     """Return distinct pairs of neighbouring words over all of the draws, in [0, 1]."""
     from benchmarks.metrics.diversity import distinct_n
 
     return distinct_n(made.drawn, 2)
 
 
-def distinct_tasks(made: Made) -> float:
+def distinct_tasks(made: TrialOutputs) -> float:
     """Return how many different tasks the draws state, over the draws asked for."""
     return len(set(made.tasks(made.drawn)) - {""}) / made.pipeline.config.draws
 
 
-def coverage(made: Made) -> float:
+def coverage(made: TrialOutputs) -> float:
     """Return how much of the domain's probability the draws cover, by the suite's own support.
 
     Raises:
@@ -139,7 +139,7 @@ def coverage(made: Made) -> float:
     return covered
 
 
-def _facts(made: Made, objective: str) -> dict[str, Mapping[str, Any]]:
+def _facts(made: TrialOutputs, objective: str) -> dict[str, Mapping[str, Any]]:
     suite = made.pipeline.context.suite
     texts = list(dict.fromkeys(made.drawn))
     facts = [suite.oracle(text, None) for text in texts]
@@ -147,7 +147,7 @@ def _facts(made: Made, objective: str) -> dict[str, Mapping[str, Any]]:
 
 
 def _known(
-    facts: list[dict[str, Any] | None], objective: str, made: Made
+    facts: list[dict[str, Any] | None], objective: str, made: TrialOutputs
 ) -> list[Mapping[str, Any]]:
     known: list[Mapping[str, Any]] = [fact for fact in facts if fact is not None]
     if len(known) < len(facts):
@@ -155,7 +155,7 @@ def _known(
     return known
 
 
-def _no_oracle(objective: str, made: Made) -> ConfigError:
+def _no_oracle(objective: str, made: TrialOutputs) -> ConfigError:
     return ConfigError(
         f"objective {objective!r}: {made.pipeline.context.suite.name} has no oracle: take a "
         "housestyle suite, or another objective"

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from studies import measures
-from studies.made import Made
+from studies.outputs import TrialOutputs
 
 Direction = Literal["maximize", "minimize"]
 CLAIMS = (
@@ -31,12 +31,16 @@ class Objective:
 
     about: str
     direction: Direction
-    measure: Callable[[Made], float]
+    measure: Callable[[TrialOutputs], float]
     scores: bool = False
 
 
 def _named(
-    direction: Direction, about: str, measure: Callable[[Made], float], *, scores: bool = False
+    direction: Direction,
+    about: str,
+    measure: Callable[[TrialOutputs], float],
+    *,
+    scores: bool = False,
 ) -> Objective:
     return Objective(about=about, direction=direction, measure=measure, scores=scores)
 

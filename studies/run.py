@@ -28,7 +28,7 @@ _FIELDS = ("method", "trials", "sampler", "pruner", "prune_by", "storage", "seed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Command:
+class StudyCommand:
     """One invocation.
 
     Attributes:
@@ -59,14 +59,14 @@ def _main(arguments: Sequence[str]) -> int:
     return 1 if outcome.report is not None and outcome.report.failed else 0
 
 
-def read_command(arguments: Sequence[str]) -> Command:
+def read_command(arguments: Sequence[str]) -> StudyCommand:
     """Return what the arguments ask for.
 
     Raises:
         ConfigError: an option, a file, a key or a value is wrong.
     """
     given = make_parser().parse_args(arguments)
-    return Command(
+    return StudyCommand(
         config=configured(given),
         test=given.test,
         json=_json_path(given.json),

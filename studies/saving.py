@@ -27,7 +27,7 @@ PROGRAM = "python -m studies.saving"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Spent:
+class StudyCost:
     """A study's finished trials and what they cost; its best trial's slot, value and interval."""
 
     complete: int
@@ -76,7 +76,7 @@ def _main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def spent(config: StudyConfig, study: optuna.Study) -> Spent:
+def spent(config: StudyConfig, study: optuna.Study) -> StudyCost:
     """Return what a study's finished trials cost; those that a kill ended cost nothing here."""
     from studies.front import chosen_trial
     from studies.slots import slot_of
@@ -86,7 +86,7 @@ def spent(config: StudyConfig, study: optuna.Study) -> Spent:
     finished = [t for t in study.get_trials(deepcopy=False) if COST in t.user_attrs]
     best = chosen_trial(config, study)
     reached = of_trial(best, config.objective)
-    return Spent(
+    return StudyCost(
         complete=sum(trial.state.name == "COMPLETE" for trial in finished),
         pruned=sum(trial.state.name == "PRUNED" for trial in finished),
         fit_steps=sum(trial.user_attrs[COST][FIT_STEPS] for trial in finished),
@@ -98,7 +98,7 @@ def spent(config: StudyConfig, study: optuna.Study) -> Spent:
     )
 
 
-def sentences(config: StudyConfig, without: Spent, pruned: Spent) -> list[str]:
+def sentences(config: StudyConfig, without: StudyCost, pruned: StudyCost) -> list[str]:
     """Return what pruning saved and what became of the best, one line each.
 
     Raises:
@@ -128,7 +128,7 @@ def sentences(config: StudyConfig, without: Spent, pruned: Spent) -> list[str]:
     ]
 
 
-def _trials(one: Spent) -> int:
+def _trials(one: StudyCost) -> int:
     return one.complete + one.pruned
 
 

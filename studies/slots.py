@@ -28,7 +28,7 @@ _UNSIGNED = timedelta(minutes=2)
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
-class GivesWay(Exception):
+class SlotTaken(Exception):
     """A trial that another process made needless; it costs nothing and counts for nothing."""
 
 
@@ -65,11 +65,11 @@ def is_lost(own: Sequence[FrozenTrial]) -> bool:
     return bool(own) and _all_failed(own) and not is_given_up(own)
 
 
-def claim(trial: optuna.Trial, trials: int) -> None:
+def claim_slot(trial: optuna.Trial, trials: int) -> None:
     """Sign the trial as this process's, if its slot is among the first `trials` and free.
 
     Raises:
-        GivesWay: it is not.
+        SlotTaken: it is not.
     """
     slots = trials_by_slot(trial.study.get_trials(deepcopy=False))
     slot, own = next(
@@ -77,11 +77,11 @@ def claim(trial: optuna.Trial, trials: int) -> None:
     )
     first = next(t for t in own if t.state != TrialState.FAIL)
     if slot >= trials or first.number != trial.number or is_settled(own):
-        raise GivesWay
+        raise SlotTaken
     trial.set_user_attr(PROCESS, process_tags())
 
 
-def is_taken_away(trial: optuna.Trial) -> bool:
+def was_reassigned(trial: optuna.Trial) -> bool:
     """Whether another process has declared a trial dead that is still running here."""
     trials = trial.study.get_trials(deepcopy=False)
     return all(t.number != trial.number or t.state != TrialState.RUNNING for t in trials)
@@ -97,7 +97,7 @@ def retry(study: optuna.Study, slot: int, own: Sequence[FrozenTrial]) -> None:
     study.enqueue_trial(dict(known), user_attrs={SLOT: slot})
 
 
-def bury_dead(study: optuna.Study) -> None:
+def fail_dead_trials(study: optuna.Study) -> None:
     """Fail the running trials whose process is known to be dead, on this machine at once.
 
     Those of other machines are failed by the storage's heartbeat. A trial that has not been signed

@@ -15,9 +15,9 @@ from benchmarks.pipeline.pipeline import take_references
 from benchmarks.stages.curves import LOSSES, Metrics
 from benchmarks.store.identity import digest
 from domino.synthesizer import SynthesisError
-from studies.made import Made
 from studies.measures import HELD_OUT
-from studies.slots import SETTING, claim
+from studies.outputs import TrialOutputs
+from studies.slots import SETTING, claim_slot
 
 if TYPE_CHECKING:
     from benchmarks.config.run_config import RunConfig
@@ -58,10 +58,10 @@ class Trials:
         Of several objectives, each one's.
 
         Raises:
-            GivesWay: another trial does the same work.
+            SlotTaken: another trial does the same work.
             TrialPruned: the setting is worse than others already, or no method can follow it.
         """
-        claim(trial, self.config.trials)
+        claim_slot(trial, self.config.trials)
         run = self.config.of_method(self.config.space(trial, self.config.run))
         trial.set_user_attr(SETTING, trial.params)
         pipeline = self._under(run)
@@ -95,7 +95,9 @@ class Trials:
         try:
             for seed in config.run.seeds:
                 self.tracker.begin_row(config.method, seed)
-                made = Made(watcher.watched(pipeline), config.method, seed, whole=config.scores)
+                made = TrialOutputs(
+                    watcher.watched(pipeline), config.method, seed, whole=config.scores
+                )
                 found = {name: one.measure(made) for name, one in config.measured.items()}
                 for name, value in found.items():
                     by_seed[name].append(value)

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.chaos.ordeal import OrdealConfig, Outcome, hold
+from benchmarks.chaos.ordeal import OrdealConfig, OrdealResult, hold
 from benchmarks.cli.exit_codes import Parser, exit_code
 from benchmarks.common.files import write_atomically
 from benchmarks.common.process import prepare_process
@@ -80,7 +80,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def words(outcome: Outcome) -> str:
+def words(outcome: OrdealResult) -> str:
     """Say what was dealt, what was asked and not dealt, and whether anything differs."""
     dealt = (
         f"{outcome.kills} kills, {outcome.tails} torn tails, {outcome.full_disks} full disks "
@@ -94,7 +94,7 @@ def words(outcome: Outcome) -> str:
     )
 
 
-def _owed(outcome: Outcome) -> str:
+def _owed(outcome: OrdealResult) -> str:
     """What was asked and did not happen, if anything."""
     names = {"kills": "kills", "tails": "torn tails", "full_disks": "full disks"}
     missing = [f"{outcome.owed[kind]} {name}" for kind, name in names.items() if outcome.owed[kind]]

@@ -70,7 +70,7 @@ class OrdealConfig:
 
 
 @dataclass(kw_only=True, slots=True)
-class Outcome:
+class OrdealResult:
     """What was dealt, and what differs from the undisturbed run.
 
     Attributes:
@@ -98,7 +98,7 @@ class Outcome:
     differences: list[str] = field(default_factory=list)
 
 
-def hold(config: OrdealConfig, say: Callable[[str], None]) -> Outcome:
+def hold(config: OrdealConfig, say: Callable[[str], None]) -> OrdealResult:
     """Hold the ordeal and return what came of it.
 
     Raises:
@@ -117,8 +117,8 @@ class _Ordeal:
         self._until = math.inf
         self._vain: set[str] = set()  # tried since the last kill, and the run ended all the same
 
-    def hold(self) -> Outcome:
-        outcome = Outcome(seconds=self._undisturbed())
+    def hold(self) -> OrdealResult:
+        outcome = OrdealResult(seconds=self._undisturbed())
         expected, table = Stored.at(self._whole), _report(self._whole)
         if self._config.minutes is not None:
             self._until = time.monotonic() + 60 * self._config.minutes
@@ -145,12 +145,12 @@ class _Ordeal:
         share: float = getattr(self._config, kind)
         return math.ceil(share * kills)
 
-    def _owes(self, kind: str, outcome: Outcome) -> bool:
+    def _owes(self, kind: str, outcome: OrdealResult) -> bool:
         """Whether the next kill needs one of a kind; a kill must come between two vain attempts."""
         happened: int = getattr(outcome, kind)
         return kind not in self._vain and happened < self._due(kind, outcome.kills + 1)
 
-    def _more(self, outcome: Outcome) -> bool:
+    def _more(self, outcome: OrdealResult) -> bool:
         return outcome.kills < self._config.kills and time.monotonic() < self._until
 
     def _undisturbed(self) -> float:
@@ -167,7 +167,7 @@ class _Ordeal:
         self._say(f"undisturbed: {seconds[0]:.1f} s, of which {seconds[1]:.1f} s to start")
         return seconds[0]
 
-    def _disturb(self, root: Path, disk: Disk, outcome: Outcome) -> None:
+    def _disturb(self, root: Path, disk: Disk, outcome: OrdealResult) -> None:
         """Let one run end in spite of everything; all of it once the kills are dealt."""
         reach_s = _REACH * self._work_s
         while self._more(outcome):
@@ -180,7 +180,7 @@ class _Ordeal:
             reach_s = reach_s * 2 if _progress(root) <= before else _REACH * self._work_s
         self._require(attempt(self._command(root)), 0, "the last resumed run")
 
-    def _kill(self, root: Path, outcome: Outcome, reach_s: float, *, fresh: bool) -> bool:
+    def _kill(self, root: Path, outcome: OrdealResult, reach_s: float, *, fresh: bool) -> bool:
         """Kill one attempt, and tear a tail where one is owed; False where it ended before."""
         tear = self._owes("tails", outcome)
         ended = attempt(
@@ -205,7 +205,7 @@ class _Ordeal:
     def _lifetime_s(self, reach_s: float) -> float:
         return self._chance.uniform(0.2 * self._start_s, self._start_s + reach_s)
 
-    def _starve(self, root: Path, disk: Disk, outcome: Outcome) -> bool:
+    def _starve(self, root: Path, disk: Disk, outcome: OrdealResult) -> bool:
         """Run on a full disk; return whether the space sufficed to end."""
         before = disk.fill(self._chance)
         try:

@@ -19,7 +19,7 @@ from domino.records import Record
 LOGS = "logs"
 """Directory of the logs, below the output directory."""
 
-Kind = Literal["run", "stage", "start", "progress", "reused", "waiting", "line", "end"]
+EventKind = Literal["run", "stage", "start", "progress", "reused", "waiting", "line", "end"]
 _PROGRESS_EVERY_S = 2.0
 
 
@@ -161,7 +161,9 @@ class RecordingDisplay(Display):
         self._shown.waiting(text)
         self._write("waiting", text=text)
 
-    def _write(self, kind: Kind, *, text: str = "", about: Mapping[str, Any] | None = None) -> None:
+    def _write(
+        self, kind: EventKind, *, text: str = "", about: Mapping[str, Any] | None = None
+    ) -> None:
         if self._file is None:
             return
         self._wrote = time.monotonic()

@@ -71,7 +71,7 @@ def _fitting(model: Path) -> int:
 
 
 @dataclass(frozen=True, order=True, slots=True)
-class _Waiting:
+class _QueuedStage:
     """A stage that no process has taken; rows that come first go first."""
 
     row: int
@@ -93,7 +93,7 @@ class LocalTasks(Tasks):
         self._processes: list[_Process] = []
         self._idle: list[_Process] = []
         self._threads = 1
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[_QueuedStage] = []
         self._numbers = itertools.count()
         self._states: dict[str, StageProgress] = {}
         self._running: dict[str, StageTask] = {}
@@ -116,7 +116,7 @@ class LocalTasks(Tasks):
             self._prepare(pipeline)
         task = StageTask.of(work, model=pipeline.context.model, threads=self._threads)
         future: Future[StageResult] = Future()
-        waiting = _Waiting(
+        waiting = _QueuedStage(
             row=self._places.get(work.row, -1), number=next(self._numbers), task=task, future=future
         )
         heapq.heappush(self._waiting, waiting)  # whoever begins a stage holds the lock

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from benchmarks.config.launch_config import RayConfig
     from benchmarks.config.run_config import RunConfig
 
-Kind = Literal["generate", "train", "execute"]
+StageKind = Literal["generate", "train", "execute"]
 
-KINDS: Mapping[str, Kind] = MappingProxyType(
+KINDS: Mapping[str, StageKind] = MappingProxyType(
     {
         "synthesize": "generate", "respond": "generate", "evaluate": "generate",
         "embed": "generate", "finetune": "train",
@@ -44,7 +44,7 @@ class Cluster:
     config: RunConfig
     nodes: Sequence[Mapping[str, float]]
 
-    def kind(self, stage: str) -> Kind:
+    def kind(self, stage: str) -> StageKind:
         """Return what a stage reserves for; a filter with a judge uses the backbone."""
         judges = {
             "filter-instructions": self.config.filter.judge_instructions,
@@ -52,7 +52,7 @@ class Cluster:
         }
         return "generate" if judges.get(stage) else KINDS.get(stage, "execute")
 
-    def options(self, kind: Kind) -> dict[str, Any]:
+    def options(self, kind: StageKind) -> dict[str, Any]:
         """Return Ray's options for a task of a kind."""
         asked: Resources = getattr(self.config.ray, kind)
         options: dict[str, Any] = {"num_cpus": asked.num_cpus, "num_gpus": self._gpus(kind)}
@@ -75,7 +75,7 @@ class Cluster:
                     "or add a larger machine before the run starts"
                 )
 
-    def _gpus(self, kind: Kind) -> float:
+    def _gpus(self, kind: StageKind) -> float:
         asked: Resources = getattr(self.config.ray, kind)
         if asked.num_gpus is not None:
             return asked.num_gpus

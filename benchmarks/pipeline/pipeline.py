@@ -25,7 +25,7 @@ from benchmarks.models import model_digest, require_place, resolve_model
 from benchmarks.stages.context import StageContext
 from benchmarks.stages.traits import Traits
 from benchmarks.store.identity import code_version, digest
-from benchmarks.store.remote import Unshared, open_shared
+from benchmarks.store.remote import NoRemoteStore, open_shared
 from benchmarks.store.store import Stage, Store
 from benchmarks.suites.base import Suite
 from benchmarks.suites.registry import GENERATED, load_suite, suite_module
@@ -64,7 +64,7 @@ def carry_out_here(pipeline: Pipeline, call: StageCall) -> bool:
     if not reused:
         with stage.writing(on_wait=pipeline.display.waiting):
             # Another process may have finished it meanwhile, or another machine before.
-            reused = stage.complete or pipeline.shared.fetch(stage)
+            reused = stage.complete or pipeline.shared.download(stage)
             if not reused:
                 context = replace(pipeline.context, seed=call.seed or 0)
                 call.module.run(call.config, *call.inputs, stage, context)
@@ -102,7 +102,7 @@ class Pipeline:
     steps: int
     row: str
     seed: int | None = None
-    shared: Unshared = field(default_factory=Unshared)
+    shared: NoRemoteStore = field(default_factory=NoRemoteStore)
     carry_out: CarryOut = carry_out_here
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -123,7 +123,7 @@ class Pipeline:
         self.display.stage(self.row, next(self._numbers), self.steps)
         self.store.between()
         reused = self.carry_out(self, call)
-        self.shared.keep(stage)
+        self.shared.upload(stage)
         if reused:
             self.display.reused(stage.name)
         self.on_stage(stage, reused)
@@ -175,7 +175,7 @@ class Pipeline:
         Threads that complete later rows at the same time must not move the count that is shown.
         """
         return replace(
-            self, display=display, on_stage=lambda stage, reused: None, shared=Unshared(),
+            self, display=display, on_stage=lambda stage, reused: None, shared=NoRemoteStore(),
             _numbers=itertools.count(1),
         )  # fmt: skip
 

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.planning.devices import THIS_MACHINE, Device, Pace
-from benchmarks.planning.flops import Work, run, shared_step
+from benchmarks.planning.devices import THIS_MACHINE, Device, MeasuredSpeed
+from benchmarks.planning.flops import FlopCount, run, shared_step
 from benchmarks.planning.shapes import find_shape
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def measure() -> Device:
     )
 
 
-def solve(samples: Sequence[Sample], peak: float) -> Pace:
+def solve(samples: Sequence[Sample], peak: float) -> MeasuredSpeed:
     """Return the pace that takes two samples' times: a price of a pass, and a share of the peak.
 
     Where the larger one costs less than its products let expect, no pass is free: all its time is
@@ -91,17 +91,17 @@ def solve(samples: Sequence[Sample], peak: float) -> Pace:
     rate = apart / max(1e-12, large.seconds / large.passes - small.seconds / small.passes)
     rate = min(rate, peak)
     pass_s = max(0.0, small.seconds - small.flops / rate) / small.passes / layers
-    return Pace(share=rate / peak, pass_s=pass_s)
+    return MeasuredSpeed(share=rate / peak, pass_s=pass_s)
 
 
-def solve_rows(samples: Sequence[Sample], share: float, peak: float) -> Pace:
+def solve_rows(samples: Sequence[Sample], share: float, peak: float) -> MeasuredSpeed:
     """Return the pace of decoding: beside its products, a price of a pass and one of a row."""
     few, many = samples
     layers = find_shape("housestyle").layers
     rest = [(s.seconds - s.flops / (share * peak)) / s.passes for s in samples]
     row_s = max(0.0, (rest[1] - rest[0]) / (many.rows - few.rows))
     pass_s = max(0.0, rest[0] - few.rows * row_s) / layers
-    return Pace(share=share, pass_s=pass_s, row_s=row_s)
+    return MeasuredSpeed(share=share, pass_s=pass_s, row_s=row_s)
 
 
 def _checkpoint() -> Any:
@@ -242,7 +242,7 @@ def _tuned(engine: TransformersEngine, rows: int) -> Sample:
         trainer.train()
     lengths = [len(tokenizer(text)["input_ids"]) for text in texts]
     tokens = sum(lengths) // len(lengths) + lengths[0]
-    work: Work = run(tokens, head=tokens) * rows
+    work: FlopCount = run(tokens, head=tokens) * rows
     steps = [after - before for before, after in itertools.pairwise(ends)]
     return Sample(
         seconds=min(steps), passes=1, rows=rows, flops=work.step(find_shape("housestyle"))

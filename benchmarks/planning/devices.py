@@ -1,7 +1,7 @@
 """Devices: what they can do at most, how much of it is reached, and where these figures come from.
 
-Peaks are the makers' for dense bfloat16. How much of them a run reaches is `Pace.share`, which is
-not known beforehand: the source of each says what it rests on.
+Peaks are the makers' for dense bfloat16. How much of them a run reaches is
+`MeasuredSpeed.share`, which is not known beforehand: the source of each says what was measured.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MFU = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Pace:
+class MeasuredSpeed:
     """How fast one kind of work goes.
 
     Attributes:
@@ -67,10 +67,10 @@ class Device:
     bytes_per_s: float
     memory_bytes: int
     bandwidth_share: float
-    decode: Pace
-    graphs: Pace
-    fit: Pace
-    tune: Pace
+    decode: MeasuredSpeed
+    graphs: MeasuredSpeed
+    fit: MeasuredSpeed
+    tune: MeasuredSpeed
     source: str
     program_s: float | None = None
     start_s: float = 60.0
@@ -86,10 +86,10 @@ def _gpu(
         bytes_per_s=1e12 * terabytes_per_s,
         memory_bytes=gib * _GIB,
         bandwidth_share=0.6,
-        decode=Pace(share=0.4, pass_s=8e-4),  # a layer of transformers in Python: assumed
-        graphs=Pace(share=0.4, pass_s=3e-5),  # the same in CUDA graphs: assumed
-        fit=Pace(share=0.4, pass_s=6e-3),  # four passes, forward and backward: assumed
-        tune=Pace(share=0.4, pass_s=3e-3),  # one, with LoRA beside each product: assumed
+        decode=MeasuredSpeed(share=0.4, pass_s=8e-4),  # a layer of transformers in Python: assumed
+        graphs=MeasuredSpeed(share=0.4, pass_s=3e-5),  # the same in CUDA graphs: assumed
+        fit=MeasuredSpeed(share=0.4, pass_s=6e-3),  # four passes, forward and backward: assumed
+        tune=MeasuredSpeed(share=0.4, pass_s=3e-3),  # one, with LoRA beside each product: assumed
         source=source,
     )
 

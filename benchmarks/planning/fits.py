@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.methods import load_method
-from benchmarks.planning.flops import Work, official_step, run, shared_step
+from benchmarks.planning.flops import FlopCount, official_step, run, shared_step
 from benchmarks.planning.work import FitSteps, Generation, Machine, Piece, kept_bytes
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _soft(
     return pieces
 
 
-def _forward(work: Work, times: float) -> Piece:
+def _forward(work: FlopCount, times: float) -> Piece:
     """A forward pass costs less than half a step: counted as one third of it."""
     return FitSteps(steps=times / 3, work=work, kept=0)
 

@@ -87,24 +87,24 @@ SHAPES = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Work:
+class FlopCount:
     """What the model is asked: tokens through body and head, visible pairs in attention."""
 
     body: int = 0
     head: int = 0
     pairs: int = 0
 
-    def __add__(self, other: Work) -> Work:
+    def __add__(self, other: FlopCount) -> FlopCount:
         """Return both together."""
-        return Work(
+        return FlopCount(
             body=self.body + other.body,
             head=self.head + other.head,
             pairs=self.pairs + other.pairs,
         )
 
-    def __mul__(self, times: int) -> Work:
+    def __mul__(self, times: int) -> FlopCount:
         """Return the same work several times."""
-        return Work(body=times * self.body, head=times * self.head, pairs=times * self.pairs)
+        return FlopCount(body=times * self.body, head=times * self.head, pairs=times * self.pairs)
 
     def forward(self, shape: Shape) -> int:
         """Return the operations of a forward pass."""
@@ -122,36 +122,36 @@ class Work:
         return 4 * self.pairs * shape.layers * shape.attention_width
 
 
-def run(own: int, *, past: int = 0, head: int = 0) -> Work:
+def run(own: int, *, past: int = 0, head: int = 0) -> FlopCount:
     """Return the work of one row: `own` causal positions behind `past` ones."""
-    return Work(body=own, head=head, pairs=own * past + own * (own + 1) // 2)
+    return FlopCount(body=own, head=head, pairs=own * past + own * (own + 1) // 2)
 
 
-def official_step(domain: int, sample: int, lengths: Sequence[int]) -> Work:
+def official_step(domain: int, sample: int, lengths: Sequence[int]) -> FlopCount:
     """B rows behind the domain tokens, B + B² behind sample tokens too, all padded, all logits."""
     batch, longest = len(lengths), max(lengths)
     alone, whole = domain + longest, domain + sample + longest
     return run(alone, head=alone) * batch + run(whole, head=whole) * (batch + batch**2)
 
 
-def shared_step(domain: int, sample: int, lengths: Sequence[int]) -> Work:
+def shared_step(domain: int, sample: int, lengths: Sequence[int]) -> FlopCount:
     """Each prefix once, each text behind each prefix, without padding and its last token."""
     batch = len(lengths)
     work = run(domain) + run(sample, past=domain) * batch
     for length in lengths:
         work += run(length - 1, past=domain, head=1)
         work += run(length - 1, past=domain + sample, head=1) * batch
-        work += Work(head=length - 1) * (1 + batch)
+        work += FlopCount(head=length - 1) * (1 + batch)
     return work
 
 
-def one_by_one(prompt: int, new: int) -> Work:
+def one_by_one(prompt: int, new: int) -> FlopCount:
     """One sample without keys and values: the whole sequence again for each token."""
     works = [run(prompt + made, head=1) for made in range(new)]
-    return sum(works, Work())
+    return sum(works, FlopCount())
 
 
-def batched(prompt: int, lengths: Sequence[int]) -> Work:
+def batched(prompt: int, lengths: Sequence[int]) -> FlopCount:
     """The prompt once, then each token of each sample once."""
     work = replace(run(prompt), head=1)
     for length in lengths:
@@ -160,9 +160,9 @@ def batched(prompt: int, lengths: Sequence[int]) -> Work:
     return work
 
 
-def in_batches(prompt: int, lengths: Sequence[int], size: int) -> Work:
+def in_batches(prompt: int, lengths: Sequence[int], size: int) -> FlopCount:
     """The prompt for each sample, and every batch as long as its longest sample."""
-    work = Work()
+    work = FlopCount()
     for start in range(0, len(lengths), size):
         batch = lengths[start : start + size]
         alike = batched(prompt, [max(batch)])  # one row's prompt and tokens

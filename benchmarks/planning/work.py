@@ -10,10 +10,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from benchmarks.planning.flops import Work, run
+from benchmarks.planning.flops import FlopCount, run
 
 if TYPE_CHECKING:
-    from benchmarks.planning.devices import Device, Pace
+    from benchmarks.planning.devices import Device, MeasuredSpeed
     from benchmarks.planning.shapes import BackboneShape
 
 LONGEST = 2.0
@@ -91,11 +91,11 @@ class Machine:
         return (shape.paged_elements if self.paged else shape.cached_elements) * self.element_bytes
 
     @property
-    def decoding(self) -> Pace:
+    def decoding(self) -> MeasuredSpeed:
         """The pace of the engine that generates."""
         return self.device.graphs if self.paged else self.device.decode
 
-    def seconds(self, flops: float, pace: Pace) -> float:
+    def seconds(self, flops: float, pace: MeasuredSpeed) -> float:
         """Return the time of products alone."""
         return flops / (self.device.flops_per_s * pace.share)
 
@@ -163,23 +163,23 @@ class Generation:
         fitting = max(1.0, _CACHE_SHARE * room // max(1.0, length * machine.cached_bytes))
         return min(machine.rows, self.requests / self._calls, fitting)
 
-    def _prefill(self, *, shared: bool) -> Work:
+    def _prefill(self, *, shared: bool) -> FlopCount:
         """Return the work of all prompts; vLLM runs what they share anew for each of them."""
         prompts = round(self.requests / self.each if shared else self.requests)
         own = run(round(self.prompt), past=round(self.shared), head=1) * prompts
         return own + run(round(self.shared)) * (self._calls if shared else round(self.requests))
 
-    def _decoding(self) -> Work:
+    def _decoding(self) -> FlopCount:
         made = max(0, round(self.new) - 1)
         past = round(self.shared + self.prompt)
         return run(made, past=past, head=made) * round(self.requests)
 
-    def _prefill_s(self, machine: Machine, work: Work, rows: float) -> float:
+    def _prefill_s(self, machine: Machine, work: FlopCount, rows: float) -> float:
         pace, batches = machine.decoding, self.requests / rows
         passes = batches * machine.shape.layers * pace.pass_s
         return passes + machine.seconds(work.forward(machine.shape), pace)
 
-    def _decoding_s(self, machine: Machine, work: Work, rows: float) -> float:
+    def _decoding_s(self, machine: Machine, work: FlopCount, rows: float) -> float:
         pace, device = machine.decoding, machine.device
         tokens = self.requests * self.new
         longest = min(LONGEST * self.new, self.limit)
@@ -206,7 +206,7 @@ class FitSteps:
     """
 
     steps: float
-    work: Work
+    work: FlopCount
     kept: float
     again: bool = False
     logits: float = 0

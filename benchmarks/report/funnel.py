@@ -66,7 +66,7 @@ class Funnel:
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _FunnelStep:
     name: str
     stage: str
     drops: Callable[[Summaries], Counts]
@@ -74,8 +74,8 @@ class _Step:
     """The stage's own count, where the step ends the stage: it must agree."""
 
 
-def _stage_step(name: str, stage: str) -> _Step:
-    return _Step(
+def _stage_step(name: str, stage: str) -> _FunnelStep:
+    return _FunnelStep(
         name, stage, lambda given: given[stage]["dropped"], lambda given: int(given[stage]["kept"])
     )
 
@@ -96,24 +96,26 @@ def _not_trained(given: Summaries) -> Counts:
 
 
 _STEPS = (
-    _Step(
+    _FunnelStep(
         "generated", "synthesize",
         lambda given: total([{NEVER_DRAWN: given["synthesize"]["missing"]}]),
         lambda given: int(given["synthesize"]["drawn"]),
     ),
-    _Step(
+    _FunnelStep(
         "parsed", "filter-instructions",
         lambda given: _instruction_drops(given, by_filter=False),
     ),
-    _Step(
+    _FunnelStep(
         "kept by filter", "filter-instructions",
         lambda given: _instruction_drops(given, by_filter=True),
         lambda given: int(given["filter-instructions"]["kept"]),
     ),
     _stage_step("answered", "respond"),
     _stage_step("kept by response filter", "filter-responses"),
-    _Step("not contaminated", "decontaminate", _contaminated),
-    _Step("fine-tuned on", "finetune", _not_trained, lambda given: int(given["finetune"]["kept"])),
+    _FunnelStep("not contaminated", "decontaminate", _contaminated),
+    _FunnelStep(
+        "fine-tuned on", "finetune", _not_trained, lambda given: int(given["finetune"]["kept"])
+    ),
 )  # fmt: skip
 
 STEP_NAMES = tuple(step.name for step in _STEPS)

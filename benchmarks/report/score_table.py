@@ -13,7 +13,7 @@ from domino.records import Outcome, Verdict
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class ScoreRow:
     """Pass@1 on one set of inputs; `pass_at_1` in [0, 1] is the mean over problems."""
 
     tests: str
@@ -59,12 +59,14 @@ class Scored:
         return len({verdict.problem_id for verdict in self.report.verdicts})
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ScoreRow]:
         """Pass@1 on each set of tests."""
         return score(self.report.verdicts, self.tests)
 
 
-def score(verdicts: Sequence[Verdict], tests: Sequence[str] = ("base", "base + plus")) -> list[Row]:
+def score(
+    verdicts: Sequence[Verdict], tests: Sequence[str] = ("base", "base + plus")
+) -> list[ScoreRow]:
     """Return pass@1 on the base inputs, and on base and plus inputs together.
 
     A suite with one set of tests names one, and has one row.
@@ -76,7 +78,7 @@ def score(verdicts: Sequence[Verdict], tests: Sequence[str] = ("base", "base + p
     for name, passes in zip(tests, (_passes_base, _passes_plus), strict=False):
         shares = [sum(map(passes, group)) / len(group) for group in by_problem.values()]
         rows.append(
-            Row(
+            ScoreRow(
                 tests=name,
                 passed=sum(map(passes, verdicts)),
                 samples=len(verdicts),

@@ -24,7 +24,7 @@ _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Piece:
+class TextSpan:
     """A part of a text; `shared` where the other text has it too."""
 
     text: str
@@ -42,8 +42,8 @@ class SideBySide:
         fate: what became of the sample.
     """
 
-    reference: tuple[Piece, ...]
-    sample: tuple[Piece, ...]
+    reference: tuple[TextSpan, ...]
+    sample: tuple[TextSpan, ...]
     similarity: float
     fate: str
 
@@ -86,7 +86,7 @@ def _pair(reference: Reference, sample: pd.Series, similarity: float) -> SideByS
     return SideBySide(reference=left, sample=right, similarity=similarity, fate=sample["fate"])
 
 
-def mark(left: str, right: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+def mark(left: str, right: str) -> tuple[tuple[TextSpan, ...], tuple[TextSpan, ...]]:
     """Return both texts in pieces: runs of at least `SHARED_RUN` words that both have, and rest."""
     left_words, right_words = list(_WORD.finditer(left)), list(_WORD.finditer(right))
     matcher = SequenceMatcher(None, _folded(left_words), _folded(right_words), autojunk=False)
@@ -105,12 +105,13 @@ def _span(found: Sequence[re.Match[str]], first: int, size: int) -> tuple[int, i
     return found[first].start(), found[first + size - 1].end()
 
 
-def _pieces(text: str, shared: Sequence[tuple[int, int]]) -> tuple[Piece, ...]:
+def _pieces(text: str, shared: Sequence[tuple[int, int]]) -> tuple[TextSpan, ...]:
     pieces, end = [], 0
     for start, stop in shared:
         pieces += [
-            Piece(text=text[end:start], shared=False), Piece(text=text[start:stop], shared=True)
-        ]  # fmt: skip
+            TextSpan(text=text[end:start], shared=False),
+            TextSpan(text=text[start:stop], shared=True),
+        ]
         end = stop
-    pieces.append(Piece(text=text[end:], shared=False))
+    pieces.append(TextSpan(text=text[end:], shared=False))
     return tuple(piece for piece in pieces if piece.text)

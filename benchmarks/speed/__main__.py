@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.planning.flops import SHAPES, ModelShape
-from benchmarks.speed.rows import Row, table
+from benchmarks.speed.rows import SpeedRow, table
 
 if TYPE_CHECKING:
     from benchmarks.speed.engines import EngineRow
     from benchmarks.speed.evaluate import EvaluateRow
     from benchmarks.speed.fit import FitPlan
-    from benchmarks.speed.models import Place
+    from benchmarks.speed.models import ModelPlacement
     from benchmarks.speed.sample import SamplePlan
 
 _SHAPE_FIELDS = ("hidden", "inner", "layers", "heads", "kv_heads", "vocabulary")
@@ -169,7 +169,7 @@ def _sample_title(plan: SamplePlan) -> str:
     )
 
 
-def _model_title(shape: ModelShape, place: Place) -> str:
+def _model_title(shape: ModelShape, place: ModelPlacement) -> str:
     body = shape.body_weights / 1e6
     return (
         f"{body:.1f} M weights in the body, vocabulary {shape.vocabulary:,}, "
@@ -177,15 +177,15 @@ def _model_title(shape: ModelShape, place: Place) -> str:
     )
 
 
-def _place(options: argparse.Namespace) -> Place:
+def _place(options: argparse.Namespace) -> ModelPlacement:
     import torch
 
-    from benchmarks.speed.models import Place
+    from benchmarks.speed.models import ModelPlacement
 
     if options.device.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(f"device {options.device!r} is not there: use --device cpu")
     torch.set_num_threads(options.threads)
-    return Place(
+    return ModelPlacement(
         device=options.device,
         dtype=options.dtype,
         attention=options.attention,
@@ -205,7 +205,7 @@ def _shape(options: argparse.Namespace) -> ModelShape:
 
 
 def _write(path: Path, measured: dict[str, Any]) -> None:
-    tables: dict[str, list[Row | EvaluateRow | EngineRow]] = measured["tables"]
+    tables: dict[str, list[SpeedRow | EvaluateRow | EngineRow]] = measured["tables"]
     document = {
         "plan": asdict(measured["plan"]),
         "tables": {title: [row.values() for row in rows] for title, rows in tables.items()},

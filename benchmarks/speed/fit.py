@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from benchmarks.planning import flops
-from benchmarks.speed.models import Place, random_batch, random_model
+from benchmarks.speed.models import ModelPlacement, random_batch, random_model
 from benchmarks.speed.official import WEIGHTS, official_objective
 from benchmarks.speed.peak import extra_bytes, in_fresh_process
-from benchmarks.speed.rows import Done, Row, rows
+from benchmarks.speed.rows import SpeedRow, TimedCalls, rows
 from benchmarks.speed.timing import interleaved, matmul_peak
 from domino.objective import objective
 from domino.shared_prefix import Text, loss_matrix
@@ -39,7 +39,7 @@ class FitPlan:
     """
 
     shape: flops.ModelShape = field(default_factory=flops.ModelShape)
-    place: Place = field(default_factory=Place)
+    place: ModelPlacement = field(default_factory=ModelPlacement)
     domain: int = 256
     sample: int = 256
     text: int = 256
@@ -67,7 +67,7 @@ class FitPlan:
         }
 
 
-def measure(plan: FitPlan) -> list[Row]:
+def measure(plan: FitPlan) -> list[SpeedRow]:
     """Return one row for each way: times, ratios and peak memory.
 
     Raises:
@@ -78,7 +78,9 @@ def measure(plan: FitPlan) -> list[Row]:
     _check_agreement(plan, ways)
     times = interleaved(ways, rounds=plan.rounds, device=plan.place.device)
     tokens, needed = sum(plan.lengths), plan.flops
-    done = {name: Done(tokens=tokens, flops=needed[name], peak_bytes=peaks[name]) for name in ways}
+    done = {
+        name: TimedCalls(tokens=tokens, flops=needed[name], peak_bytes=peaks[name]) for name in ways
+    }
     return rows(times, done, matmul_peak(plan.place.device, plan.place.dtype))
 
 

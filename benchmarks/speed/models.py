@@ -13,7 +13,7 @@ from domino.shared_prefix import Text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class ModelPlacement:
     """Where and how a model runs."""
 
     device: str = "cpu"
@@ -22,7 +22,7 @@ class Place:
     threads: int = 1
 
 
-def random_model(shape: ModelShape, place: Place, positions: int) -> Any:
+def random_model(shape: ModelShape, place: ModelPlacement, positions: int) -> Any:
     """Return a frozen Qwen2 model of the shape with random weights."""
     from transformers import AutoModelForCausalLM, Qwen2Config
 

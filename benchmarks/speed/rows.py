@@ -14,7 +14,7 @@ _MIB = 2**20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Done:
+class TimedCalls:
     """What one way did in a round: tokens fitted or drawn, operations, peak memory if measured."""
 
     tokens: int
@@ -23,7 +23,7 @@ class Done:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class SpeedRow:
     """One way to do the work, beside the first way of its table; ratios are per token.
 
     Attributes:
@@ -69,12 +69,12 @@ class Row:
 
 
 def rows(
-    times: Mapping[str, Times], done: Mapping[str, Done], matmul_flops_per_s: float
-) -> list[Row]:
+    times: Mapping[str, Times], done: Mapping[str, TimedCalls], matmul_flops_per_s: float
+) -> list[SpeedRow]:
     """Return one row for each way, in order; the first is what the others are compared with."""
     first = next(iter(times))
     return [
-        Row(
+        SpeedRow(
             name=name,
             cpu_s=statistics.median(own.cpu_s),
             wall_s=statistics.median(own.wall_s),
@@ -90,13 +90,15 @@ def rows(
     ]
 
 
-def _ratio(first: Sequence[float], own: Sequence[float], whole: Done, part: Done) -> float:
+def _ratio(
+    first: Sequence[float], own: Sequence[float], whole: TimedCalls, part: TimedCalls
+) -> float:
     """The median over rounds of the first way's cost per token over the own."""
     ratios = [a / whole.tokens / (b / part.tokens) for a, b in zip(first, own, strict=True)]
     return statistics.median(ratios)
 
 
-_COLUMNS: dict[str, Callable[[Row], str]] = {
+_COLUMNS: dict[str, Callable[[SpeedRow], str]] = {
     "CPU s": lambda row: f"{row.cpu_s:.2f}",
     "wall s": lambda row: f"{row.wall_s:.2f}",
     "CPU ×": lambda row: f"{row.cpu_ratio:.2f}",
@@ -110,7 +112,7 @@ _COLUMNS: dict[str, Callable[[Row], str]] = {
 }
 
 
-def table(title: str, rows: Sequence[Row]) -> str:
+def table(title: str, rows: Sequence[SpeedRow]) -> str:
     """Return the rows as text; × columns say how many times less than the first row."""
     cells = [["", *_COLUMNS]]
     cells += [[row.name, *(column(row) for column in _COLUMNS.values())] for row in rows]

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from benchmarks.planning import flops
-from benchmarks.speed.models import Place, random_model, word_tokenizer
+from benchmarks.speed.models import ModelPlacement, random_model, word_tokenizer
 from benchmarks.speed.official import sample_one_by_one
-from benchmarks.speed.rows import Done, Row, rows
+from benchmarks.speed.rows import SpeedRow, TimedCalls, rows
 from benchmarks.speed.timing import interleaved, matmul_peak
 from domino.engines.base import Request, SoftPrompt
 from domino.engines.transformers_engine import TransformersEngine
@@ -37,7 +37,7 @@ class SamplePlan:
     """
 
     shape: flops.ModelShape = field(default_factory=flops.ModelShape)
-    place: Place = field(default_factory=Place)
+    place: ModelPlacement = field(default_factory=ModelPlacement)
     domain: int = 256
     new: int = 256
     samples: int = 32
@@ -47,7 +47,7 @@ class SamplePlan:
     rounds: int = 3
 
 
-def measure_even(plan: SamplePlan) -> list[Row]:
+def measure_even(plan: SamplePlan) -> list[SpeedRow]:
     """Return the official way and ours where every sample has `new` tokens."""
     model = random_model(plan.shape, plan.place, plan.domain + plan.new)
     prompt_PH = _prompt(plan, model)
@@ -60,7 +60,7 @@ def measure_even(plan: SamplePlan) -> list[Row]:
     return _rows(plan, {OFFICIAL: official, ENGINE: lambda: _drawn(engine, prompt_PH, plan)})
 
 
-def measure_uneven(plan: SamplePlan) -> list[Row]:
+def measure_uneven(plan: SamplePlan) -> list[SpeedRow]:
     """Return `generate` and ours where samples end at their own, uneven lengths.
 
     A share of the vocabulary ends a sample. Random weights draw all words about equally often, so
@@ -120,7 +120,7 @@ def _generated(model: Any, prompt_PH: torch.Tensor, plan: SamplePlan) -> list[in
     return lengths
 
 
-def _rows(plan: SamplePlan, ways: dict[str, Callable[[], list[int]]]) -> list[Row]:
+def _rows(plan: SamplePlan, ways: dict[str, Callable[[], list[int]]]) -> list[SpeedRow]:
     lengths: dict[str, list[int]] = {}
 
     def noted(name: str) -> Callable[[], None]:
@@ -131,13 +131,13 @@ def _rows(plan: SamplePlan, ways: dict[str, Callable[[], list[int]]]) -> list[Ro
         way()
     times = interleaved(by_name, rounds=plan.rounds, device=device)
     done = {
-        name: Done(tokens=sum(own), flops=_work(plan, name, own).forward(plan.shape))
+        name: TimedCalls(tokens=sum(own), flops=_work(plan, name, own).forward(plan.shape))
         for name, own in lengths.items()
     }
     return rows(times, done, matmul_peak(device, plan.place.dtype))
 
 
-def _work(plan: SamplePlan, name: str, lengths: list[int]) -> flops.Work:
+def _work(plan: SamplePlan, name: str, lengths: list[int]) -> flops.FlopCount:
     if name == OFFICIAL:
         return flops.one_by_one(plan.domain, plan.new) * len(lengths)
     if name == GENERATE:

@@ -8,9 +8,9 @@ from functools import partial
 import torch
 
 from benchmarks.config.presets import housestyle
-from benchmarks.planning.flops import Work, batched
+from benchmarks.planning.flops import FlopCount, batched
 from benchmarks.planning.shapes import find_shape
-from benchmarks.speed.rows import Done, Row, rows
+from benchmarks.speed.rows import SpeedRow, TimedCalls, rows
 from benchmarks.speed.timing import interleaved, matmul_peak
 from benchmarks.stages.respond import ask_at_once
 from benchmarks.suites.housestyle.backbone import CHECKPOINT
@@ -39,7 +39,7 @@ class VotesPlan:
     rounds: int = 3
 
 
-def measure(plan: VotesPlan) -> tuple[list[Row], int]:
+def measure(plan: VotesPlan) -> tuple[list[SpeedRow], int]:
     """Return a row for each way, and how many of the responses differ between them."""
     torch.set_num_threads(plan.threads)
     engine = TransformersEngine.load(CHECKPOINT)
@@ -65,12 +65,12 @@ def measure(plan: VotesPlan) -> tuple[list[Row], int]:
     prompts = [engine.count_tokens(engine.render(turns)) for turns in asked]
     lengths = [[1 + engine.count_tokens(text) for text in texts] for texts in made[AT_ONCE]]
     shape, tokens = find_shape("housestyle"), sum(map(sum, lengths))
-    work = dict.fromkeys(ways, Work())
+    work = dict.fromkeys(ways, FlopCount())
     for prompt, own in zip(prompts, lengths, strict=True):
         work[AT_ONCE] += batched(prompt, own)
         for length in own:
             work[ROUNDS] += batched(prompt, [length])
-    done = {name: Done(tokens=tokens, flops=one.forward(shape)) for name, one in work.items()}
+    done = {name: TimedCalls(tokens=tokens, flops=one.forward(shape)) for name, one in work.items()}
     differ = sum(
         a != b
         for one, other in zip(made[ROUNDS], made[AT_ONCE], strict=True)

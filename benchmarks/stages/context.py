@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from domino.records import Verdict
 
 
-Check = Callable[..., "list[Verdict]"]
+CheckPrograms = Callable[..., "list[Verdict]"]
 """Takes and returns what `benchmarks.checking.check_programs` does."""
 
 
@@ -90,7 +90,7 @@ class StageContext:
     attention: str = "auto"
     make_solver: EngineFactory | None = None
     accelerate: AccelerateConfig | None = None
-    check: Check | None = None
+    check: CheckPrograms | None = None
     golds: KnownGolds = field(default_factory=dict, repr=False)
     _engines: dict[str, Engine] = field(default_factory=dict, repr=False)
 

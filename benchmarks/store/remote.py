@@ -43,10 +43,10 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _T = TypeVar("_T")
 
 
-class Unshared:
+class NoRemoteStore:
     """No shared store: what is finished here is known here."""
 
-    def fetch(self, stage: Stage) -> bool:
+    def download(self, stage: Stage) -> bool:
         """Take a whole stage from the shared store, if it is there.
 
         Args:
@@ -54,15 +54,15 @@ class Unshared:
         """
         return False
 
-    def keep(self, stage: Stage) -> None:
+    def upload(self, stage: Stage) -> None:
         """Put a finished stage into the shared store, where it is not there already."""
 
-    def settle(self) -> str:
+    def retry_uploads(self) -> str:
         """Try once more what failed; return the line that says what became of the store."""
         return ""
 
 
-class SharedStore(Unshared):
+class RemoteStore(NoRemoteStore):
     """One shared store, as one invocation uses it. When it fails, the run goes on without it."""
 
     def __init__(self, url: str, *, warn: Callable[[str], None], first_wait_s: float = 0.5) -> None:
@@ -95,13 +95,13 @@ class SharedStore(Unshared):
             ) from error
         self._attempts = _ATTEMPTS
 
-    def fetch(self, stage: Stage) -> bool:
+    def download(self, stage: Stage) -> bool:
         """Take a whole stage from the shared store, if it is there and undamaged."""
         if not self._works:
             return False
         folder = stage.path / ".fetched"
         try:
-            fetched = self._fetch(stage, folder)
+            fetched = self._download_to(stage, folder)
         except Exception as error:  # the boundary, as above
             if is_disk_full(error):
                 raise write_error(stage.path, OSError(28, str(error))) from error
@@ -112,7 +112,7 @@ class SharedStore(Unshared):
         self._taken += fetched
         return fetched
 
-    def keep(self, stage: Stage) -> None:
+    def upload(self, stage: Stage) -> None:
         """Put a finished stage into the shared store, where it is not there already."""
         if stage.path.name in self._there:
             return
@@ -125,7 +125,7 @@ class SharedStore(Unshared):
                 return
         self._missing.append(stage)
 
-    def settle(self) -> str:
+    def retry_uploads(self) -> str:
         """Try once more what failed; return the line that says what became of the store."""
         pending, self._missing = self._missing, []
         for number, stage in enumerate(pending):
@@ -174,7 +174,7 @@ class SharedStore(Unshared):
             return set()
         return {PurePosixPath(path).stem for path in paths}
 
-    def _fetch(self, stage: Stage, folder: Path) -> bool:
+    def _download_to(self, stage: Stage, folder: Path) -> bool:
         text = self._read(self._path("stages", f"{stage.path.name}.json"))
         if text is None:
             return False
@@ -238,13 +238,13 @@ class SharedStore(Unshared):
         return retrying(call, *given, **named)
 
 
-def open_shared(url: str | None, *, warn: Callable[[str], None]) -> Unshared:
+def open_shared(url: str | None, *, warn: Callable[[str], None]) -> NoRemoteStore:
     """Return the shared store of a URL; where there is none, one that holds nothing.
 
     Raises:
         ConfigError: it cannot be used.
     """
-    return Unshared() if url is None else SharedStore(url, warn=warn)
+    return NoRemoteStore() if url is None else RemoteStore(url, warn=warn)
 
 
 def _open(url: str) -> tuple[Any, str]:

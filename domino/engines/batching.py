@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from domino.engines.decoding import Ending, choose_tokens, request_uniforms
+from domino.engines.decoding import StopRule, choose_tokens, request_uniforms
 
 if TYPE_CHECKING:
-    from domino.engines.encoding import Job
+    from domino.engines.encoding import EncodedRequest
     from domino.engines.slots import Rows
     from domino.records import Sampling
 
@@ -35,16 +35,16 @@ class ContinuousBatch:
         self,
         rows: Rows,
         slots: int,
-        jobs: Sequence[Job],
+        jobs: Sequence[EncodedRequest],
         sampling: Sampling,
-        ending: Ending,
-        finish: Callable[[Job, list[int], bool], None],
+        ending: StopRule,
+        finish: Callable[[EncodedRequest, list[int], bool], None],
         device: torch.device,
     ) -> None:
         self._rows, self._queue = rows, deque(jobs)
         self._sampling, self._ending, self._finish = sampling, ending, finish
         self._device = device
-        self._jobs: list[Job] = []  # one for each row in use
+        self._jobs: list[EncodedRequest] = []  # one for each row in use
         longest = max(job.limit for job in jobs)
         self._token_S = torch.zeros(slots, dtype=torch.long, device=device)
         self._made_S = torch.zeros_like(self._token_S)

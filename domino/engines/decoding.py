@@ -98,7 +98,7 @@ def decode(tokenizer: Any, tokens: Sequence[int]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class StopRule:
     """What may end a completion: end tokens, stop strings."""
 
     end_ids: frozenset[int]

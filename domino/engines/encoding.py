@@ -36,7 +36,7 @@ class EncodedPrompt:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Job:
+class EncodedRequest:
     """A request with room to be served: at most `limit` new tokens."""
 
     index: int
@@ -71,7 +71,7 @@ def make_jobs(
     *,
     width: int,
     context_tokens: int,
-) -> list[Job]:
+) -> list[EncodedRequest]:
     """Return what is to be decoded; a prompt without room is reported as empty and truncated.
 
     Args:
@@ -90,7 +90,7 @@ def make_jobs(
     for index, (request, prompt) in enumerate(zip(requests, prompts, strict=True)):
         limit = min(sampling.max_new_tokens, context_tokens - len(prompt))
         if limit >= 1:
-            jobs.append(Job(index, prompt, request.seed, limit))
+            jobs.append(EncodedRequest(index, prompt, request.seed, limit))
         else:
             results.report(
                 index, Completion(text="", tokens=0, prompt_tokens=len(prompt), truncated=True)

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from domino.backbone import load_shape
 from domino.engines.base import Completion, EngineError, Request, SoftPrompt
 from domino.engines.chat import ChatEngine
-from domino.engines.encoding import Job, Results, make_jobs
+from domino.engines.encoding import EncodedRequest, Results, make_jobs
 
 if TYPE_CHECKING:
     from domino.records import Sampling
@@ -132,7 +132,9 @@ class OpenaiEngine(ChatEngine):
             self._ask_all(jobs, sampling, results)
         return results.in_order()
 
-    def _ask_all(self, jobs: Sequence[Job], sampling: Sampling, results: Results) -> None:
+    def _ask_all(
+        self, jobs: Sequence[EncodedRequest], sampling: Sampling, results: Results
+    ) -> None:
         """Ask for every job; the first error ends those that have not begun."""
         pool = ThreadPoolExecutor(self.config.concurrency, thread_name_prefix="openai")
         asked = {pool.submit(self._ask, job, sampling): job for job in jobs}
@@ -142,7 +144,7 @@ class OpenaiEngine(ChatEngine):
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _ask(self, job: Job, sampling: Sampling) -> Completion:
+    def _ask(self, job: EncodedRequest, sampling: Sampling) -> Completion:
         import openai
 
         self._pace.wait()

@@ -19,13 +19,13 @@ from domino.backbone import check_adapter_directory, freeze, load_backbone
 from domino.engines.base import Completion, EngineError, Request
 from domino.engines.batching import ContinuousBatch
 from domino.engines.chat import ChatEngine, end_ids
-from domino.engines.decoding import Ending, StopMatcher
+from domino.engines.decoding import StopMatcher, StopRule
 from domino.engines.encoding import Results, make_jobs
 from domino.engines.prefill import Prefiller
 from domino.engines.slots import Rows, SingleRow, SlotRows, can_use_slots
 
 if TYPE_CHECKING:
-    from domino.engines.encoding import Job
+    from domino.engines.encoding import EncodedRequest
     from domino.records import Sampling
 
 _LOG = logging.getLogger(__name__)
@@ -93,11 +93,14 @@ class TransformersEngine(ChatEngine):
 
     @torch.inference_mode()
     def _decode(
-        self, jobs: Sequence[Job], sampling: Sampling, report: Callable[[int, Completion], None]
+        self,
+        jobs: Sequence[EncodedRequest],
+        sampling: Sampling,
+        report: Callable[[int, Completion], None],
     ) -> None:
-        ending = Ending(self.end_ids, StopMatcher(self.tokenizer, sampling.stop))
+        ending = StopRule(self.end_ids, StopMatcher(self.tokenizer, sampling.stop))
 
-        def finish(job: Job, tokens: list[int], truncated: bool) -> None:
+        def finish(job: EncodedRequest, tokens: list[int], truncated: bool) -> None:
             report(
                 job.index,
                 Completion(
@@ -113,7 +116,7 @@ class TransformersEngine(ChatEngine):
             self._rows(jobs, slots), slots, jobs, sampling, ending, finish, self.model.device
         ).run()
 
-    def _rows(self, jobs: Sequence[Job], slots: int) -> Rows:
+    def _rows(self, jobs: Sequence[EncodedRequest], slots: int) -> Rows:
         if not self._uses_slots:
             return SingleRow(self.model)
         prefiller = Prefiller(self.model, [job.prompt for job in jobs], slots)

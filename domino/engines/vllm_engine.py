@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from domino.backbone import check_adapter_directory, load_shape
 from domino.engines.base import Completion, Request
 from domino.engines.chat import ChatEngine, end_ids
-from domino.engines.encoding import Job, Results, make_jobs
+from domino.engines.encoding import EncodedRequest, Results, make_jobs
 from domino.engines.vllm_setup import VllmConfig, context_tokens, devices, llm_options, require_vllm
 from domino.engines.worker_process import WorkerProcess
 
@@ -93,10 +93,10 @@ class VllmEngine(ChatEngine):
                 raise
         return results.in_order()
 
-    def _decode(self, jobs: Sequence[Job], sampling: Sampling, results: Results) -> None:
-        from domino.engines.decoding import Ending, StopMatcher
+    def _decode(self, jobs: Sequence[EncodedRequest], sampling: Sampling, results: Results) -> None:
+        from domino.engines.decoding import StopMatcher, StopRule
 
-        ending = Ending(self.end_ids, StopMatcher(self.tokenizer, sampling.stop))
+        ending = StopRule(self.end_ids, StopMatcher(self.tokenizer, sampling.stop))
         by_index = {job.index: job for job in jobs}
         for index, tokens, truncated in self._answers(jobs, sampling):
             results.report(
@@ -110,7 +110,7 @@ class VllmEngine(ChatEngine):
             )
 
     def _answers(
-        self, jobs: Sequence[Job], sampling: Sampling
+        self, jobs: Sequence[EncodedRequest], sampling: Sampling
     ) -> Iterator[tuple[int, list[int], bool]]:
         """Deal the jobs out to the replicas and yield (index, tokens, truncated) as they come."""
         replicas = self._started()[: len(jobs)]
@@ -180,7 +180,9 @@ class VllmEngine(ChatEngine):
         return end_ids(self.tokenizer, named)
 
 
-def order(jobs: Sequence[Job], sampling: Sampling, ends: frozenset[int]) -> dict[str, Any]:
+def order(
+    jobs: Sequence[EncodedRequest], sampling: Sampling, ends: frozenset[int]
+) -> dict[str, Any]:
     """Return jobs as plain values; soft tokens that several share go over once.
 
     `prompts` holds (index, number of its soft tokens or None, token ids, seed, limit) for each job.

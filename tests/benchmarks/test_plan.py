@@ -11,7 +11,7 @@ from benchmarks.cli.options import read_command
 from benchmarks.common.fields import ConfigError
 from benchmarks.config.presets import PAPER_BACKBONES, PRESETS, load_preset
 from benchmarks.planning.calibration import Sample, solve, solve_rows
-from benchmarks.planning.devices import DEVICES, Pace
+from benchmarks.planning.devices import DEVICES, MeasuredSpeed
 from benchmarks.planning.flops import batched
 from benchmarks.planning.lengths import Assumptions, PlanRequest
 from benchmarks.planning.plan import Plan, make_plan
@@ -168,7 +168,7 @@ def test_a_prompt_of_several_responses_is_read_once_by_our_engine_and_each_time_
 
 
 def test_decoding_is_bound_by_memory_with_few_rows_and_by_operations_with_many() -> None:
-    device = replace(DEVICES["h100-80gb"], graphs=Pace(share=0.4))
+    device = replace(DEVICES["h100-80gb"], graphs=MeasuredSpeed(share=0.4))
     shape = find_shape("Qwen/Qwen2.5-Coder-7B-Instruct")
     work = Generation(requests=4096, prompt=1, new=200, limit=200, a_call=4096)
 
@@ -219,7 +219,7 @@ def test_the_plans_presets_are_the_papers_run() -> None:
 
 def test_paces_are_found_again_in_the_times_that_they_make() -> None:
     layers = find_shape("housestyle").layers
-    true, peak = Pace(share=0.25, pass_s=1e-4), 1e9
+    true, peak = MeasuredSpeed(share=0.25, pass_s=1e-4), 1e9
 
     def sample(passes: float, rows: float, flops: float, row_s: float = 0.0) -> Sample:
         taken = passes * (layers * true.pass_s + rows * row_s) + flops / (peak * true.share)

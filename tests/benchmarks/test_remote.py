@@ -14,7 +14,7 @@ from benchmarks.common.fields import ConfigError
 from benchmarks.config.run_config import RunConfig
 from benchmarks.report.table import Report
 from benchmarks.run import execute, main
-from benchmarks.store.remote import SharedStore
+from benchmarks.store.remote import RemoteStore
 from benchmarks.store.store import Stage, Store
 from domino.records import Dropped
 from tests.benchmarks import tiny_run
@@ -44,9 +44,9 @@ def make(root: Path, text: str = "one") -> Stage:
     return stage
 
 
-def shared(url: str, said: list[str] | None = None) -> SharedStore:
+def shared(url: str, said: list[str] | None = None) -> RemoteStore:
     warn = said.append if said is not None else pytest.fail
-    return SharedStore(url, warn=warn, first_wait_s=0.001)
+    return RemoteStore(url, warn=warn, first_wait_s=0.001)
 
 
 def fetch(url: str, root: Path, said: list[str] | None = None) -> Stage | None:

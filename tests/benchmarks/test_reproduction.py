@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from benchmarks import reproduction
-from benchmarks.reproduction import CHECKS, Check, main, run_check, table, unexplained
+from benchmarks.reproduction import CHECKS, PublishedCheck, main, run_check, table, unexplained
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.suites.bigcodebench.environment import DEFAULT
 from tests.benchmarks.livecodebench_rows import write_rows as write
@@ -13,7 +13,7 @@ from tests.benchmarks.shared_data import shared_data
 from tests.benchmarks.test_evaluate_cli import ROWS, SAMPLES
 from tests.sandbox.machine import needs_bubblewrap
 
-SMALL = Check(
+SMALL = PublishedCheck(
     suite="humaneval+",
     dataset="data.jsonl",
     generations="samples.jsonl",

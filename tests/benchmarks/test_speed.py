@@ -12,9 +12,9 @@ from benchmarks.planning import flops
 from benchmarks.planning.flops import SHAPES, ModelShape
 from benchmarks.speed.__main__ import main
 from benchmarks.speed.engines import EnginesPlan, _rows
-from benchmarks.speed.models import Place, random_batch, random_model
+from benchmarks.speed.models import ModelPlacement, random_batch, random_model
 from benchmarks.speed.official import official_objective
-from benchmarks.speed.rows import Done, rows, table
+from benchmarks.speed.rows import TimedCalls, rows, table
 from benchmarks.speed.timing import Times
 from domino.objective import Weights, objective
 from tests.domino.oracle import slow_matrix
@@ -30,7 +30,7 @@ SAMPLE = [
 @pytest.mark.parametrize("lengths", [[6, 6, 6], [9, 5, 2, 3]])
 def test_the_official_way_computes_the_official_objective(lengths):
     shape = ModelShape(hidden=32, inner=64, layers=2, heads=4, kv_heads=2, vocabulary=50)
-    model = random_model(shape, Place(), 32)
+    model = random_model(shape, ModelPlacement(), 32)
     batch = random_batch(model, 4, 3, lengths)
     want = objective(*slow_matrix(model, *batch), Weights(form="official")).total
     got = official_objective(model, *batch)
@@ -130,11 +130,11 @@ def test_operations_of_a_forward_pass_are_what_torch_counts():
     from torch.utils.flop_counter import FlopCounterMode
 
     shape = ModelShape(hidden=64, inner=96, layers=3, heads=4, kv_heads=2, vocabulary=200)
-    model = random_model(shape, Place(attention="eager"), 64)
+    model = random_model(shape, ModelPlacement(attention="eager"), 64)
     with FlopCounterMode(display=False) as counter:
         model(input_ids=torch.zeros(1, 40, dtype=torch.long), use_cache=False)
     # Eager attention computes hidden pairs too.
-    whole = flops.Work(body=40, head=40, pairs=40 * 40)
+    whole = flops.FlopCount(body=40, head=40, pairs=40 * 40)
     rotary = counter.get_total_flops() - whole.forward(shape)
     assert 0 <= rotary < 0.01 * whole.forward(shape)
 
@@ -159,8 +159,8 @@ def test_ratios_are_medians_over_rounds_and_per_token():
         "fast": Times(cpu_s=(2.0, 2.0, 2.0), wall_s=(1.0, 1.0, 1.0)),
     }
     done = {
-        "slow": Done(tokens=10, flops=100, peak_bytes=300),
-        "fast": Done(tokens=20, flops=40, peak_bytes=100),
+        "slow": TimedCalls(tokens=10, flops=100, peak_bytes=300),
+        "fast": TimedCalls(tokens=20, flops=40, peak_bytes=100),
     }
     slow, fast = rows(times, done, 1000.0)
     assert (fast.cpu_ratio, fast.wall_ratio, fast.flop_ratio) == (10.0, 16.0, 5.0)

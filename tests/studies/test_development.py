@@ -11,13 +11,13 @@ from benchmarks.config.run_config import RunConfig
 from benchmarks.suites.base import Suite
 from studies.config import StudyConfig
 from studies.development import DevelopmentSuite
-from studies.loop import Outcome, execute
+from studies.loop import StudyResult, execute
 from tests.benchmarks import tiny_run
 from tests.stages import small
 from tests.studies import toy
 
 
-def run(config: StudyConfig, **options: Any) -> Outcome:
+def run(config: StudyConfig, **options: Any) -> StudyResult:
     return execute(config, plain=True, make_engine=tiny_run.make_engine, **options)
 
 

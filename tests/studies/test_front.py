@@ -7,12 +7,12 @@ import pytest
 
 from benchmarks.common.fields import ConfigError
 from studies.front import chosen_trial, front
-from studies.loop import Outcome, execute
+from studies.loop import StudyResult, execute
 from tests.benchmarks import tiny_run
 from tests.studies import toy
 
 
-def run(model: Path, folder: Path, **changes) -> Outcome:
+def run(model: Path, folder: Path, **changes) -> StudyResult:
     config = toy.study(
         model, folder / "runs", also=("cost",), sampler="random", trials=10,
         storage=str(folder / "journal"), **changes,

@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks.common.fields import ConfigError
 from benchmarks.suites.registry import SuiteOptions, load_suite
-from studies.made import Made
 from studies.objective import CLAIMS, OBJECTIVES
+from studies.outputs import TrialOutputs
 from tests.stages import small
 
 
@@ -21,13 +21,13 @@ def suite():
     return load_suite("housestyle", SuiteOptions())
 
 
-def made(suite, drawn: list[str], draws: int | None = None) -> Made:
+def made(suite, drawn: list[str], draws: int | None = None) -> TrialOutputs:
     pipeline = SimpleNamespace(
         context=SimpleNamespace(suite=suite),
         references=suite.references()[:8],
         config=SimpleNamespace(draws=draws or len(drawn)),
     )
-    found = Made(pipeline, "domino", 0, whole=False)
+    found = TrialOutputs(pipeline, "domino", 0, whole=False)
     found.__dict__["drawn"] = drawn
     return found
 

@@ -12,7 +12,7 @@ from optuna.trial import TrialState, create_trial
 from benchmarks.store.provenance import process_tags
 from studies import slots, storage
 from studies.loop import work
-from studies.slots import PROCESS, GivesWay, claim, trials_by_slot
+from studies.slots import PROCESS, SlotTaken, claim_slot, trials_by_slot
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def study() -> optuna.Study:
 
 
 def value(trial: optuna.Trial) -> float:
-    claim(trial, 3)
+    claim_slot(trial, 3)
     return float(trial.number)
 
 
@@ -36,10 +36,10 @@ def no_wait() -> None:
 
 def test_trials_that_two_processes_begin_at_once_are_not_one_too_many(study: optuna.Study) -> None:
     ours, theirs, needless = (study.ask() for _ in range(3))
-    claim(ours, 2)
-    claim(theirs, 2)
-    with pytest.raises(GivesWay):
-        claim(needless, 2)
+    claim_slot(ours, 2)
+    claim_slot(theirs, 2)
+    with pytest.raises(SlotTaken):
+        claim_slot(needless, 2)
 
 
 def test_what_gave_way_is_taken_up_when_more_trials_are_asked_for(study: optuna.Study) -> None:
@@ -54,9 +54,9 @@ def test_of_two_retries_of_one_slot_one_gives_way(study: optuna.Study) -> None:
     for _ in range(2):  # as two processes do that find it at once
         slots.retry(study, 0, study.get_trials())
     first, second = study.ask(), study.ask()
-    with pytest.raises(GivesWay):
-        claim(second, 1)
-    claim(first, 1)
+    with pytest.raises(SlotTaken):
+        claim_slot(second, 1)
+    claim_slot(first, 1)
     study.tell(second, state=TrialState.FAIL)
     study.tell(first, 0.0)
     work(study, value, 1, wait=no_wait)
@@ -65,7 +65,7 @@ def test_of_two_retries_of_one_slot_one_gives_way(study: optuna.Study) -> None:
 
 def test_a_retry_has_the_setting_of_the_trial_that_died(study: optuna.Study) -> None:
     def dying(trial: optuna.Trial) -> float:
-        claim(trial, 1)
+        claim_slot(trial, 1)
         tried.append(trial.suggest_float("x", 0, 1))
         trial.set_user_attr(slots.SETTING, trial.params)
         if len(tried) < 3:
@@ -87,7 +87,7 @@ def test_a_slot_whose_trials_die_again_and_again_is_given_up(
     monkeypatch.setattr(slots, "RETRIES", 2)
 
     def deadly(trial: optuna.Trial) -> float:
-        claim(trial, 2)
+        claim_slot(trial, 2)
         if slots.slot_of(study, trial.number) == 0:
             raise OSError("out of memory")
         return 1.0
@@ -125,7 +125,7 @@ def test_a_dead_processes_trial_is_retried_and_a_living_ones_is_waited_for(
 
 def test_a_process_whose_trial_was_declared_dead_goes_on_with_others(study: optuna.Study) -> None:
     def slow(trial: optuna.Trial) -> float:
-        claim(trial, 2)
+        claim_slot(trial, 2)
         if trial.number == 0:  # so slow that another process takes it for dead
             study.tell(trial.number, state=TrialState.FAIL)
             trial.set_user_attr("late", True)
@@ -139,7 +139,7 @@ def test_an_error_of_the_objective_is_not_taken_for_a_trial_declared_dead(
     study: optuna.Study,
 ) -> None:
     def wrong(trial: optuna.Trial) -> float:
-        claim(trial, 1)
+        claim_slot(trial, 1)
         raise ValueError("a defect")
 
     with pytest.raises(ValueError, match="a defect"):
@@ -153,7 +153,7 @@ def test_a_trial_that_was_never_signed_is_dead_after_minutes(
     trial = create_trial(state=TrialState.RUNNING)
     trial.datetime_start = datetime.now() - timedelta(minutes=minutes)  # noqa: DTZ005 - as Optuna's
     study.add_trial(trial)
-    slots.bury_dead(study)
+    slots.fail_dead_trials(study)
     assert study.get_trials()[0].state.name == state
 
 

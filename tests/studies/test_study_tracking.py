@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from studies.loop import Outcome, execute
+from studies.loop import StudyResult, execute
 from tests.benchmarks import tiny_run
 from tests.studies import toy
 from tests.studies.test_pruning import LEVELS
 
 
 @pytest.fixture(scope="module")
-def logged(tmp_path_factory: pytest.TempPathFactory) -> tuple[MlflowClient, Outcome, str]:
+def logged(tmp_path_factory: pytest.TempPathFactory) -> tuple[MlflowClient, StudyResult, str]:
     """A study of pruned and complete trials, resumed once with one trial more."""
     folder = tmp_path_factory.mktemp("study")
     model = folder / "model"

@@ -24,8 +24,8 @@ from unittest import mock
 
 from benchmarks.common.fields import update
 from studies.config import StudyConfig
-from studies.made import Made
 from studies.objective import OBJECTIVES, Objective
+from studies.outputs import TrialOutputs
 from studies.spaces import with_options
 from tests.benchmarks import tiny_run
 from tests.benchmarks.conftest import NO_MLFLOW
@@ -49,7 +49,7 @@ class Falling(small.Counting):
             context.log({"loss": 1.0, "held_out": self.config.start + 100 / step}, step)
 
 
-def formula(made: Made) -> float:
+def formula(made: TrialOutputs) -> float:
     """Best, 1, at a temperature of 0.7 with supply 1; the seed moves it a little."""
     pipeline, method, seed = made.pipeline, made.method, made.seed
     if MEETING in os.environ:
@@ -71,7 +71,7 @@ def formula(made: Made) -> float:
     )
 
 
-def cost(made: Made) -> float:
+def cost(made: TrialOutputs) -> float:
     """What is better where the formula is worse: less supply costs more."""
     return 1 / made.pipeline.config.method_options[made.method]["supply"]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from benchmarks.store.store import Stage
 
 
-class Made:
+class TrialOutputs:
     """A method with a seed under one setting; objectives and measures read it."""
 
     def __init__(self, pipeline: Pipeline, method: str, seed: int, *, whole: bool) -> None:
