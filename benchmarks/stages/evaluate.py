@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,11 @@ from benchmarks.stages.sieve import CHUNK, chunks
 from benchmarks.stages.traits import Traits
 from benchmarks.suites.base import Split
 from benchmarks.suites.export import export_samples
-from domino.engines.base import Completion, Request
+from domino.engines.base import Request
 from domino.records import Problem, Program, Record, Sampling, Verdict, derive_seed
 
 if TYPE_CHECKING:
     from benchmarks.store.store import Stage
-    from domino.engines.base import Engine
 
 COMPLETIONS = "completions.jsonl"
 PROGRAMS = "programs.jsonl"
@@ -127,33 +126,28 @@ def _solve(
     sampling = seeded(config.sampling, context.seed, "evaluate")
     with context.solver(adapter if adapter.is_dir() else None) as engine:
         for chunk in chunks(pending):
-            requests = [_request(p, number, engine, sampling, context) for p, number in chunk]
+            requests = [
+                Request(
+                    prompt=engine.render(
+                        [{"role": "user", "content": context.suite.instruction(problem)}]
+                    ),
+                    seed=derive_seed(sampling.seed, problem.id, number),
+                )
+                for problem, number in chunk
+            ]
             made = engine.generate(requests, sampling)
-            for (p, number), completion in zip(chunk, made, strict=True):
-                solution = _solution(p, number, completion)
+            for (problem, number), completion in zip(chunk, made, strict=True):
+                solution = Solution(
+                    id=f"{problem.id}/{number}",
+                    problem_id=problem.id,
+                    text=completion.text,
+                    tokens=completion.tokens,
+                    truncated=completion.truncated,
+                )
                 stage.append(COMPLETIONS, solution)
                 solutions.append(solution)
             context.progress.advance(len(chunk))
     return solutions
-
-
-def _request(
-    problem: Problem, number: int, engine: Engine, sampling: Sampling, context: StageContext
-) -> Request:
-    turn = {"role": "user", "content": context.suite.instruction(problem)}
-    return Request(
-        prompt=engine.render([turn]), seed=derive_seed(sampling.seed, problem.id, number)
-    )
-
-
-def _solution(problem: Problem, number: int, completion: Completion) -> Solution:
-    return Solution(
-        id=f"{problem.id}/{number}",
-        problem_id=problem.id,
-        text=completion.text,
-        tokens=completion.tokens,
-        truncated=completion.truncated,
-    )
 
 
 def _extract(
@@ -204,11 +198,13 @@ def summarize(
     solutions: Sequence[Solution],
     verdicts: Sequence[Verdict],
 ) -> dict[str, Any]:
-    """Return pass@k on base and on all inputs, counts of outcomes, retries, truncation, tokens.
+    """Return pass@k on base and on all inputs, counts of outcomes, reruns, truncation, tokens.
 
     Raises:
         StageError: programs and verdicts do not match one to one.
     """
+    from benchmarks.metrics.passk import mean_pass_at_k
+
     if sorted(s.id for s in solutions) != sorted(v.program_id for v in verdicts):
         raise StageError(
             f"{len(solutions)} programs have {len(verdicts)} verdicts: a verdict is missing or "
@@ -218,11 +214,15 @@ def summarize(
     for verdict in verdicts:
         by_problem[verdict.problem_id][0] += verdict.base == "passed"
         by_problem[verdict.problem_id][1] += verdict.passed
-    counts = list(by_problem.values())
+    base, both = zip(*by_problem.values(), strict=True)
+    scores = {}
+    for k in config.ks:
+        scores[f"pass@{k}"] = mean_pass_at_k(config.samples, both, k)
+        scores[f"base pass@{k}"] = mean_pass_at_k(config.samples, base, k)
     return {
         "problems": len(problems),
         "samples": config.samples,
-        **_pass_at_ks(config, counts),
+        **scores,
         "outcomes": dict(sorted(Counter(overall(verdict) for verdict in verdicts).items())),
         "retried_timeouts": sum(verdict.retried for verdict in verdicts),
         "truncated": sum(solution.truncated for solution in solutions),
@@ -233,14 +233,3 @@ def summarize(
 def overall(verdict: Verdict) -> str:
     """Return the outcome on all inputs: the base's where it failed there, else the plus's."""
     return str(verdict.plus if verdict.base == "passed" else verdict.base)
-
-
-def _pass_at_ks(config: EvaluateConfig, counts: Sequence[Sequence[int]]) -> Mapping[str, float]:
-    from benchmarks.metrics.passk import mean_pass_at_k
-
-    base, both = zip(*counts, strict=True)
-    result = {}
-    for k in config.ks:
-        result[f"pass@{k}"] = mean_pass_at_k(config.samples, both, k)
-        result[f"base pass@{k}"] = mean_pass_at_k(config.samples, base, k)
-    return result

@@ -106,49 +106,30 @@ def run(
     if config.responder != "own" and synthesized.summary["synthesizes"]:
         records = [replace(record, response=None) for record in records]
     done = {record.id for record in stage.read(RESPONSES, Synthetic)}
+    recorded = {candidates.id for candidates in stage.read(CANDIDATES, Candidates)}
     pending = [record for record in records if record.id not in done]
     context.progress.start(stage.name, len(records))
     context.progress.advance(len(done))
-    if pending:
-        _answer_all(
-            config, pending, _answerer(config, synthesized, references, context), stage, context
-        )
-    stage.finish(_summary(records, stage, context))
-
-
-def _answer_all(
-    config: RespondConfig,
-    pending: Sequence[Synthetic],
-    answer: Answer,
-    stage: Stage,
-    context: StageContext,
-) -> None:
-    recorded = {candidates.id for candidates in stage.read(CANDIDATES, Candidates)}
-    for chunk in chunks(pending):
-        open_records = [record for record in chunk if record.response is None]
-        made = _sampled(config, [r.instruction for r in open_records], answer, context.seed)
-        answers = {r.id: texts for r, texts in zip(open_records, made, strict=True)}
-        for record in chunk:
-            texts = answers.get(record.id)
-            if texts and config.responses > 1 and record.id not in recorded:
-                stage.append(CANDIDATES, Candidates(id=record.id, responses=texts))
-            stage.append(RESPONSES, replace(record, response=texts[0]) if texts else record)
-        context.progress.advance(len(chunk))
-
-
-def _sampled(
-    config: RespondConfig, instructions: Sequence[str], answer: Answer, seed: int
-) -> list[tuple[str, ...]]:
-    """Return `config.responses` texts for each instruction, in order."""
-    if not instructions:
-        return []
-    if config.responses == 1:
-        greedy = seeded(replace(config.sampling, temperature=0.0), seed, "respond")
-        return answer(instructions, [greedy])
     samplings = [
-        seeded(config.sampling, seed, "candidate", number) for number in range(config.responses)
+        seeded(config.sampling, context.seed, "candidate", number)
+        for number in range(config.responses)
     ]
-    return answer(instructions, samplings)
+    if config.responses == 1:
+        samplings = [seeded(replace(config.sampling, temperature=0.0), context.seed, "respond")]
+    answer = _answerer(config, synthesized, references, context) if pending else None
+    for chunk in chunks(pending):
+        unanswered = [record for record in chunk if record.response is None]
+        answers: dict[str, tuple[str, ...]] = {}
+        if answer and unanswered:
+            texts = answer([record.instruction for record in unanswered], samplings)
+            answers = {r.id: own for r, own in zip(unanswered, texts, strict=True)}
+        for record in chunk:
+            own = answers.get(record.id)
+            if own and config.responses > 1 and record.id not in recorded:
+                stage.append(CANDIDATES, Candidates(id=record.id, responses=own))
+            stage.append(RESPONSES, replace(record, response=own[0]) if own else record)
+        context.progress.advance(len(chunk))
+    stage.finish(_summary(records, stage, context))
 
 
 def _answerer(
