@@ -134,7 +134,7 @@ def bubblewrap_command(
     command = [bubblewrap, "--unshare-all", "--uid", _NOBODY, "--gid", _NOBODY]
     command += ["--die-with-parent", "--new-session", "--clearenv"]
     # The zygote makes namespaces for each program, which keeps no capability at all.
-    command += ["--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN"]
+    command += ["--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_NET_ADMIN"]
     for name, value in _ENVIRONMENT.items():
         command += ["--setenv", name, value]
     for path in _SYSTEM:
