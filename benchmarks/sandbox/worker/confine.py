@@ -5,6 +5,7 @@ Everything here goes through libc by ctypes, since Python 3.11 offers none of it
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -27,6 +28,9 @@ _SECCOMP_MODE_FILTER = 2
 _SIGKILL = 9
 _CAPABILITY_VERSION_3 = 0x20080522
 _MIB = 1 << 20
+_TCP_BYTES = "4096 65536 65536"
+SOCKET_BYTES = 208 << 10
+"""What a socket may hold; the two directions of a TCP socket hold `_TCP_BYTES`, its last number."""
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -102,6 +106,9 @@ def leave_what_is_shared(scratch_mib: int) -> None:
     _check(_LIBC.unshare(_CLONE_NEWNS | _CLONE_NEWNET | _CLONE_NEWIPC), "unshare")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP))
+    with contextlib.suppress(OSError):  # bubblewrap may have closed them: then sockets hold more
+        for name in ("tcp_rmem", "tcp_wmem"):
+            Path("/proc/sys/net/ipv4", name).write_text(_TCP_BYTES)
     flags = _MS_NOSUID | _MS_NODEV
     options = f"size={scratch_mib}m,nr_inodes=4096,mode=1777".encode()
     _check(_LIBC.mount(b"tmpfs", b"/tmp", b"tmpfs", flags, options), "mount /tmp")

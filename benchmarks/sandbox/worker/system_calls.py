@@ -102,6 +102,7 @@ _PRCTL = (1, 2, 3, 16, 23, 30, 39, 0x53564D41)
 # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX, TCGETS2, SIOCGIF... of psutil.
 _IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451, 0x802C542A)
 _UNIX_AND_INTERNET = (1, 2, 10)
+_SOL_SOCKET, _SO_SNDBUF, _SO_RCVBUF = 1, 7, 8
 _TCP_AND_UDP = (0, 6, 17)
 
 _Steps = list[tuple[int, int, int, int]]
@@ -147,6 +148,7 @@ def call_numbers(machine: str) -> dict[str, int]:
 def _conditions(machine: str, *, processes: bool) -> dict[str, _Steps]:
     """Return what holds for the arguments of calls, by name."""
     same_processes = [] if processes else _unless_bit(0, _CLONE_THREAD)
+    no_sizes = [*_where(2, _SO_SNDBUF, _fail(0)), *_where(2, _SO_RCVBUF, _fail(0))]
     no_packets = _if_bit(2, _O_DIRECT[machine])
     return {
         "mmap": _if_bit(3, _MAP_HUGETLB),
@@ -162,7 +164,11 @@ def _conditions(machine: str, *, processes: bool) -> dict[str, _Steps]:
         "prctl": _unless(0, _PRCTL),
         # As if it had been changed: programs that report their own crashes go on.
         "rt_sigaction": [step for number in FAULTS for step in _where(0, number, _fail(0))],
+        # Its group, which is its own.
+        "kill": _where(0, 0, _fail()),
         "clone": [*_if_bit(0, _CLONE_NEW_ANY), *same_processes],
+        # As if taken, as sizes above the kernel's limit are: sockets keep the size that is counted.
+        "setsockopt": _where(1, _SOL_SOCKET, no_sizes),
         "socket": [*_unless(0, _UNIX_AND_INTERNET, errno.EAFNOSUPPORT), *_unless(2, _TCP_AND_UDP)],
     }
 

@@ -156,12 +156,16 @@ def _over_limit(settings: dict[str, Any]) -> str | None:
     pids = _descendants(os.getpid(), at_most=settings["processes"])
     if len(pids) > settings["processes"]:
         return "processes"
-    pages = 0
+    held = 0
     for pid in pids:
         with contextlib.suppress(OSError):
-            pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+            held += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+    for pid in pids[:1]:  # all are in one network, which counts sockets that no process holds too
+        with contextlib.suppress(OSError):
+            sockets = int(Path(f"/proc/{pid}/net/sockstat").read_text().split()[2])
+            held += sockets * confine.SOCKET_BYTES
     # Pages shared with the zygote count in every process: generous by a few MiB each.
-    return "memory" if pages * _PAGE > settings["memory_mib"] << 20 else None
+    return "memory" if held > settings["memory_mib"] << 20 else None
 
 
 def _descendants(root: int, at_most: int | None = None) -> list[int]:
