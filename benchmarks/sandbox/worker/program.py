@@ -89,7 +89,7 @@ def _keep_only(reply_fd: int) -> None:
 
 def _confine(settings: dict[str, Any], job: dict[str, Any], *, nested: bool) -> None:
     if nested:
-        confine.mount_private(settings["file_mib"])
+        confine.leave_what_is_shared(settings["file_mib"])
     os.chdir("/tmp" if settings["isolated"] else settings["scratch"])
     confine.limit_resources(
         memory_mib=settings["memory_mib"],
@@ -99,6 +99,7 @@ def _confine(settings: dict[str, Any], job: dict[str, Any], *, nested: bool) -> 
         cpu_s=job["cpu_s"],
         count_processes=nested,
     )
+    confine.crash_quietly()
     confine.drop_capabilities()
     confine.filter_calls(processes=settings["processes"] > 1)
 

@@ -27,7 +27,7 @@ if __name__ == "__main__":
     # Isolated mode leaves the package's own root out of the path.
     sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from benchmarks.sandbox.worker import confine, program
+from benchmarks.sandbox.worker import confine, program, system_calls
 
 _POLL_MS = 20
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -50,7 +50,7 @@ def main() -> None:
     confine.die_with_parent()
     confine.adopt_orphans()
     fresh = _fresh_processes() if settings["isolated"] else None
-    confine.prepare_filter(processes=settings["processes"] > 1)
+    system_calls.prepare_filter(processes=settings["processes"] > 1)
     gc.freeze()
     control.sendall(json.dumps({"nested": fresh is not None}).encode())
     while True:
@@ -63,6 +63,7 @@ def main() -> None:
 def _fresh_processes() -> confine.FreshProcesses | None:
     """What makes namespaces in here, or None where trying shows that nothing does."""
     try:
+        confine.protect_devices()
         fresh = confine.FreshProcesses()
         fresh.prepare()
         trial = os.fork()
@@ -70,7 +71,7 @@ def _fresh_processes() -> confine.FreshProcesses | None:
         return None
     if trial == 0:
         try:
-            confine.mount_private(1)
+            confine.leave_what_is_shared(1)
             os._exit(0)
         finally:
             os._exit(1)
@@ -107,8 +108,8 @@ def _become_program(
     payload_fd: int, reply_fd: int, settings: dict[str, Any], fresh: confine.FreshProcesses | None
 ) -> NoReturn:
     confine.die_with_parent()
-    if fresh is None:
-        os.setsid()
+    # A signal to one's group reaches all of it, in whatever process namespace.
+    os.setsid()
     program.run(payload_fd, reply_fd, settings, nested=fresh is not None)
 
 
@@ -123,6 +124,8 @@ def _supervise(
     if not nested:
         _kill_descendants()
     code = os.waitstatus_to_exitcode(status)
+    if code in system_calls.FAULTS:  # see `confine.crash_quietly`
+        code = -code
     return {"code": code, "reason": reason, "cpu_s": usage.ru_utime + usage.ru_stime}
 
 
@@ -153,12 +156,16 @@ def _over_limit(settings: dict[str, Any]) -> str | None:
     pids = _descendants(os.getpid(), at_most=settings["processes"])
     if len(pids) > settings["processes"]:
         return "processes"
-    pages = 0
+    held = 0
     for pid in pids:
         with contextlib.suppress(OSError):
-            pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+            held += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+    for pid in pids[:1]:  # all are in one network, which counts sockets that no process holds too
+        with contextlib.suppress(OSError):
+            sockets = int(Path(f"/proc/{pid}/net/sockstat").read_text().split()[2])
+            held += sockets * confine.SOCKET_BYTES
     # Pages shared with the zygote count in every process: generous by a few MiB each.
-    return "memory" if pages * _PAGE > settings["memory_mib"] << 20 else None
+    return "memory" if held > settings["memory_mib"] << 20 else None
 
 
 def _descendants(root: int, at_most: int | None = None) -> list[int]:
