@@ -121,9 +121,13 @@ def parse_json(where: str, text: str | bytes) -> Any:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise SuiteError(f"{where}: not JSON ({error}): correct the line or remove it") from error
+        raise SuiteError(
+            f"{where}: not JSON ({error}): correct it or get the file again"
+        ) from error
     if text.count("[") + text.count("{") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
-        raise SuiteError(f"{where}: lists or objects {MAX_DEPTH} deep: correct the line")
+        raise SuiteError(
+            f"{where}: lists or objects {MAX_DEPTH} deep: correct it or get the file again"
+        )
     return value
 
 
