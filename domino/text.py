@@ -70,6 +70,11 @@ def sameness(text: str) -> Units:
     return (text.strip(),) if holds_code(text) else words(text)
 
 
+def normalised(text: str) -> str:
+    """Return what texts share that differ in spaces and case alone, where those mean nothing."""
+    return text.strip() if holds_code(text) else " ".join(text.casefold().split())
+
+
 def details(text: str) -> Units:
     """Return the units by which similar texts are compared: with signs and case where code is."""
     return tuple(UNIT_OR_SIGN.findall(text)) if holds_code(text) else words(text)
