@@ -9,9 +9,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, ClassVar
 
 from baselines.base import Baseline, Draft, at_least
-from baselines.prompting import fill, normalised
+from baselines.prompting import fill
 from domino.records import Sampling, derive_seed
 from domino.synthesizer import RequestProfile
+from domino.text import normalised
 
 if TYPE_CHECKING:
     from domino.engines.base import Completion

@@ -32,11 +32,6 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def normalised(text: str) -> str:
-    """Return what two texts share that differ in white space and case alone."""
-    return one_line(text).casefold()
-
-
 def numbered(instructions: Sequence[str], start: int = 1) -> str:
     """Return `start. first`, `start + 1. second`, ...: one line for each instruction."""
     return "\n".join(

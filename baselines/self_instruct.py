@@ -14,9 +14,10 @@ from rapidfuzz import process
 from rapidfuzz.distance import Indel
 
 from baselines.base import Baseline, Draft, at_least, draw, spread
-from baselines.prompting import fill, normalised, numbered, one_line
+from baselines.prompting import fill, numbered, one_line
 from domino.records import Reference, Sampling, derive_seed
 from domino.synthesizer import RequestProfile, plain_responses
+from domino.text import normalised
 
 if TYPE_CHECKING:
     from domino.engines.base import Completion

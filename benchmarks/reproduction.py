@@ -8,7 +8,6 @@ one without a reason makes the exit code 1.
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from benchmarks.common.files import write_atomically
 from benchmarks.evaluator.check import canonical_failures, check
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.suites.base import Suite, SuiteError
+from benchmarks.suites.reading import read_json
 from benchmarks.suites.registry import SuiteOptions, load_suite
 from benchmarks.suites.samples import read_samples
 from domino.records import Outcome, Verdict
@@ -181,16 +181,19 @@ def _passes(verdict: Verdict) -> Passes:
 def _published_passes(path: Path) -> dict[str, Passes]:
     """Return by task whether base, and base and plus, passed; BigCodeBench has one status."""
     try:
-        data = path.read_bytes()
-        rows = json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)["eval"]
-    except (OSError, ValueError, KeyError) as error:
-        raise SuiteError(f"published verdicts cannot be read from {path}: {error}") from error
-    return {
-        key: (row["status"] == "pass",) * 2
-        if "status" in row
-        else (row["base_status"] == "pass", row["base_status"] == row["plus_status"] == "pass")
-        for key, [row] in rows.items()
-    }
+        return {
+            key: (row["status"] == "pass",) * 2
+            if "status" in row
+            else (row["base_status"] == "pass", row["base_status"] == row["plus_status"] == "pass")
+            for key, [row] in read_json(path)["eval"].items()
+        }
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, SuiteError):
+            raise
+        raise SuiteError(
+            f"{path}: not verdicts as EvalPlus and BigCodeBench write them ({error!r}): give the "
+            "published file"
+        ) from error
 
 
 def _circumstances(name: str) -> dict[str, Any]:

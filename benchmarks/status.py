@@ -145,7 +145,7 @@ def _rate(events: Sequence[Event]) -> float | None:
 
 def _events(log: Path) -> Iterator[Event]:
     """Yield what can be read; a last line may be in the middle of being written."""
-    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in log.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
             yield Event.from_json(line)
         except RecordError:

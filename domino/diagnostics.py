@@ -5,20 +5,18 @@ Shapes: P soft tokens, B references of a batch.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from domino.objective import Terms
+from domino.text import UNIT_OR_SIGN
 
 RUN = 8
 """Words in a run that two texts share only when one copies the other."""
 COPIED = 0.9
 """The share of a sample's runs that one reference holds, from which on it is a copy."""
-
-_WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def step_metrics(terms: Terms, loss_BB: torch.Tensor | None) -> dict[str, float]:
@@ -71,7 +69,8 @@ class Guard:
 def sample_rates(samples: Sequence[str], references: Iterable[str]) -> dict[str, float]:
     """Return which share of the samples copy a reference, and which share are distinct.
 
-    Case, spacing and line breaks are ignored; a mark is a word. A sample copies a reference that
+    Case, spacing and line breaks are ignored; a mark is a word, and so is a character of a script
+    without spaces. A sample copies a reference that
     holds at least nine tenths of its runs of eight words, which forgives a few changed words in
     long texts and next to none in short ones; below eight words it must be the reference.
     """
@@ -87,7 +86,7 @@ def sample_rates(samples: Sequence[str], references: Iterable[str]) -> dict[str,
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(_WORD.findall(text.casefold()))
+    return tuple(UNIT_OR_SIGN.findall(text.casefold()))
 
 
 def _copies(sample: tuple[str, ...], reference: tuple[str, ...]) -> bool:

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
+from domino.text import escaped, storable
+
 SCHEMA_VERSION = 1
 
 
@@ -58,12 +60,23 @@ def derive_seed(seed: int, *labels: str | int) -> int:
 
 
 class Record:
-    """Base of all records: JSON in both directions, with a schema version."""
+    """Base of all records: JSON in both directions, with a schema version; texts are storable."""
+
+    def __post_init__(self) -> None:
+        """Make every text storable: whatever it comes from, it enters the run in a record."""
+        for item in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, item.name)
+            if isinstance(value, str):
+                object.__setattr__(self, item.name, storable(value))
+            elif isinstance(value, tuple) and any(isinstance(part, str) for part in value):
+                parts = (storable(part) if isinstance(part, str) else part for part in value)
+                object.__setattr__(self, item.name, tuple(parts))
 
     def to_json(self) -> str:
         """Return the record as one line of JSON."""
         fields = dataclasses.asdict(self)  # type: ignore[call-overload]
-        return json.dumps({"v": SCHEMA_VERSION, **fields}, ensure_ascii=False, sort_keys=True)
+        values = {"v": SCHEMA_VERSION, **fields}
+        return escaped(json.dumps(values, ensure_ascii=False, sort_keys=True))
 
     @classmethod
     def from_json(cls, line: str) -> Self:
@@ -74,7 +87,7 @@ class Record:
         """
         try:
             values = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise RecordError(
                 f"{cls.__name__}: not a JSON line: {line[:80]!r} ({error})"
             ) from error
@@ -91,26 +104,45 @@ class Record:
         """Build the record from plain values, nested records included.
 
         Raises:
-            RecordError: a field is missing or unknown.
+            RecordError: a field is missing, unknown or of another type.
         """
         hints = typing.get_type_hints(cls)
         try:
             return cls(**{name: _revive(hints[name], value) for name, value in values.items()})
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise RecordError(f"{cls.__name__}: {error}; got fields {sorted(values)}") from error
 
 
 def _revive(hint: Any, value: Any) -> Any:
-    """Turn a plain JSON value into what the type hint asks for (tuples, enums, nested records)."""
-    if isinstance(hint, types.UnionType) and value is not None:
+    """Turn a plain JSON value into what the type hint asks for (tuples, enums, nested records).
+
+    Raises:
+        TypeError: the value is of another type.
+        ValueError: it is none of an enum's.
+    """
+    if isinstance(hint, types.UnionType):
+        if value is None and types.NoneType in typing.get_args(hint):
+            return None
         hint = next(option for option in typing.get_args(hint) if option is not types.NoneType)
-    if isinstance(hint, type) and issubclass(hint, Record):
-        return hint.from_dict(value)
-    if isinstance(hint, type) and issubclass(hint, StrEnum):
-        return hint(value)
-    if typing.get_origin(hint) is tuple and value is not None:
+    kind = typing.get_origin(hint) or hint
+    if not isinstance(kind, type):  # a literal
+        return value
+    plain: Any = next((plain for base, plain in _PLAIN.items() if issubclass(kind, base)), object)
+    if not isinstance(value, plain) or (isinstance(value, bool) and kind in (int, float)):
+        raise TypeError(f"{value!r:.80} where {kind.__name__} is expected")
+    if issubclass(kind, Record):
+        return kind.from_dict(value)
+    if issubclass(kind, StrEnum):
+        return kind(value)
+    if kind is tuple:
         return tuple(_revive(typing.get_args(hint)[0], item) for item in value)
     return value
+
+
+_PLAIN: Mapping[type, Any] = {
+    Record: dict, Mapping: dict, str: str, bool: bool, int: int, float: (int, float),
+    tuple: list, Sequence: list,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -45,8 +45,8 @@ class Stored:
             for file, entry in (manifest or {"files": {}})["files"].items():
                 name = f"{directory.name}/{file}"
                 if file.endswith(".jsonl"):
-                    lines = (directory / file).read_text(encoding="utf-8").splitlines()
-                    records[name] = [of_the_data(json.loads(line)) for line in lines]
+                    lines = (directory / file).read_text(encoding="utf-8").split("\n")
+                    records[name] = [of_the_data(json.loads(line)) for line in lines if line]
                 else:
                     digests[name] = entry["sha256"]
         return cls(summaries=summaries, records=records, digests=digests)

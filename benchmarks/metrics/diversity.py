@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.metrics.overlap import words
+from domino.text import words
 
 Floats = NDArray[np.float64]
 SELF_BLEU_TEXTS = 100

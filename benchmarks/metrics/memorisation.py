@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.metrics.overlap import NearDuplicates, Words, ngrams, words
+from benchmarks.metrics.overlap import NearDuplicates, ngrams
+from domino.text import Units, sameness, words
 
 NEAR = 0.7
 """Jaccard similarity of word shingles from which two texts count as nearly the same."""
@@ -17,9 +18,11 @@ class Memorisation:
 
     Attributes:
         n: how many texts there are.
-        exact: share whose words are those of another text, whatever the case and punctuation.
+        exact: share that equals another text: prose whatever its case and punctuation, text with
+            code sign by sign.
         near: share with at least `NEAR` similarity to another text, the exact ones included.
-        longest_run: mean length, in words, of the longest run that a text shares with any other.
+        longest_run: mean length of the longest run that a text shares with any other, in words, or
+            characters of a script without spaces.
         longest_share: the same as a mean share of the text's own words.
     """
 
@@ -38,14 +41,14 @@ def memorisation(texts: Sequence[str], others: Sequence[str]) -> Memorisation:
     """
     if not texts or not others:
         raise ValueError(f"memorisation needs texts on both sides: {len(texts)} and {len(others)}")
-    known = {words(other) for other in others}
+    known = {sameness(other) for other in others}
     near = NearDuplicates(
         [(("other", str(number)), other) for number, other in enumerate(others)], threshold=NEAR
     )
     tokens = [words(text) for text in texts]
     runs = LongestRuns(others)
     lengths = [runs.find(text) for text in tokens]
-    exact = [text in known for text in tokens]
+    exact = [sameness(text) in known for text in texts]
     return Memorisation(
         n=len(texts),
         exact=sum(exact) / len(texts),
@@ -67,9 +70,9 @@ class LongestRuns:
     def __init__(self, others: Sequence[str]) -> None:
         """Keep the texts; the runs of a length are collected when they are first asked for."""
         self._others = [words(other) for other in others]
-        self._runs: dict[int, set[Words]] = {}
+        self._runs: dict[int, set[Units]] = {}
 
-    def find(self, text: Words) -> int:
+    def find(self, text: Units) -> int:
         """Return the length of the longest shared run, in words.
 
         A text that shares a run shares every shorter one, so the length is found by bisection.
@@ -83,7 +86,7 @@ class LongestRuns:
                 high = middle - 1
         return low
 
-    def _of_length(self, length: int) -> set[Words]:
+    def _of_length(self, length: int) -> set[Units]:
         if length not in self._runs:
             self._runs[length] = {
                 run

@@ -1,32 +1,43 @@
-"""When two texts are the same task: shared word n-grams, and near-duplicates by MinHash."""
+"""When two texts are the same task: shared word n-grams, and near-duplicates by MinHash.
+
+Words are characters where a script has no spaces. Texts that hold code are equal where every sign
+is; texts in prose where their words are.
+"""
 
 from __future__ import annotations
 
-import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any
 
-_WORD = re.compile(r"\w+")
+from domino.text import Units, details, sameness, word_share, words
+
 _SHINGLE = 3  # words: long enough to carry order, short enough for a one-sentence instruction
 _PERMUTATIONS = 128
 
 Owner = tuple[str, str]
 """Whose text it is: (group, id)."""
 
-Words = tuple[str, ...]
 
-
-def words(text: str) -> Words:
-    """Return the text's words in one case, without punctuation."""
-    return tuple(_WORD.findall(text.casefold()))
-
-
-def ngrams(tokens: Sequence[str], n: int) -> set[Words]:
+def ngrams(tokens: Sequence[str], n: int) -> set[Units]:
     """Return all runs of `n` tokens; the whole text where it is shorter than that."""
     if not tokens:
         return set()
     return {tuple(tokens[i : i + n]) for i in range(max(1, len(tokens) - n + 1))}
+
+
+def runs(text: str, n: int) -> set[Units]:
+    """Return all runs of `n` words; what the text is the same by where it is shorter than that.
+
+    Two characters of Chinese or Japanese count as a word, and four of Thai or Khmer.
+    """
+    units = words(text)
+    ends = [0.0, *accumulate(map(word_share, units))]
+    stops = (bisect_left(ends, end + n) for end in ends[:-1])
+    found = {units[start:stop] for start, stop in enumerate(stops) if stop < len(ends)}
+    return found or ({same} if (same := sameness(text)) else set())
 
 
 class NgramIndex:
@@ -39,16 +50,16 @@ class NgramIndex:
     def __init__(self, texts: Sequence[tuple[Owner, str]], *, n: int, common: int) -> None:
         """Index texts by owner; an owner may have several, the earlier owner is found first."""
         self._n = n
-        grams = [(owner, gram) for owner, text in texts for gram in ngrams(words(text), n)]
+        grams = [(owner, gram) for owner, text in texts for gram in runs(text, n)]
         counts = Counter(gram for _, gram in set(grams))
-        self._owners: dict[Words, Owner] = {}
+        self._owners: dict[Units, Owner] = {}
         for owner, gram in grams:
             if counts[gram] <= common:
                 self._owners.setdefault(gram, owner)
 
     def find(self, text: str) -> tuple[Owner, str] | None:
         """Return the owner of a shared run and the run itself, None where nothing is shared."""
-        shared = [gram for gram in ngrams(words(text), self._n) if gram in self._owners]
+        shared = [gram for gram in runs(text, self._n) if gram in self._owners]
         if not shared:
             return None
         gram = min(shared)
@@ -57,6 +68,8 @@ class NgramIndex:
 
 class NearDuplicates:
     """Finds protected texts whose word shingles have at least `threshold` Jaccard similarity.
+
+    In a text with code a sign is a word, and case counts.
 
     MinHash proposes, the exact similarity decides: an estimate alone drops what it should not.
     """
@@ -67,13 +80,13 @@ class NearDuplicates:
 
         self._threshold = threshold
         self._lsh = MinHashLSH(threshold=threshold, num_perm=_PERMUTATIONS)
-        self._entries = [(owner, ngrams(words(text), _SHINGLE)) for owner, text in texts]
+        self._entries = [(owner, ngrams(details(text), _SHINGLE)) for owner, text in texts]
         for number, (_, shingles) in enumerate(self._entries):
             self._lsh.insert(number, _minhash(shingles))
 
     def find(self, text: str) -> tuple[Owner, float] | None:
         """Return the owner of the most similar text and the similarity, None below threshold."""
-        shingles = ngrams(words(text), _SHINGLE)
+        shingles = ngrams(details(text), _SHINGLE)
         if not shingles:
             return None
         similar = [
@@ -85,7 +98,7 @@ class NearDuplicates:
 
 
 class SameTask:
-    """Finds protected texts that are the same task by a suite's own key, or equal word by word."""
+    """Finds protected texts that are the same task by a suite's own key, or equal texts."""
 
     def __init__(
         self, texts: Sequence[tuple[Owner, str]], key: Callable[[str], str | None]
@@ -93,9 +106,9 @@ class SameTask:
         """Index texts by owner; `key` gives a text's canonical key, None where it has none."""
         self._key = key
         self._keys: dict[str, Owner] = {}
-        self._words: dict[Words, Owner] = {}
+        self._texts: dict[Units, Owner] = {}
         for owner, text in texts:
-            self._words.setdefault(words(text), owner)
+            self._texts.setdefault(sameness(text), owner)
             canonical = key(text)
             if canonical is not None:
                 self._keys.setdefault(canonical, owner)
@@ -109,16 +122,16 @@ class SameTask:
         """Return the owner of the same task, None where no protected text is it."""
         canonical = self._key(text)
         by_key = self._keys.get(canonical) if canonical is not None else None
-        return by_key or self._words.get(words(text))
+        return by_key or self._texts.get(sameness(text))
 
 
-def jaccard(left: set[Words], right: set[Words]) -> float:
+def jaccard(left: set[Units], right: set[Units]) -> float:
     """Return the share of common items among all items of both sets, 1 for two empty sets."""
     union = left | right
     return len(left & right) / len(union) if union else 1.0
 
 
-def _minhash(shingles: set[Words]) -> Any:
+def _minhash(shingles: set[Units]) -> Any:
     from datasketch import MinHash
 
     sketch = MinHash(num_perm=_PERMUTATIONS)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.metrics.overlap import words
 from domino.records import Reference
+from domino.text import UNIT, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,6 @@ SHARED_RUN = 5
 """Words in a row from which a run that both texts have is marked."""
 _SHOWN = 4
 _COMPARED = 1000  # samples of a method: the first ones, so that a report takes seconds
-_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +87,7 @@ def _pair(reference: Reference, sample: pd.Series, similarity: float) -> SideByS
 
 def mark(left: str, right: str) -> tuple[tuple[TextSpan, ...], tuple[TextSpan, ...]]:
     """Return both texts in pieces: runs of at least `SHARED_RUN` words that both have, and rest."""
-    left_words, right_words = list(_WORD.finditer(left)), list(_WORD.finditer(right))
+    left_words, right_words = list(UNIT.finditer(left)), list(UNIT.finditer(right))
     matcher = SequenceMatcher(None, _folded(left_words), _folded(right_words), autojunk=False)
     blocks = [block for block in matcher.get_matching_blocks() if block.size >= SHARED_RUN]
     return (

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.metrics.overlap import NearDuplicates, NgramIndex, Owner, SameTask, Words, words
+from benchmarks.metrics.overlap import NearDuplicates, NgramIndex, Owner, SameTask
 from benchmarks.stages.context import StageContext
 from benchmarks.stages.errors import StageError
 from benchmarks.stages.sieve import KEPT, Sieve
 from benchmarks.stages.traits import Traits
 from domino.records import Reference, Synthetic
+from domino.text import Units, sameness
 
 if TYPE_CHECKING:
     from benchmarks.store.store import Stage
@@ -73,7 +74,7 @@ def run(
     context.progress.advance(sieve.sorted)
     pending = sieve.pending()
     check = _checker(config, references, context.suite) if pending else lambda record: None
-    earliest = _first_with_words(records)
+    earliest = _first_of_equals(records)
     for record in pending:
         refusal = _duplicate(record, earliest) or check(record)
         if refusal is None and config.pairs is not None and len(sieve.kept) >= config.pairs:
@@ -87,15 +88,15 @@ def run(
     stage.finish({**sieve.summary(), "missing": missing})
 
 
-def _first_with_words(records: Sequence[Synthetic]) -> dict[Words, str]:
-    earliest: dict[Words, str] = {}
+def _first_of_equals(records: Sequence[Synthetic]) -> dict[Units, str]:
+    earliest: dict[Units, str] = {}
     for record in records:
-        earliest.setdefault(words(record.instruction), record.id)
+        earliest.setdefault(sameness(record.instruction), record.id)
     return earliest
 
 
-def _duplicate(record: Synthetic, earliest: Mapping[Words, str]) -> Refusal | None:
-    first = earliest[words(record.instruction)]
+def _duplicate(record: Synthetic, earliest: Mapping[Units, str]) -> Refusal | None:
+    first = earliest[sameness(record.instruction)]
     return (DUPLICATE, f"of {first}") if first != record.id else None
 
 

@@ -13,12 +13,12 @@ from benchmarks.metrics.alignment import FOLDS, classifier_test, mmd
 from benchmarks.metrics.coverage import coverage
 from benchmarks.metrics.diversity import compression_ratio, distinct_n, self_bleu, vendi_score
 from benchmarks.metrics.memorisation import memorisation
-from benchmarks.metrics.overlap import words
 from benchmarks.stages.context import StageContext
 from benchmarks.stages.embed import read
 from benchmarks.stages.synthesize import SYNTHETIC
 from benchmarks.stages.traits import Traits
 from domino.records import Record, Reference, Synthetic, stable_id
+from domino.text import sameness
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,12 +108,12 @@ def program_keys(
 ) -> list[ProgramKey]:
     """Return which task each (id, instruction) states.
 
-    By the suite's own key where its references have one, else by the instruction's words.
+    By the suite's own key where its references have one, else by the instruction's text.
     """
     keyed = any(suite.program_key(reference.instruction) for reference in references)
 
     def key(text: str) -> str:
-        return (suite.program_key(text) or "") if keyed else stable_id(*words(text))
+        return (suite.program_key(text) or "") if keyed else stable_id(*sameness(text))
 
     return [ProgramKey(id=identity, key=key(text)) for identity, text in made]
 

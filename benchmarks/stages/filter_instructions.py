@@ -12,6 +12,7 @@ from benchmarks.stages.sieve import Sieve, chunks
 from benchmarks.stages.synthesize import SYNTHETIC
 from benchmarks.stages.traits import Traits, always
 from domino.records import Synthetic, derive_seed
+from domino.text import normalised
 
 if TYPE_CHECKING:
     from benchmarks.store.store import Stage
@@ -38,16 +39,11 @@ def run(config: FilterConfig, synthesized: Stage, stage: Stage, context: StageCo
 
 
 def first_ids(records: Sequence[Synthetic]) -> dict[str, str]:
-    """Return the id of the first record with each text; case and spacing make no difference."""
+    """Return the id of the first record with each text, by what is equal for equal texts."""
     earliest: dict[str, str] = {}
     for record in records:
-        earliest.setdefault(plain(record.instruction), record.id)
+        earliest.setdefault(normalised(record.instruction), record.id)
     return earliest
-
-
-def plain(text: str) -> str:
-    """Return the text in one case with single spaces."""
-    return " ".join(text.casefold().split())
 
 
 def _sort(
@@ -74,7 +70,7 @@ def _refusal(
     refusal = context.suite.refuse_instruction(record.instruction)
     if refusal:
         return refusal
-    first = earliest[plain(record.instruction)]
+    first = earliest[normalised(record.instruction)]
     return (DUPLICATE, f"of {first}") if first != record.id else None
 
 

@@ -31,6 +31,7 @@ from benchmarks.common.files import (
 )
 from benchmarks.store.locking import WriteLock
 from domino.records import SCHEMA_VERSION, Record, RecordError, result_fields
+from domino.text import escaped
 
 __all__ = ["Stage", "Store", "StoreError", "canonical_json"]
 
@@ -46,7 +47,7 @@ def canonical_json(value: Any) -> str:
         StoreError: a value has no JSON form.
     """
     try:
-        return json.dumps(value, sort_keys=True, ensure_ascii=False, default=_plain)
+        return escaped(json.dumps(value, sort_keys=True, ensure_ascii=False, default=_plain))
     except TypeError as error:
         raise StoreError(f"a stage's config must be plain data: {error}") from error
 
@@ -103,7 +104,7 @@ class Store:
             raise StoreError(
                 f"{path} holds no finished stage ({error.strerror}): type the run's command again"
             ) from error
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise StoreError(f"{path / MANIFEST} is no manifest ({error!r}): run again") from error
         if not stage.complete:
             raise StoreError(f"{path} is not finished: type the run's command again")
@@ -302,7 +303,7 @@ class Stage:
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False)
-        write_atomically(self.path / MANIFEST, text + "\n")
+        write_atomically(self.path / MANIFEST, escaped(text) + "\n")
         self._lock.forget_seconds()
         self._lock.release()
 
@@ -339,10 +340,12 @@ class Stage:
             manifest: Any = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self._damaged(f"{MANIFEST} is not JSON ({error})") from error
         if not isinstance(manifest, dict) or manifest.get("address") != self.address:
             raise self._damaged(f"{MANIFEST} is not the one of address {self.address}")
+        if not all(isinstance(manifest.get(name), dict) for name in ("files", "summary")):
+            raise self._damaged(f"{MANIFEST} lacks its files or its summary")
         return dict(manifest)
 
     def _finished(self) -> dict[str, Any]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import ast
 import functools
 from abc import abstractmethod
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.suites import mbpp
 from benchmarks.suites.base import Split, SuiteError
-from benchmarks.suites.code_text import extract_program, program_text, refuse_code
+from benchmarks.suites.code_text import extract_program, parses, program_text, refuse_code
 from benchmarks.suites.evalplus_data import Dataset, ProblemFile, load_problems
 from benchmarks.suites.file_suite import FileSuite
 from benchmarks.suites.splits import folds
@@ -155,35 +154,22 @@ class MbppSuite(EvalPlusSuite):
             SuiteError: the file is neither MBPP's own nor a reference file.
         """
         path = self._options.references_path
-        if path is not None and _is_reference_file(path):
+        if path is not None and not mbpp.is_own_file(path):
             return self._file_references(path)
         return mbpp.references(self._rows, self._test_ids, responses=self._template == "pair")
 
     @property
     def _development(self) -> tuple[Problem, ...]:
-        if self._options.references_path is not None and _is_reference_file(
-            self._options.references_path
-        ):
+        path = self._options.references_path
+        if path is not None and not mbpp.is_own_file(path):
             return ()
         return mbpp.development(self._rows, self._test_ids)
 
     def instruction(self, problem: Problem) -> str:
         """Return the problem's text and test, without the quotes that make them a docstring."""
-        text = ast.get_docstring(ast.parse(problem.prompt), clean=False)
+        tree = ast.parse(problem.prompt) if parses(problem.prompt) else None
+        text = tree and ast.get_docstring(tree, clean=False)
         return (text or problem.prompt).strip()
-
-
-def _is_reference_file(path: Path) -> bool:
-    """Whether a file's first line has a reference's field rather than MBPP's."""
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            first = file.readline()
-    except OSError as error:
-        raise SuiteError(
-            f"references cannot be read from {path}: {error.strerror}: give mbpp.jsonl or a "
-            "reference file"
-        ) from error
-    return '"instruction"' in first
 
 
 def load_humaneval(options: SuiteOptions) -> HumanEvalSuite:

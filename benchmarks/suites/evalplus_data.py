@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.suites.base import SuiteError
-from benchmarks.suites.reading import downloading, read_json_lines
+from benchmarks.suites.reading import downloading, read_json_lines, require_texts, require_unique
 from domino.records import Problem
 
 Dataset = Literal["humaneval", "mbpp"]
 _TEXT_FIELDS = ("task_id", "prompt", "entry_point", "canonical_solution")
+_NUMBER = re.compile(r"[0-9]{1,9}")
+Revive = Callable[[list[Any]], list[Any]]
 _PREFIX: Mapping[Dataset, str] = {"humaneval": "HumanEval/", "mbpp": "Mbpp/"}
 
 
@@ -33,7 +37,7 @@ def load_problems(dataset: Dataset, path: Path | None) -> ProblemFile:
     path = path or _download(dataset)
     rows, digest = read_json_lines(path)
     problems = tuple(_problem(dataset, where, row) for where, row in rows)
-    _refuse_duplicates(path, problems)
+    require_unique(path, ((where, row["task_id"]) for where, row in rows))
     return ProblemFile(problems, digest)
 
 
@@ -47,63 +51,42 @@ def _download(dataset: Dataset) -> Path:
 
 
 def _problem(dataset: Dataset, where: str, row: Any) -> Problem:
-    _check_row(dataset, where, row)
-    key = row["task_id"]
+    require_texts(where, row, _TEXT_FIELDS, "EvalPlus")
+    key, atol = row["task_id"], row.get("atol")
+    number = key.removeprefix(_PREFIX[dataset])
+    if number == key or (dataset == "mbpp" and not _NUMBER.fullmatch(number)):
+        raise SuiteError(
+            f"{where}: task_id is {key!r}, which is none of {dataset}'s "
+            f"({_PREFIX[dataset]}NUMBER): is this another data set?"
+        )
+    if type(atol) not in (int, float) or not 0 <= atol <= sys.float_info.max:
+        raise SuiteError(f"{where}: atol is {atol!r}, not a number of at least 0")
+    revive = _MBPP_ARGUMENTS.get(int(number)) if dataset == "mbpp" else None
+    base, plus = (_inputs(where, row, name, revive) for name in ("base_input", "plus_input"))
     return Problem(
         id=key,
         prompt=row["prompt"],
         entry_point=row["entry_point"],
         canonical_solution=row["canonical_solution"],
-        base_inputs=_inputs(dataset, where, key, row["base_input"]),
-        plus_inputs=_inputs(dataset, where, key, row["plus_input"]),
-        atol=float(row["atol"]),
+        base_inputs=base,
+        plus_inputs=plus,
+        atol=float(atol),
         meta={"comparison": "evalplus", "dataset": dataset},
     )
 
 
-def _check_row(dataset: Dataset, where: str, row: Any) -> None:
-    if not isinstance(row, dict):
-        raise SuiteError(f"{where}: a {type(row).__name__}, not a task of EvalPlus's")
-    missing = [
-        name for name in (*_TEXT_FIELDS, "base_input", "plus_input", "atol") if name not in row
-    ]
-    if missing:
-        raise SuiteError(
-            f"{where}: no field {missing[0]!r}: this is not EvalPlus's schema (fields are "
-            f"{sorted(row)[:8]})"
-        )
-    for name in _TEXT_FIELDS:
-        if not isinstance(row[name], str):
-            raise SuiteError(f"{where}: {name} is a {type(row[name]).__name__}, not a text")
-    if not isinstance(row["atol"], int | float):
-        raise SuiteError(f"{where}: atol is {row['atol']!r}, not a number")
-    if not row["task_id"].startswith(_PREFIX[dataset]):
-        raise SuiteError(
-            f"{where}: task_id is {row['task_id']!r}, which is none of {dataset}'s "
-            f"({_PREFIX[dataset]}...): is this another data set?"
-        )
-
-
-def _inputs(dataset: Dataset, where: str, key: str, raw: Any) -> list[Any]:
-    # MBPP+ writes "no inputs" as an empty object in one row.
-    inputs = list(raw)
-    if not all(isinstance(arguments, list) for arguments in inputs):
-        raise SuiteError(f"{where}: an input of {key} is not a list of arguments")
-    if dataset == "humaneval":
-        return inputs
-    revive = _MBPP_ARGUMENTS.get(int(key.removeprefix(_PREFIX["mbpp"])))
+def _inputs(where: str, row: Any, name: str, revive: Revive | None) -> list[Any]:
+    inputs = row.get(name)
+    if inputs == {}:  # MBPP+ writes "no inputs" as an empty object in one row
+        return []
+    if not isinstance(inputs, list) or not all(isinstance(item, list) for item in inputs):
+        raise SuiteError(f"{where}: {name} is not a list of lists of arguments: give EvalPlus's")
     try:
         return [revive(arguments) for arguments in inputs] if revive else inputs
-    except (TypeError, ValueError, IndexError, AttributeError) as error:
-        raise SuiteError(f"{where}: an input of {key} has an unknown form ({error})") from error
-
-
-def _refuse_duplicates(path: Path, problems: tuple[Problem, ...]) -> None:
-    seen: set[str] = set()
-    for problem in problems:
-        if problem.id in seen:
-            raise SuiteError(f"{path}: {problem.id} is there twice")
-        seen.add(problem.id)
+    except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
+        raise SuiteError(
+            f"{where}: {name} has an unknown form ({error}): give EvalPlus's"
+        ) from error
 
 
 # JSON has no tuples, sets or complex numbers: what the arguments of each MBPP task really are.

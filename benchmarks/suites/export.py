@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks.common.files import write_atomically
 from benchmarks.suites.base import Suite, SuiteError
+from benchmarks.suites.reading import read_json
 from benchmarks.suites.samples import format_samples
 from domino.records import Problem, Program
 
@@ -54,13 +54,13 @@ def read_about(samples: Path) -> About | None:
     if not path.is_file():
         return None
     try:
-        about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        about = read_json(path)
         return About(
             suite=str(about["suite"]),
             dataset_sha256=str(about["dataset_sha256"]),
             task_ids=tuple(map(str, about["task_ids"])),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (SuiteError, LookupError, TypeError) as error:
         raise SuiteError(
             f"{path} does not say what the samples belong to ({type(error).__name__}: {error}): "
             "remove it to score them without"

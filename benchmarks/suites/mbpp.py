@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,12 @@ from typing import Any
 
 from benchmarks.suites.base import SuiteError
 from benchmarks.suites.code_text import parses
-from benchmarks.suites.reading import downloading
+from benchmarks.suites.reading import (
+    downloading,
+    read_json_lines,
+    require_texts,
+    require_unique,
+)
 from domino.records import Problem, Reference
 
 # By task_id, as MBPP's authors split it: 1-10 prompts, 11-510 test, then these.
@@ -36,50 +40,54 @@ class MbppRow:
         return f"{self.text.strip()}\n{self.tests[0].strip()}"
 
 
+def is_own_file(path: Path) -> bool:
+    """Whether a file's first row has MBPP's fields rather than a reference's.
+
+    Raises:
+        SuiteError: it cannot be read.
+    """
+    rows, _ = read_json_lines(path)
+    return bool(rows) and not (isinstance(rows[0][1], dict) and "instruction" in rows[0][1])
+
+
 def read_rows(path: Path | None) -> tuple[MbppRow, ...]:
     """Read mbpp.jsonl, or without a path the train and validation splits on the hub.
 
     Raises:
         SuiteError: it cannot be read, or has another schema.
     """
-    if path is None:
-        return _hub_rows()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SuiteError(f"MBPP cannot be read from {path}: {error}: give mbpp.jsonl") from error
-    rows = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            try:
-                rows.append(_row(json.loads(line)))
-            except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-                raise SuiteError(
-                    f"{path}, line {number}: not a row of MBPP's ({type(error).__name__}: {error})"
-                ) from error
-    return tuple(rows)
+    found = _hub_rows() if path is None else read_json_lines(path)[0]
+    rows = tuple(_row(where, row) for where, row in found)
+    ids = ((where, str(row.task_id)) for (where, _), row in zip(found, rows, strict=True))
+    require_unique(path or _HUB_NAME, ids)
+    return rows
 
 
-def _hub_rows() -> tuple[MbppRow, ...]:
+def _hub_rows() -> list[tuple[str, Any]]:
     with downloading(_HUB_NAME, "name mbpp.jsonl with references_path"):
         import datasets
 
         splits = [
             datasets.load_dataset(_HUB_NAME, "full", split=s) for s in ("train", "validation")
         ]
-        return tuple(_row(row) for split in splits for row in split)
+        return [(_HUB_NAME, row) for split in splits for row in split]
 
 
-def _row(row: Any) -> MbppRow:
-    tests = tuple(map(str, row["test_list"]))
-    if not tests:
-        raise ValueError("test_list is empty")
+def _row(where: str, row: Any) -> MbppRow:
+    require_texts(where, row, ("text", "code"), "MBPP")
+    key, tests, setup = row.get("task_id"), row.get("test_list"), row.get("test_setup_code") or ""
+    if type(key) is not int or not isinstance(tests, list) or not tests:
+        raise SuiteError(
+            f"{where}: not a row of MBPP: task_id is a number and test_list a list of tests"
+        )
+    for text in (*tests, setup):
+        require_texts(where, {"test": text}, ["test"], "MBPP")
     return MbppRow(
-        task_id=int(row["task_id"]),
-        text=str(row["text"]),
-        code=str(row["code"]).replace("\r\n", "\n"),
-        setup=str(row.get("test_setup_code") or "").replace("\r\n", "\n"),
-        tests=tests,
+        task_id=key,
+        text=row["text"],
+        code=row["code"].replace("\r\n", "\n"),
+        setup=setup.replace("\r\n", "\n"),
+        tests=tuple(tests),
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from benchmarks.suites.base import SuiteError
+from benchmarks.suites.reading import read_json_lines, require_storable
 from domino.records import Reference, stable_id
 
 MAX_CHARACTERS = 20_000
@@ -14,7 +14,7 @@ _FIELDS = frozenset({"id", "instruction", "response"})
 
 
 def read_references(path: Path, *, max_characters: int = MAX_CHARACTERS) -> tuple[Reference, ...]:
-    """Return the references of a JSONL file, in its order; blank lines do not count.
+    """Return the references of a JSONL file, .gz or not, in its order.
 
     Args:
         path: file of `{"instruction": ..., "response": ..., "id": ...}` lines; the response may
@@ -22,49 +22,25 @@ def read_references(path: Path, *, max_characters: int = MAX_CHARACTERS) -> tupl
         max_characters: the longest instruction or response that is taken.
 
     Raises:
-        SuiteError: no such file, not UTF-8, a line that is not such an object, a duplicate, an
+        SuiteError: the file cannot be read, a line is not such an object, a duplicate, an
             over-long or empty text, or fewer than two references.
     """
     references: list[Reference] = []
-    seen: dict[tuple[str | None, ...], int] = {}
-    for number, line in _lines(path):
-        reference = _reference(path, number, line, max_characters)
+    seen: dict[tuple[str | None, ...], str] = {}
+    for where, entry in read_json_lines(path)[0]:
+        reference = _reference(where, entry, max_characters)
         for key in ((reference.instruction, reference.response), (reference.id,)):
-            first = seen.setdefault(key, number)
-            if first != number:
-                raise SuiteError(f"{path}, line {number}: repeats line {first}: remove one of them")
+            first = seen.setdefault(key, where)
+            if first != where:
+                line = first.rpartition(", ")[2]
+                raise SuiteError(f"{where}: repeats {line}: remove one of them")
         references.append(reference)
     if len(references) < 2:
         raise SuiteError(f"{path} has {len(references)} references: give at least 2")
     return tuple(references)
 
 
-def _lines(path: Path) -> list[tuple[int, str]]:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise SuiteError(
-            f"references cannot be read from {path}: {error.strerror}: give a JSONL file"
-        ) from error
-    lines = []
-    for number, raw in enumerate(data.split(b"\n"), start=1):
-        try:
-            line = raw.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise SuiteError(
-                f"{path}, line {number}: byte {error.start} is not UTF-8: convert the file"
-            ) from error
-        if line.strip():
-            lines.append((number, line))
-    return lines
-
-
-def _reference(path: Path, number: int, line: str, max_characters: int) -> Reference:
-    where = f"{path}, line {number}"
-    try:
-        entry = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise SuiteError(f"{where}: not JSON ({error}): write one object a line") from error
+def _reference(where: str, entry: Any, max_characters: int) -> Reference:
     if not isinstance(entry, dict):
         raise SuiteError(f"{where}: a {type(entry).__name__}, not an object with 'instruction'")
     unknown = sorted(set(entry) - _FIELDS)
@@ -77,6 +53,7 @@ def _reference(path: Path, number: int, line: str, max_characters: int) -> Refer
     key = entry.get("id", stable_id("reference", instruction, response or ""))
     if not isinstance(key, str | int) or isinstance(key, bool) or key == "":
         raise SuiteError(f"{where}: id is {key!r}: give a text or a number")
+    require_storable(where, "id", str(key))
     return Reference(id=str(key), instruction=instruction, response=response)
 
 
@@ -88,6 +65,7 @@ def _text(where: str, entry: dict[str, Any], name: str, max_characters: int) -> 
         raise SuiteError(f"{where}: {name} is a {type(text).__name__}: give a text")
     if not text.strip():
         raise SuiteError(f"{where}: {name} is empty: fill it in, or remove the line")
+    require_storable(where, name, text)
     if len(text) > max_characters:
         raise SuiteError(
             f"{where}: {name} has {len(text)} characters, at most {max_characters} are taken"

@@ -7,9 +7,8 @@ execution with `id` and `pred_list`.
 
 from __future__ import annotations
 
-import gzip
+import codecs
 import json
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 from benchmarks.suites.base import SampleFormat, SuiteError
 from benchmarks.suites.code_text import with_prompt
+from benchmarks.suites.reading import numbered, parse_json, read_bytes
 from domino.records import Problem, Program
 
 _LISTS: Mapping[str, tuple[str, str]] = {
@@ -31,7 +31,7 @@ class Samples:
 
     Attributes:
         programs: named `task#0`, `task#1`, ... in the order of a task's samples.
-        broken: one message for each line that is no JSON, with its number.
+        broken: one message for each line that cannot be read, with its number.
         missing: problems without a sample; there are some only where lines are broken.
     """
 
@@ -44,7 +44,7 @@ def read_samples(path: Path, problems: Sequence[Problem]) -> Samples:
     """Return the programs of a .jsonl or .json file, .gz or not, in any of the formats.
 
     A `solution` is a whole program; a `completion` gets its problem's prompt in front, unless it
-    repeats it already. Lines that are no JSON are left out and named.
+    repeats it already. Lines that cannot be read are left out and named.
 
     Raises:
         SuiteError: the file cannot be read, an entry is no sample, a task is unknown, or more
@@ -65,7 +65,7 @@ def read_samples(path: Path, problems: Sequence[Problem]) -> Samples:
         raise SuiteError(
             f"{path} has no sample for {len(missing)} of {len(known)} problems, the first is "
             f"{missing[0]}: give one at least for each"
-            + (f" ({len(broken)} lines are no JSON, the first: {broken[0]})" if broken else "")
+            + (f" ({len(broken)} lines cannot be read, the first: {broken[0]})" if broken else "")
         )
     return Samples(programs=programs, broken=tuple(broken), missing=missing)
 
@@ -84,42 +84,30 @@ def format_samples(form: SampleFormat, programs: Sequence[Program]) -> tuple[str
 
 
 def _entries(path: Path, broken: list[str]) -> Iterator[tuple[str, Any]]:
-    """Yield each entry with its place; lines that are no JSON go to `broken`."""
-    data = _bytes(path)
-    whole = _whole(path, data) if data.lstrip()[:1] == b"[" else None
+    """Yield each entry with its place; lines that cannot be read go to `broken`."""
+    data, _ = read_bytes(path)
+    whole = _whole(path, data)
     if whole is not None:
-        for number, entry in enumerate(whole, start=1):
-            yield f"{path}, entry {number}", entry
+        yield from ((f"{path}, entry {number}", e) for number, e in enumerate(whole, start=1))
         return
-    for number, line in enumerate(data.split(b"\n"), start=1):
-        if line.strip():
-            where = f"{path}, line {number}"
-            try:
-                entry = json.loads(line.decode("utf-8"))
-            except ValueError as error:
-                broken.append(f"{where}: not JSON ({error})")
-            else:
-                yield where, entry
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-        return gzip.decompress(data) if path.suffix == ".gz" else data
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise SuiteError(
-            f"samples cannot be read from {path}: {reason}: give a .jsonl, .json or .gz file"
-        ) from error
+    for where, line in numbered(path, data.split(b"\n")):
+        try:
+            entry = parse_json(where, line)
+        except SuiteError as error:
+            broken.append(str(error))
+        else:
+            yield where, entry
 
 
 def _whole(path: Path, data: bytes) -> list[Any] | None:
-    """Return LiveCodeBench's list, None where the file is lines that begin with a bracket."""
+    """Return LiveCodeBench's list, None where the file is lines."""
+    if not data.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"["):
+        return None
     try:
-        value = json.loads(data.decode("utf-8"))
-    except ValueError as error:
+        value = parse_json(str(path), data)
+    except SuiteError:
         if path.name.removesuffix(".gz").endswith(".json"):
-            raise SuiteError(f"{path}: not JSON ({error}): one list is all or nothing") from error
+            raise
         return None
     return value if isinstance(value, list) and all(isinstance(v, dict) for v in value) else None
 

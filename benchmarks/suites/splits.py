@@ -6,15 +6,16 @@ seed otherwise. Problems with one key (one function with several inputs) stay to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Generic, TypeVar
 
 from benchmarks.suites.base import SuiteError
-from domino.records import stable_id
+from domino.records import Problem, stable_id
 
 T = TypeVar("T")
+P = TypeVar("P", bound=Problem)
 # Dealt out in turn, so that every stratum has its share: four references, one development problem
 # and five test problems in ten; by date, one development problem in five of the earlier ones.
 _DEAL = "RTRTDRTRTT"
@@ -75,6 +76,36 @@ def split_by_date(
     return _parts(
         items, lambda item: part.get(key(item), "T"), f"test from contest date {cutoff} on"
     )
+
+
+def split_by_dates_or_seed(
+    items: Sequence[P],
+    seed: int,
+    cutoff: date | None,
+    *,
+    key: Callable[[P], str],
+    dates: Mapping[str, date],
+) -> Parts[P]:
+    """Split by date where the problems have dates, given by id, and by seed where none has.
+
+    Raises:
+        SuiteError: only a part of them has a date, or there is a cut-off and no date.
+    """
+    undated = [item.id for item in items if item.id not in dates]
+    if not undated:
+        return split_by_date(items, seed, cutoff, key=key, when=lambda item: dates[item.id])
+    if len(undated) < len(items):
+        raise SuiteError(
+            f"{len(undated)} of {len(items)} problems have no contest_date, the first is "
+            f"{undated[0]!r}: give all of them a date, or none, which splits them by seed"
+        )
+    if cutoff is not None:
+        raise SuiteError(
+            f"cutoff is {cutoff}, and the data has no contest dates: leave it out, or give a file "
+            "with contest_date in every row"
+        )
+    parts = split_by_seed(items, seed, key=key)
+    return replace(parts, how=f"{parts.how}, as the data has no contest dates")
 
 
 def folds(keys: Sequence[str], count: int, seed: int) -> dict[str, int]:

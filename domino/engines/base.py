@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
+from domino.text import storable
+
 if TYPE_CHECKING:
     import torch
 
@@ -49,6 +51,10 @@ class Completion:
     tokens: int
     prompt_tokens: int
     truncated: bool
+
+    def __post_init__(self) -> None:
+        """Make the text storable, whatever a server or a decoder has sent."""
+        object.__setattr__(self, "text", storable(self.text))
 
 
 class Engine(ABC):

@@ -7,6 +7,7 @@ Servers that offer chat turns alone cannot continue a user turn or a list, and a
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -22,12 +23,19 @@ from domino.backbone import load_shape
 from domino.engines.base import Completion, EngineError, Request, SoftPrompt
 from domino.engines.chat import ChatEngine
 from domino.engines.encoding import EncodedRequest, Results, make_jobs
+from domino.text import storable
 
 if TYPE_CHECKING:
     from domino.records import Sampling
 
 _SEEDS = 2**31  # what every server takes
 _HIDDEN = "***"
+_WAITS_S = (0.5, 8.0)
+"""Before an answer that could not be used is asked for again: at first, and at most."""
+
+
+class NoAnswerError(ValueError):
+    """What a server sent with status 200 is not a completion: says what it is instead."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,8 +48,9 @@ class OpenaiConfig:
         key_variable: environment variable that holds the key; the key is kept nowhere else.
         concurrency: requests that are open at the same time.
         requests_per_minute: at most so many are begun; null is no limit.
-        retries: of a request that the server refuses for now (408, 409, 429, 5xx) or that does not
-            reach it, each after twice the wait, or after the wait that the server names.
+        retries: of a request that the server refuses for now (408, 409, 429, 5xx), answers with no
+            completion, or that does not reach it; each after twice the wait, or after the wait that
+            the server names.
         timeout_s: of one request.
     """
 
@@ -113,8 +122,8 @@ class OpenaiEngine(ChatEngine):
         """Complete every request; see `Engine.generate`.
 
         Raises:
-            EngineError: a prompt is empty or holds soft tokens, or the server cannot be reached,
-                refuses the key or the request, or goes on failing.
+            EngineError: a prompt is empty or holds soft tokens, the key cannot be sent, or the
+                server cannot be reached, refuses the key or the request, or goes on failing.
         """
         for index, request in enumerate(requests):
             if isinstance(request.prompt, SoftPrompt):
@@ -145,11 +154,27 @@ class OpenaiEngine(ChatEngine):
             pool.shutdown(cancel_futures=True)
 
     def _ask(self, job: EncodedRequest, sampling: Sampling) -> Completion:
-        import openai
+        """Ask until there is a completion, at most as often as the config says."""
+        why = ""
+        for attempt in range(self.config.retries + 1):
+            if attempt:
+                time.sleep(min(_WAITS_S[0] * 2 ** (attempt - 1), _WAITS_S[1]))
+            try:
+                return self._read(job, self._sent(job, sampling))
+            except NoAnswerError as error:
+                why = self._without_key(str(error))
+        raise EngineError(
+            f"the server at {self.config.base_url} answers without a completion, after "
+            f"{self.config.retries} retries too: {why}; is openai.base_url right (up to and "
+            "including /v1)?"
+        )
 
+    def _sent(self, job: EncodedRequest, sampling: Sampling) -> bytes:
+        """Return the body of the server's answer."""
+        client = self._client
         self._pace.wait()
         try:
-            made = self._client.completions.create(
+            answer = client.completions.with_raw_response.create(
                 model=self._name,
                 prompt=list(job.prompt.ids),
                 max_tokens=job.limit,
@@ -158,15 +183,21 @@ class OpenaiEngine(ChatEngine):
                 seed=job.seed % _SEEDS,
                 stop=list(sampling.stop) or None,
             )
-        except openai.APIError as error:
+        except Exception as error:  # noqa: BLE001 - the boundary: whatever a server makes it raise
             raise EngineError(self._why(error)) from None  # its request holds the key
-        choice = made.choices[0]
-        text = choice.text.partition(self.end_of_turn)[0]
+        content: bytes = answer.content
+        return content
+
+    def _read(self, job: EncodedRequest, content: bytes) -> Completion:
+        text, tokens, finish_reason = read_answer(content)
+        text = storable(text.partition(self.end_of_turn)[0])
+        if type(tokens) is not int or not 0 <= tokens <= job.limit:
+            tokens = self.count_tokens(text)
         return Completion(
             text=text,
-            tokens=made.usage.completion_tokens if made.usage else self.count_tokens(text),
+            tokens=tokens,
             prompt_tokens=len(job.prompt),
-            truncated=choice.finish_reason == "length",
+            truncated=finish_reason == "length",
         )
 
     @cached_property
@@ -182,20 +213,30 @@ class OpenaiEngine(ChatEngine):
 
     @property
     def _key(self) -> str:
-        return os.environ.get(self.config.key_variable, "")
+        key = os.environ.get(self.config.key_variable, "").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise EngineError(
+                f"the key in {self.config.key_variable} has a line break or a character that no "
+                "key has: set it again"
+            )
+        return key
 
-    def _why(self, error: Any) -> str:
+    def _without_key(self, said: str) -> str:
+        """Return what a server or a library said on one line that can be shown."""
+        line = " ".join(said.split())
+        return (line.replace(self._key, _HIDDEN) if self._key else line)[:500]
+
+    def _why(self, error: Exception) -> str:
         """Return what went wrong and what to do, without the key."""
         import openai
 
         server = f"the server at {self.config.base_url}"
-        said = " ".join(str(error).split())[:500]
-        if self._key:
-            said = said.replace(self._key, _HIDDEN)
+        said = self._without_key(str(error))
         if isinstance(error, openai.APITimeoutError):
             return f"{server} gave no answer in {self.config.timeout_s:g} s: raise openai.timeout_s"
         if isinstance(error, openai.APIConnectionError):
-            return f"{server} cannot be reached: start it, or correct openai.base_url"
+            cause = self._without_key(repr(error.__cause__))
+            return f"{server} cannot be reached: start it, or correct openai.base_url ({cause})"
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
             return f"{server} refuses the key in {self.config.key_variable}: {said}"
         if isinstance(error, openai.NotFoundError):
@@ -204,8 +245,35 @@ class OpenaiEngine(ChatEngine):
                 f"name that it serves; it says: {said}"
             )
         if isinstance(error, openai.RateLimitError | openai.InternalServerError):
-            return f"{server} goes on failing after {self.config.retries} retries: {said}"
-        return f"{server} refuses the request: {said}"
+            wait = error.response.headers.get("Retry-After")
+            asked = f" (it asks to wait {wait[:40]} s)" if wait else ""
+            return f"{server} goes on failing after {self.config.retries} retries{asked}: {said}"
+        return f"{server} refuses the request: {said or type(error).__name__}"
+
+
+def read_answer(content: bytes) -> tuple[str, object, object]:
+    """Return a completion's text, its number of tokens and why it ended, as the server says.
+
+    Raises:
+        NoAnswerError: there is no text of a completion in it.
+    """
+    try:
+        answer = json.loads(content)
+    except (ValueError, RecursionError):
+        raise NoAnswerError(f"not JSON: {_shown(content)}") from None
+    values = answer if isinstance(answer, dict) else {}
+    choices = values.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    text = choice.get("text") if isinstance(choice, dict) else None
+    if values.get("error") or not isinstance(choice, dict) or not isinstance(text, str):
+        raise NoAnswerError(_shown(content))
+    usage = values.get("usage")
+    tokens = usage.get("completion_tokens") if isinstance(usage, dict) else None
+    return text, tokens, choice.get("finish_reason")
+
+
+def _shown(content: bytes) -> str:
+    return content[:300].decode("utf-8", "replace") or "nothing"
 
 
 class Pace:

@@ -111,7 +111,7 @@ def test_an_option_that_the_suite_would_pass_over_and_a_file_that_is_not_there(
     [
         ([], "is empty: give the published file"),
         ([{"id": 1}], "line 1: no field 'task_id'"),
-        ([{**HUMANEVAL_ROW, "base_input": [1]}], "not a list of arguments"),
+        ([{**HUMANEVAL_ROW, "base_input": [1]}], "base_input is not a list of lists"),
         ([HUMANEVAL_ROW, HUMANEVAL_ROW], "HumanEval/0 is there twice"),
     ],
 )

@@ -252,11 +252,11 @@ def test_a_token_differs_each_time_and_the_problem_does_not(tmp_path: Path) -> N
     [
         ([], "is empty"),
         ([[]], "line 1: a list"),
-        ([{"task_id": "a"}], "line 1: no text in field 'complete_prompt'"),
+        ([{"task_id": "a"}], "line 1: no field 'complete_prompt'"),
         ([task(1), task(1)], "BigCodeBench/1 is there twice"),
         ([task(1, libs="x")], "libs is|no list"),
         ([task(1, test="class TestCases: pass")], "no test in a class TestCases"),
-        ([task(1, test="(")], "do not parse"),
+        ([task(1, test="(")], "line 1: test is not Python"),
     ],
 )
 def test_a_file_of_another_schema_is_refused_in_one_line(

@@ -145,12 +145,12 @@ def test_another_hidden_test_makes_another_problem(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([], "no questions"),
+        ([], "is empty"),
         ([[]], "line 1: a list"),
-        ([{"id": 1}], "line 1: no text in field 'question_id'"),
-        ([script_row(1), script_row(1)], "line 2: question script_1 is there twice"),
+        ([{"id": 1}], "line 1: no field 'question_id'"),
+        ([script_row(1), script_row(1)], "line 2: script_1 is there twice"),
         ([script_row(1, public_test_cases="[")], "public tests: not JSON|line 1: not JSON"),
-        ([script_row(1, public_test_cases='[{"input": ""}]')], "no list of tests"),
+        ([script_row(1, public_test_cases='[{"input": ""}]')], "not a list of tests"),
         ([script_row(1, contest_date="soon")], "contest_date is 'soon'"),
         ([script_row(1, metadata="[]")], "metadata is a list"),
         ([method_row(1, starter_code="class Solution: ...")], "starter code without a method"),

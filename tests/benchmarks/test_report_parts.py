@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.metrics.intervals import Difference, Interval
-from benchmarks.metrics.overlap import words
 from benchmarks.report.character import correlation_lines
 from benchmarks.report.character_tables import character_tables
 from benchmarks.report.comparisons import Comparison, Comparisons
@@ -17,6 +16,7 @@ from benchmarks.report.display import NONE, DisplayTable
 from benchmarks.report.sentences import alike, beats, headline
 from benchmarks.report.side_by_side import SHARED_RUN, closest, mark
 from domino.records import Reference
+from domino.text import words
 from tests.benchmarks.test_table import method_row
 
 

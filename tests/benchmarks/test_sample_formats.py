@@ -66,7 +66,7 @@ def test_the_formats_are_the_official_tools(tmp_path: Path) -> None:
         ('[{"question_id": "a", "code_list": [""]}]', "no sample for 1 of 2 problems"),
         ('[{"question_id": "a", "code_list": []}]', "no sample for 2 of 2 problems"),
         ('[{"question_id": "a", "id": "a"}]', "entry 1: no sample"),
-        ('[{"question_id": "a"}', "not JSON .*one list is all or nothing"),
+        ('[{"question_id": "a"}', r"samples.json: not JSON"),
     ],
 )
 def test_a_bad_list_is_refused_with_its_entry(tmp_path: Path, text: str, message: str) -> None:
@@ -95,7 +95,7 @@ def test_broken_lines_are_named_and_the_rest_is_scored_as_a_part(
     arguments = humaneval(tmp_path, [lines[0], broken, *lines[2:]])
     assert main([*arguments, "--json", str(out)]) == 1
     shown = capsys.readouterr()
-    assert "line 2: not JSON" in shown.err
+    assert "samples.jsonl, line 2: " in shown.err
     assert "NO SCORE OF THE SUITE: 3 of 4 problems are scored" in shown.out
     assert "1 lines could not be read" in shown.out
     document = json.loads(out.read_text())
@@ -112,7 +112,7 @@ def test_more_missing_tasks_than_broken_lines_score_nothing(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "no sample for 2 of 4 problems" in shown.err
-    assert "line 2: not JSON" in shown.err
+    assert "samples.jsonl, line 2: " in shown.err
 
 
 @needs_bubblewrap

@@ -2,10 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.metrics.overlap import NearDuplicates, NgramIndex, jaccard, ngrams, words
+from benchmarks.metrics.overlap import NearDuplicates, NgramIndex, jaccard, ngrams
 from benchmarks.stages.decontaminate import DecontaminateConfig, run
 from benchmarks.stages.errors import StageError
 from domino.records import Dropped, Synthetic
+from domino.text import words
 from tests.stages.small import (
     KeyedSuite,
     SmallSuite,

@@ -35,8 +35,8 @@ def main(folder: Path) -> None:
     job = json.loads((folder / JOB).read_text(encoding="utf-8"))
     threading.Thread(target=_end_with, args=(job["parent"],), daemon=True).start()
     config = FinetuneConfig(**job["config"])
-    lines = (folder / KEPT).read_text(encoding="utf-8").splitlines()
-    records = [Synthetic.from_json(line) for line in lines]
+    lines = (folder / KEPT).read_text(encoding="utf-8").split("\n")
+    records = [Synthetic.from_json(line) for line in lines if line]
 
     def log(metrics: Mapping[str, float], step: int) -> None:
         with (folder / LOSSES).open("a", encoding="utf-8") as file:

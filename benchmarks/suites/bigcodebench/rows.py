@@ -15,9 +15,20 @@ from typing import Any, Literal
 
 from benchmarks.evaluator.stated import StatedProblem
 from benchmarks.suites.base import SuiteError
-from benchmarks.suites.reading import downloading, read_json_lines, require_texts
+from benchmarks.suites.reading import (
+    decode,
+    downloading,
+    parse_python,
+    read_bytes,
+    read_json_lines,
+    require_texts,
+    require_unique,
+)
 
 Subset = Literal["full", "hard"]
+Row = dict[str, str]
+Task = tuple[str, Row]
+"""Where a row is, and the row."""
 CASES = "TestCases"
 CALL_TIMEOUT_S = 240.0
 """Seconds for all tests of a task: BigCodeBench's own least limit."""
@@ -47,32 +58,30 @@ def read_tasks(path: Path | None, subset: Subset, task_ids: Path | None) -> Task
         SuiteError: it cannot be read, has another schema, or lacks a named task.
     """
     rows, digest = _package_rows(subset) if path is None else read_json_lines(path)
-    tasks: dict[str, Any] = {}
     for where, row in rows:
-        _check_row(where, row)
-        if row["task_id"] in tasks:
-            raise SuiteError(f"{where}: {row['task_id']} is there twice")
-        tasks[row["task_id"]] = row
-    tasks = _taken(tasks, task_ids)
-    counts = Counter(name for row in tasks.values() for name in libraries(row["libs"]))
+        require_texts(where, row, _TEXT_FIELDS, "BigCodeBench")
+    require_unique(path or "bigcodebench", ((where, row["task_id"]) for where, row in rows))
+    tasks = _taken({row["task_id"]: (where, row) for where, row in rows}, task_ids)
+    named = {key: libraries(where, row["libs"]) for key, (where, row) in tasks.items()}
+    counts = Counter(name for names in named.values() for name in names)
     token = secrets.token_hex(16)
     return TaskFile(
-        problems=tuple(_problem(row, token) for row in tasks.values()),
-        modules={key: _modules(row) for key, row in tasks.items()},
+        problems=tuple(_problem(*task, named[key], token) for key, task in tasks.items()),
+        modules={key: _modules(*task) for key, task in tasks.items()},
         strata={
-            key: min(libraries(row["libs"]), key=lambda name: (counts[name], name), default="")
-            for key, row in tasks.items()
+            key: min(names, key=lambda name: (counts[name], name), default="")
+            for key, names in named.items()
         },
         digest=digest,
     )
 
 
-def libraries(text: str) -> list[str]:
+def libraries(where: str, text: str) -> list[str]:
     """Return the names in the field `libs`, a text that holds a Python list."""
     try:
         return [str(name) for name in ast.literal_eval(text)]
-    except (ValueError, TypeError, SyntaxError) as error:
-        raise SuiteError(f"libs is {text[:80]!r}, which is no list ({error})") from error
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
+        raise SuiteError(f"{where}: libs is {text[:80]!r}, which is not a list: {error}") from error
 
 
 def _package_rows(subset: Subset) -> tuple[list[tuple[str, Any]], str]:
@@ -89,15 +98,10 @@ def _package_rows(subset: Subset) -> tuple[list[tuple[str, Any]], str]:
     return [(f"bigcodebench, {key}", row) for key, row in rows.items()], digest
 
 
-def _taken(tasks: dict[str, Any], task_ids: Path | None) -> dict[str, Any]:
+def _taken(tasks: dict[str, Task], task_ids: Path | None) -> dict[str, Task]:
     if task_ids is None:
         return tasks
-    try:
-        wanted = task_ids.read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SuiteError(
-            f"task_ids cannot be read from {task_ids}: {error}: give one task id a line"
-        ) from error
+    wanted = decode(str(task_ids), read_bytes(task_ids)[0]).split()
     missing = [key for key in wanted if key not in tasks]
     if missing or not wanted:
         raise SuiteError(
@@ -107,12 +111,8 @@ def _taken(tasks: dict[str, Any], task_ids: Path | None) -> dict[str, Any]:
     return {key: tasks[key] for key in dict.fromkeys(wanted)}
 
 
-def _check_row(where: str, row: Any) -> None:
-    require_texts(where, row, _TEXT_FIELDS, "BigCodeBench")
-
-
-def _problem(row: dict[str, str], token: str) -> StatedProblem:
-    tests = _test_names(row)
+def _problem(where: str, row: Row, names: Sequence[str], token: str) -> StatedProblem:
+    tests = _test_names(where, row)
     return StatedProblem(
         id=row["task_id"],
         prompt=row["complete_prompt"],
@@ -129,33 +129,30 @@ def _problem(row: dict[str, str], token: str) -> StatedProblem:
             "test": row["test"],
             "calibration": f"{row['code_prompt']}\n    pass\n",
             "instruct_prompt": row["instruct_prompt"],
-            "libraries": ", ".join(libraries(row["libs"])),
+            "libraries": ", ".join(names),
         },
     )
 
 
-def _test_names(row: dict[str, str]) -> tuple[str, ...]:
-    try:
-        body = ast.parse(row["test"]).body
-    except SyntaxError as error:
-        raise SuiteError(f"the tests of {row['task_id']} do not parse ({error})") from error
+def _test_names(where: str, row: Row) -> tuple[str, ...]:
     methods = (
         method.name
-        for node in body
+        for node in parse_python(where, "test", row["test"]).body
         if isinstance(node, ast.ClassDef) and node.name == CASES
         for method in node.body
         if isinstance(method, ast.FunctionDef)
     )
     names = tuple(sorted({name for name in methods if name.startswith("test")}))
     if not names:
-        raise SuiteError(f"{row['task_id']} has no test in a class {CASES}: is the file whole?")
+        raise SuiteError(f"{where}: no test in a class {CASES}: give the published file")
     return names
 
 
-def _modules(row: dict[str, str]) -> frozenset[str]:
+def _modules(where: str, row: Row) -> frozenset[str]:
     found: set[str] = set()
-    for text in (row["complete_prompt"] + row["canonical_solution"], row["test"]):
-        for node in ast.walk(ast.parse(text)):
+    solution = row["complete_prompt"] + row["canonical_solution"]
+    for name, text in (("complete_prompt with its solution", solution), ("test", row["test"])):
+        for node in ast.walk(parse_python(where, name, text)):
             if isinstance(node, ast.Import):
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

@@ -15,7 +15,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmarks.evaluator.check import behaviours
-from benchmarks.suites.base import Split, SuiteError
+from benchmarks.suites.base import Split
 from benchmarks.suites.file_suite import FileSuite
 from benchmarks.suites.livecodebench.answers import (
     is_literal,
@@ -24,8 +24,13 @@ from benchmarks.suites.livecodebench.answers import (
     read_question,
 )
 from benchmarks.suites.livecodebench.dates import contest_date, parse_cutoff
-from benchmarks.suites.reading import downloading, read_json_lines, require_texts
-from benchmarks.suites.splits import Parts, split_by_date, split_by_seed
+from benchmarks.suites.reading import (
+    downloading,
+    read_json_lines,
+    require_texts,
+    require_unique,
+)
+from benchmarks.suites.splits import Parts, split_by_dates_or_seed
 from domino.records import Problem, Program, Reference
 
 if TYPE_CHECKING:
@@ -73,18 +78,12 @@ class Executions:
 
 def _read(path: Path | None, hub_name: str) -> Executions:
     rows, digest = _hub_rows(hub_name) if path is None else read_json_lines(path)
-    problems: dict[str, Problem] = {}
-    groups, dates = {}, {}
-    for where, row in rows:
-        problem = _problem(where, row)
-        if problem.id in problems:
-            raise SuiteError(f"{where}: {problem.id} is there twice")
-        problems[problem.id] = problem
-        groups[problem.id] = str(row.get("question_id") or row["code"])
-        when = contest_date(where, row.get("contest_date"))
-        if when is not None:
-            dates[problem.id] = when
-    return Executions(tuple(problems.values()), groups, dates, digest)
+    problems = tuple(_problem(where, row) for where, row in rows)
+    require_unique(path or hub_name, ((where, row["id"]) for where, row in rows))
+    groups = {row["id"]: str(row.get("question_id") or row["code"]) for _, row in rows}
+    found = {row["id"]: contest_date(where, row.get("contest_date")) for where, row in rows}
+    dates = {key: when for key, when in found.items() if when is not None}
+    return Executions(problems, groups, dates, digest)
 
 
 def _hub_rows(name: str) -> tuple[list[tuple[str, Any]], str]:
@@ -97,7 +96,7 @@ def _hub_rows(name: str) -> tuple[list[tuple[str, Any]], str]:
 
 
 def _problem(where: str, row: Any) -> Problem:
-    require_texts(where, row, _TEXT_FIELDS, "LiveCodeBench execution or CRUXEval")
+    require_texts(where, row, _TEXT_FIELDS, "code execution")
     named = "function_name" in row
     call = row["input"].strip() if named else f"f({row['input'].strip()})"
     return make_problem(row["id"], row["code"], call, row["output"], preamble=named)
@@ -138,16 +137,9 @@ class ExecutionSuite(FileSuite):
     @functools.cached_property
     def _parts(self) -> Parts[Problem]:
         file, options = self.file, self._options
-        if len(file.dates) < len(file.problems):
-            if options.cutoff is not None:
-                raise SuiteError(f"cutoff is {options.cutoff}, and the data has no contest dates")
-            return split_by_seed(file.problems, options.split_seed, key=self._group)
-        return split_by_date(
-            file.problems,
-            options.split_seed,
-            parse_cutoff(options.cutoff),
-            key=self._group,
-            when=lambda problem: file.dates[problem.id],
+        cutoff = parse_cutoff(options.cutoff)
+        return split_by_dates_or_seed(
+            file.problems, options.split_seed, cutoff, key=self._group, dates=file.dates
         )
 
     def _group(self, problem: Problem) -> str:
@@ -156,7 +148,7 @@ class ExecutionSuite(FileSuite):
     @property
     def variant(self) -> str:
         """Say how references and test were told apart."""
-        return self._parts.how + ("" if self.file.dates else ", as the data has no contest dates")
+        return self._parts.how
 
     @property
     def test_names(self) -> tuple[str, ...]:

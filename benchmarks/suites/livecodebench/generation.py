@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -15,8 +13,9 @@ from benchmarks.suites.base import Split, SuiteError
 from benchmarks.suites.code_text import last_program, refuse_code
 from benchmarks.suites.file_suite import FileSuite
 from benchmarks.suites.livecodebench.dates import parse_cutoff
-from benchmarks.suites.livecodebench.rows import Case, Column, Row, read_rows
-from benchmarks.suites.splits import Parts, split_by_date, split_by_seed
+from benchmarks.suites.livecodebench.rows import Case, Column, Row, Value, read_rows
+from benchmarks.suites.reading import parse_json
+from benchmarks.suites.splits import Parts, split_by_dates_or_seed
 from domino.records import Problem, Reference
 
 if TYPE_CHECKING:
@@ -72,17 +71,13 @@ def _problem(row: Row) -> StatedProblem:
     kind = "functional" if row.starter_code.strip() else "stdin"
     argument, value = _READERS[kind]
     name = _method_name(row) if kind == "functional" else "standard_output"
-    try:
-        inputs, outputs = list(map(argument, row.public)), list(map(value, row.public))
-    except ValueError as error:
-        raise SuiteError(f"a public test of {row.question_id} is not JSON ({error})") from error
     return StatedProblem(
         id=row.question_id,
         prompt=row.content,
         entry_point=name,
         canonical_solution="",
-        base_inputs=inputs,
-        base_outputs=outputs,
+        base_inputs=[argument(row.where, case) for case in row.public],
+        base_outputs=[value(row.where, case) for case in row.public],
         plus_inputs=Column(row, argument),
         plus_outputs=Column(row, value),
         call_timeout_s=CALL_TIMEOUT_S,
@@ -101,29 +96,29 @@ def _method_name(row: Row) -> str:
     found = _METHOD_NAME.findall(row.starter_code)
     if not found:
         raise SuiteError(
-            f"question {row.question_id} has starter code without a method, and no func_name in "
-            "its metadata: is the file whole?"
+            f"{row.where}: starter code without a method, and no func_name in the metadata: give "
+            "the published file"
         )
     return str(found[0])
 
 
-def _text(case: Case) -> list[Any]:
+def _text(where: str, case: Case) -> list[Any]:
     return [case.input]
 
 
-def _printed(case: Case) -> Any:
+def _printed(where: str, case: Case) -> Any:
     return case.output
 
 
-def _arguments(case: Case) -> list[Any]:
-    return [json.loads(line) for line in case.input.split("\n")]
+def _arguments(where: str, case: Case) -> list[Any]:
+    return [parse_json(f"{where}, a test's input", line) for line in case.input.split("\n")]
 
 
-def _returned(case: Case) -> Any:
-    return json.loads(case.output)
+def _returned(where: str, case: Case) -> Any:
+    return parse_json(f"{where}, a test's output", case.output)
 
 
-_READERS: dict[str, tuple[Callable[[Case], Any], Callable[[Case], Any]]] = {
+_READERS: dict[str, tuple[Value, Value]] = {
     "stdin": (_text, _printed),
     "functional": (_arguments, _returned),
 }
@@ -148,20 +143,9 @@ class LiveCodeBenchSuite(FileSuite):
     @functools.cached_property
     def _parts(self) -> Parts[StatedProblem]:
         questions, options = self.file, self._options
-        dated = len(questions.dates) == len(questions.problems)
-        if not dated and options.cutoff is not None:
-            raise SuiteError(
-                f"cutoff is {options.cutoff}, and the data has no contest dates: leave it out, or "
-                "give a file in LiveCodeBench's original schema"
-            )
-        if not dated:
-            return split_by_seed(questions.problems, options.split_seed, key=_id)
-        return split_by_date(
-            questions.problems,
-            options.split_seed,
-            parse_cutoff(options.cutoff),
-            key=_id,
-            when=lambda problem: questions.dates[problem.id],
+        cutoff = parse_cutoff(options.cutoff)
+        return split_by_dates_or_seed(
+            questions.problems, options.split_seed, cutoff, key=_id, dates=questions.dates
         )
 
     @property
@@ -172,9 +156,8 @@ class LiveCodeBenchSuite(FileSuite):
     @property
     def variant(self) -> str:
         """Say how references and test were told apart, and what is left out."""
-        dates = "" if self.file.dates else ", as the data has no contest dates"
         left = self.file.without_tests
-        return f"{self._parts.how}{dates}" + (f"; {left} without tests left out" if left else "")
+        return self._parts.how + (f"; {left} without tests left out" if left else "")
 
     def references(self) -> tuple[Reference, ...]:
         """Return the earlier problems, or the user's own file.

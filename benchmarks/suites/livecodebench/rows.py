@@ -7,18 +7,25 @@ needed, and never kept.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from benchmarks.suites.base import SuiteError
 from benchmarks.suites.livecodebench.dates import contest_date
 from benchmarks.suites.livecodebench.hidden import HiddenTestsError, decode_hidden
-from benchmarks.suites.reading import downloading, parse_json, read_text
+from benchmarks.suites.reading import (
+    downloading,
+    numbered,
+    parse_json,
+    read_bytes,
+    reading,
+    require_texts,
+    require_unique,
+)
 
 Kind = Literal["stdin", "functional"]
 _TEXT_FIELDS = ("question_id", "question_content", "starter_code", "public_test_cases")
@@ -40,11 +47,13 @@ class Row:
     """One problem; `hidden` reads its hidden tests, `date` is None in the public form.
 
     Attributes:
+        where: its file and line, for messages.
         metadata: the JSON object of that field; it names the method of functional problems.
         has_hidden: whether the field of the hidden tests is filled.
         hidden_digest: stands for the hidden tests where a problem is compared.
     """
 
+    where: str
     question_id: str
     content: str
     starter_code: str
@@ -72,23 +81,22 @@ def read_rows(path: Path | None) -> RowFile:
     """
     files = _files(path) if path is not None else _download()
     digests: list[str] = []
-    rows: dict[str, Row] = {}
-    for file in files:
-        for where, value, again in _values(file, digests):
-            row = _row(where, value, again)
-            if row.question_id in rows:
-                raise SuiteError(f"{where}: question {row.question_id} is there twice")
-            rows[row.question_id] = row
-    if not rows:
-        raise SuiteError(f"{path} has no questions: give LiveCodeBench's code-generation file")
+    rows = [
+        (where, _row(where, value, again))
+        for file in files
+        for where, value, again in _values(file, digests)
+    ]
+    require_unique(path or _HUB_NAME, ((where, row.question_id) for where, row in rows))
     together = hashlib.sha256("".join(digests).encode()).hexdigest()
-    return RowFile(tuple(rows.values()), digests[0] if len(digests) == 1 else together)
+    digest = digests[0] if len(digests) == 1 else together
+    return RowFile(tuple(row for _, row in rows), digest)
 
 
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    files = sorted(p for p in path.iterdir() if p.name.endswith((".jsonl", ".jsonl.gz")))
+    with reading(path):
+        files = sorted(p for p in path.iterdir() if p.name.endswith((".jsonl", ".jsonl.gz")))
     if not files:
         raise SuiteError(f"{path} has no .jsonl or .jsonl.gz file: give LiveCodeBench's files")
     return files
@@ -109,33 +117,32 @@ def _values(path: Path, digests: list[str]) -> Iterator[_Found]:
     if path.suffix == ".jsonl":
         yield from _lines_of_file(path, digests)
         return
-    text, digest = read_text(path)
+    data, digest = read_bytes(path)
     digests.append(digest)
     if path.suffix == ".json":
-        yield from _items(path, text)
+        yield from _items(path, parse_json(str(path), data))
         return
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            value = parse_json(f"{path}, line {number}", line)
-            yield f"{path}, line {number}", value, partial(_same, value)
+    for where, line in numbered(path, data.split(b"\n")):
+        value = parse_json(where, line)
+        yield where, value, partial(_same, value)
 
 
 def _lines_of_file(path: Path, digests: list[str]) -> Iterator[_Found]:
     digest = hashlib.sha256()
-    start = 0
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                digest.update(line)
-                if line.strip():
-                    where = f"{path}, line {number}"
-                    again = partial(_read_again, path, start, len(line), where)
-                    yield where, parse_json(where, line), again
-                start += len(line)
-    except OSError as error:
-        raise SuiteError(
-            f"the data set cannot be read from {path}: {error.strerror}: give LiveCodeBench's file"
-        ) from error
+    end = 0
+
+    def lines(file: BinaryIO) -> Iterator[bytes]:
+        nonlocal end
+        for line in file:
+            digest.update(line)
+            end += len(line)
+            yield line
+
+    with reading(path), path.open("rb") as file:
+        for where, line in numbered(path, lines(file)):
+            start = end - len(line)
+            again = partial(_read_again, path, start, len(line), where)
+            yield where, parse_json(where, line), again
     digests.append(digest.hexdigest())
 
 
@@ -145,11 +152,13 @@ def _read_again(path: Path, start: int, size: int, where: str) -> Any:
         return parse_json(where, file.read(size))
 
 
-def _items(path: Path, text: str) -> Iterator[_Found]:
-    value = parse_json(str(path), text)
+def _items(path: Path, value: Any) -> Iterator[_Found]:
     items = value.get("rows") if isinstance(value, dict) else value
     if not isinstance(items, list):
-        raise SuiteError(f"{path}: neither a list of questions nor an object with a list 'rows'")
+        raise SuiteError(
+            f"{path}: neither a list of questions nor an object with a list 'rows': give "
+            "LiveCodeBench's file"
+        )
     for number, item in enumerate(items, start=1):
         # The hub's viewer wraps each row.
         item = item.get("row", item) if isinstance(item, dict) else item
@@ -161,17 +170,12 @@ def _same(value: Any) -> Any:
 
 
 def _row(where: str, value: Any, again: Callable[[], Any]) -> Row:
-    if not isinstance(value, dict):
-        raise SuiteError(f"{where}: a {type(value).__name__}, not a question of LiveCodeBench's")
-    for name in _TEXT_FIELDS:
-        if not isinstance(value.get(name), str):
-            raise SuiteError(
-                f"{where}: no text in field {name!r}: this is not LiveCodeBench's schema (fields "
-                f"are {sorted(value)[:8]})"
-            )
+    require_texts(where, value, _TEXT_FIELDS, "LiveCodeBench")
     key = value["question_id"]
     secret = value.get("private_test_cases") or "[]"
+    require_texts(where, {"private_test_cases": secret}, ["private_test_cases"], "LiveCodeBench")
     return Row(
+        where=where,
         question_id=key,
         content=value["question_content"],
         starter_code=value["starter_code"],
@@ -180,7 +184,7 @@ def _row(where: str, value: Any, again: Callable[[], Any]) -> Row:
         public=_cases(f"{where}, public tests", parse_json(where, value["public_test_cases"])),
         hidden=partial(_hidden, where, key, again),
         has_hidden=secret != "[]",
-        hidden_digest=hashlib.sha256(str(secret).encode()).hexdigest(),
+        hidden_digest=hashlib.sha256(secret.encode()).hexdigest(),
     )
 
 
@@ -205,23 +209,30 @@ def _metadata(where: str, value: Any) -> dict[str, Any]:
 def _cases(where: str, tests: Any) -> tuple[Case, ...]:
     try:
         return tuple(_case(test) for test in tests)
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError) as error:
         raise SuiteError(
-            f"{where}: no list of tests with input, output and testtype ({error})"
+            f"{where}: not a list of tests with input, output and testtype ({error!r}): give the "
+            "published file"
         ) from error
 
 
 def _case(test: Any) -> Case:
-    kind = test["testtype"]
+    given, expected, kind = test["input"], test["output"], test["testtype"]
     if kind not in ("stdin", "functional"):
-        raise ValueError(f"testtype is {kind!r}")
-    return Case(str(test["input"]), str(test["output"]), kind)
+        raise ValueError(f"testtype is {kind!r:.80}")
+    if not isinstance(given, str) or not isinstance(expected, str):
+        raise TypeError("input and output are texts")
+    return Case(given, expected, kind)
+
+
+Value = Callable[[str, Case], Any]
+"""Reads one side of a test as a Python value; the place is for messages."""
 
 
 class Column(Sequence[Any]):
     """One side of a row's hidden tests as Python values, read whenever it is asked for."""
 
-    def __init__(self, row: Row, value: Callable[[Case], Any]) -> None:
+    def __init__(self, row: Row, value: Value) -> None:
         """Remember how; nothing is read."""
         self._row = row
         self._value = value
@@ -233,12 +244,7 @@ class Column(Sequence[Any]):
             SuiteError: they are no tests of this kind.
         """
         for case in self._row.hidden():
-            try:
-                yield self._value(case)
-            except json.JSONDecodeError as error:
-                raise SuiteError(
-                    f"a hidden test of {self._row.question_id} is not JSON ({error})"
-                ) from error
+            yield self._value(self._row.where, case)
 
     def __len__(self) -> int:
         """Read and count."""
