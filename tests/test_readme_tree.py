@@ -1,37 +1,37 @@
-"""The README's file tree and the repository agree, line by line.
+"""The README's tree of folders and the repository agree.
 
-The rules: every tracked file has one indented line, a name and what it is. A folder's line stands
-for its `__init__.py`; a folder line with nothing indented under it stands for all it holds, which
-is allowed for folders without Python modules (prompts, checkpoints) and for folders of tests.
+Every folder that holds tracked files has one indented line, a name and what it is for. Folders
+below `tests/` and `results/` are left out. What a file is for is said by its own docstring.
 """
 
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"<!-- tree -->\n```text\n(.*?)```\n<!-- /tree -->", re.DOTALL)
-LINE = re.compile(r"(?P<indent>(?:  )*)(?P<name>[^\s/]+/?)(?:\s+(?P<what>\S.*))?")
+LINE = re.compile(r"(?P<indent>(?:  )*)(?P<name>[^\s/]+)/(?:\s+(?P<what>\S.*))?")
+NOT_SHOWN_INSIDE = ("tests", "results")
 
 
 def read_tree(readme: str) -> dict[str, str]:
-    """Return what each path of the README's tree is said to be; folders end in a slash."""
+    """Return what each folder of the README's tree is said to be for."""
     block = BLOCK.search(readme)
     assert block, "README.md has no <!-- tree --> block"
     tree: dict[str, str] = {}
-    folders: list[str] = []
+    parents: list[str] = []
     for line in block.group(1).splitlines():
         match = LINE.fullmatch(line)
         assert match, f"README.md: not a line of the tree: {line!r}"
         depth = len(match["indent"]) // 2
-        assert depth <= len(folders), f"README.md: indented under nothing: {line!r}"
-        path = "".join(folders[:depth]) + match["name"]
-        assert path not in tree, f"README.md: listed twice: {path}"
-        tree[path] = match["what"] or ""
-        folders[depth:] = [match["name"]] if path.endswith("/") else []
+        assert depth <= len(parents), f"README.md: indented below nothing: {line!r}"
+        parents[depth:] = [match["name"]]
+        folder = "/".join(parents)
+        assert folder not in tree, f"README.md: listed twice: {folder}"
+        tree[folder] = match["what"] or ""
     return tree
 
 
@@ -45,58 +45,48 @@ def tracked_files() -> list[str]:
     return [path for path in git.stdout.splitlines() if (ROOT / path).is_file()]
 
 
-def disagreements(tree: Mapping[str, str], files: Sequence[str]) -> list[str]:
+def shown_folders(files: Iterable[str]) -> set[str]:
+    """Return the folders that the tree has to show."""
+    folders = {str(parent) for path in files for parent in PurePosixPath(path).parents} - {"."}
+    return {
+        folder
+        for folder in folders
+        if not any(folder.startswith(f"{name}/") for name in NOT_SHOWN_INSIDE)
+    }
+
+
+def disagreements(tree: Mapping[str, str], files: Iterable[str]) -> list[str]:
     """Return one line for each edit that would make the tree agree with the files."""
-    whole = {path for path in tree if path.endswith("/") and _is_childless(path, tree)}
+    folders = shown_folders(files)
     return [
-        *(f"add:      {path}" for path in files if not _is_listed(path, tree, whole)),
-        *(f"remove:   {path}" for path in tree if not _exists(path, files)),
-        *(f"describe: {path}" for path, what in tree.items() if not what),
+        *(f"add:      {folder}/" for folder in sorted(folders - set(tree))),
+        *(f"remove:   {folder}/" for folder in tree if folder not in folders),
+        *(f"describe: {folder}/" for folder, what in tree.items() if not what),
     ]
 
 
-def _is_childless(folder: str, tree: Mapping[str, str]) -> bool:
-    return not any(path != folder and path.startswith(folder) for path in tree)
-
-
-def _is_listed(path: str, tree: Mapping[str, str], whole: set[str]) -> bool:
-    pure = PurePosixPath(path)
-    if pure.name == "__init__.py":
-        return f"{pure.parent}/" in tree
-    may_be_whole = pure.suffix != ".py" or pure.parts[0] == "tests"
-    return path in tree or (may_be_whole and any(path.startswith(folder) for folder in whole))
-
-
-def _exists(path: str, files: Sequence[str]) -> bool:
-    if path.endswith("/"):
-        return any(file.startswith(path) for file in files)
-    return path in files
-
-
-def test_the_tree_lists_every_tracked_file_and_nothing_else() -> None:
+def test_the_tree_lists_every_folder_and_nothing_else() -> None:
     wrong = disagreements(read_tree((ROOT / "README.md").read_text("utf-8")), tracked_files())
-    assert not wrong, "README.md's file tree and the repository disagree:\n" + "\n".join(wrong)
+    assert not wrong, "README.md's tree and the repository disagree:\n" + "\n".join(wrong)
 
 
 def test_each_kind_of_disagreement_is_named() -> None:
     tree = read_tree(
         "<!-- tree -->\n```text\n"
-        "Makefile      the commands\n"
-        "gone.py       no longer there\n"
         "package/      some code\n"
         "  prompts/    data\n"
-        "  module.py\n"
+        "  silent/\n"
+        "gone/         no longer there\n"
         "tests/        tests\n"
-        "bare/         code that needs its own lines\n"
         "```\n<!-- /tree -->\n"
     )
     files = [
-        "Makefile", "package/__init__.py", "package/module.py", "package/new.py",
-        "package/prompts/a.txt", "tests/deep/test_a.py", "bare/hidden.py",
+        "Makefile", "package/__init__.py", "package/silent/module.py", "package/prompts/a.txt",
+        "package/new/inner/a.py", "tests/deep/test_a.py",
     ]  # fmt: skip
     assert disagreements(tree, files) == [
-        "add:      package/new.py",
-        "add:      bare/hidden.py",
-        "remove:   gone.py",
-        "describe: package/module.py",
+        "add:      package/new/",
+        "add:      package/new/inner/",
+        "remove:   gone/",
+        "describe: package/silent/",
     ]
