@@ -84,25 +84,24 @@ def names() -> ExitStack:
 
 
 def main(arguments: list[str]) -> int:
-    from benchmarks import session as invocation
+    from benchmarks import run
     from benchmarks.config import presets
-    from benchmarks.run import main as command_line
 
     with names() as stack:
         base = {"small": lambda: config(Path("model"), Path("runs"))}
-        for module in ("presets", "cli"):
+        for module in ("config.presets", "cli.options"):
             stack.enter_context(mock.patch(f"benchmarks.{module}.PRESETS", base))
             stack.enter_context(mock.patch(f"benchmarks.{module}.DEFAULT", "small"))
-        execute = invocation.execute
+        execute = run.execute
         stack.enter_context(
             mock.patch.object(
-                invocation,
+                run,
                 "execute",
                 lambda *given, **named: execute(*given, **named, make_engine=make_engine),
             )
         )
         assert presets.PRESETS is base
-        return command_line(arguments)
+        return run.main(arguments)
 
 
 if __name__ == "__main__":
