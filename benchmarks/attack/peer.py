@@ -22,6 +22,7 @@ from typing import Any
 from benchmarks.attack.peer_shell import PASS
 from benchmarks.attack.programs import Attack, AttackError
 from benchmarks.attack.results import Result
+from benchmarks.attack.tasks import own_problem
 from benchmarks.sandbox.launch import find_bubblewrap
 from benchmarks.sandbox.worker import codec
 from domino.records import Problem
@@ -52,6 +53,9 @@ SKIPPED: Mapping[str, str] = {
     "name_server": "the shell has no network",
     "find_interfaces": "the shell has no network",
     "devices": "the shell has devices of its own",
+    "device_mode": "the shell has devices of its own",
+    "device_times": "the shell has devices of its own",
+    "line_in_kernel_log": "it would write into this machine's log",
     "keyring": "the kernel's keyring is not the shell's own",
 }
 """Attacks by name that are not tried on a peer, and why."""
@@ -96,12 +100,21 @@ def attack_peer(
     bubblewrap = require(evaluator)
     results = []
     for attack in attacks:
-        if attack.name in SKIPPED:
-            results.append(Result(attack=attack, skipped=SKIPPED[attack.name]))
+        own = own_problem(attack.problem) if attack.problem else problem
+        skipped = SKIPPED.get(attack.name) or _why_not(evaluator, attack, own)
+        if skipped:
+            results.append(Result(attack=attack, skipped=skipped))
         else:
-            results.append(_attack(evaluator, attack, problem, bubblewrap))
+            results.append(_attack(evaluator, attack, own, bubblewrap))
         on_done(results[-1])
     return results
+
+
+def _why_not(evaluator: str, attack: Attack, problem: Problem) -> str:
+    judge = {"": EVALPLUS, "unittests": BIGCODEBENCH}.get(problem.meta.get("runner", ""))
+    if judge != evaluator:
+        return "the evaluator does not judge problems of its kind"
+    return "the shell is given one program" if attack.samples > 1 else ""
 
 
 def _attack(evaluator: str, attack: Attack, problem: Problem, bubblewrap: str) -> Result:
@@ -131,6 +144,7 @@ def _job(evaluator: str, attack: Attack, problem: Problem) -> dict[str, Any]:
         "kind": attack.kind,
         "name": attack.name,
         "code": attack.code,
+        "noise": attack.noise,
         "dataset": problem.meta.get("dataset", "humaneval"),
         "problem": _without_inputs(problem).to_json(),
         "inputs": codec.encode(inputs),

@@ -32,7 +32,7 @@ def main(folder: Path) -> None:
     if status != PASS:  # an evaluator that passes nothing would seem to withstand everything
         sys.exit(f"it does not pass a right program: {status}")
     (folder / "began").touch()
-    with Scene() as scene:
+    with Scene(noise=job["noise"]) as scene:
         status = judge(candidate(attack, scene.fill(attack.code), problem))
         answer = {"status": status, "effects": scene.effects()}
         (folder / "answer.json").write_text(json.dumps(answer))

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from benchmarks.evaluator.gold import canonical_code
+from benchmarks.evaluator.gold import canonical_code, defines
 from benchmarks.suites.base import SuiteError
 from domino.records import Problem
 
+# `#: problem NAME`, `#: samples N`, `#: config SETTING=VALUE ...`, `#: noise`: see Attack.
+_HEADER = re.compile(r"^#: (\w+) ?(.*)$", re.MULTILINE)
 KINDS = ("cheating", "escaping", "exhausting")
 ATTACKS = Path(__file__).parents[2] / "tests" / "attacks"
 _NUMBERS = (1, 2, 3)
@@ -45,12 +50,21 @@ class Attack:
         name: its file's.
         description: the first line of its docstring.
         code: its text; `@NAME@` marks in it are filled in by a Scene.
+        problem: a name of `tasks.OWN_PROBLEMS`, under whose rules alone it makes sense; empty: of
+            any suite.
+        samples: how many of it are checked, one after the other.
+        noise: whether the host starts a program now and then meanwhile, as machines do.
+        settings: of the sandbox, where they are not the given ones.
     """
 
     kind: str
     name: str
     description: str
     code: str
+    problem: str = ""
+    samples: int = 1
+    noise: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def load_attacks(folder: Path = ATTACKS, names: Sequence[str] = ()) -> list[Attack]:
@@ -75,11 +89,17 @@ def load_attacks(folder: Path = ATTACKS, names: Sequence[str] = ()) -> list[Atta
 def _load(path: Path) -> Attack:
     code = path.read_text(encoding="utf-8")
     description = ast.get_docstring(ast.parse(code)) or ""
+    header = dict(_HEADER.findall(code))
+    settings = (pair.partition("=") for pair in header.get("config", "").split())
     return Attack(
         kind=path.parent.name,
         name=path.stem,
         description=description.partition("\n")[0],
         code=code,
+        problem=header.get("problem", ""),
+        samples=int(header.get("samples", 1)),
+        noise="noise" in header,
+        settings={name: json.loads(value) for name, _, value in settings},
     )
 
 
@@ -103,11 +123,11 @@ def candidate(attack: Attack, code: str, problem: Problem) -> str:
     """Return a program for a problem that attacks, and solves it only if the attack succeeded.
 
     `code` is the attack's, with its marks filled in. What it does to its machine it does in the
-    first call; what it does to the evaluator, in every call. Where a literal is asked for, the
-    attack's text is the answer.
+    first call; what it does to the evaluator, in every call. Where a literal is asked for, or where
+    it defines the entry point itself, the attack's text is the answer.
     """
     runner = problem.meta.get("runner", "")
-    if runner == "literal":
+    if runner == "literal" or defines(code, problem.entry_point):
         return code
     return f"""{code}
 

@@ -8,6 +8,8 @@ import os
 import secrets
 import shutil
 import socket
+import stat
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -24,6 +26,10 @@ _KEPT = "kept"
 # Programs in our sandbox have a /tmp of their own: what lies in the host's must not be in reach.
 _BAIT_PARENT = "/var/tmp"
 _LOOK_S = 0.2
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+_NOISE = ("sh", "-c", "for turn in $(seq 60); do sleep 0.1; /usr/bin/true; done")
+_NAME_CHARACTERS = 15  # of a process's name, in the kernel
+_READ_ALL, _LOG_BYTES = 3, 1 << 20
 
 
 class Scene:
@@ -33,11 +39,15 @@ class Scene:
         mark: an unguessable name, which what the attack leaves behind bears.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, noise: bool = False) -> None:
+        """Prepare one; with `noise` the host starts a program now and then meanwhile."""
+        self._noise = noise
+        self._noisy: subprocess.Popen[bytes] | None = None
         self.mark = f"attacked_{secrets.token_hex(6)}"
         self._key = int.from_bytes(secrets.token_bytes(3)) + 1
         self._servers: dict[str, socket.socket] = {}
         self._before: set[int] = set()
+        self._devices = _devices()
 
     def __enter__(self) -> Self:
         """Put out the bait, and become the parent of whatever the attack leaves running."""
@@ -46,6 +56,8 @@ class Scene:
         (self._bait / "keep").write_text(_KEPT)
         os.environ[SECRET] = self.mark
         self._listen()
+        if self._noise:
+            self._noisy = subprocess.Popen(_NOISE)
         self._before = {process.pid for process in _running_children()}
         return self
 
@@ -58,11 +70,18 @@ class Scene:
         """Clear away the bait, and what the attack left."""
         for server in self._servers.values():
             server.close()
+        if self._noisy is not None:
+            self._noisy.kill()
+            self._noisy.wait()
         for process in self._left_running():
             process.kill()
         for path in self._marked_files():
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         _remove_shared_memory(self._key)
+        for device, (mode, times) in self._devices.items():
+            if _devices()[device] != (mode, times):
+                Path(device).chmod(mode)
+                os.utime(device, ns=times)
         os.environ.pop(SECRET, None)
         shutil.rmtree(self._bait)
 
@@ -87,6 +106,7 @@ class Scene:
             *self._changed_bait(),
             *(f"left {path}" for path in self._marked_files()),
             *self._left_in_kernel(),
+            *(f"changed {name}" for name, now in _devices().items() if now != self._devices[name]),
         ]
 
     def _listen(self) -> None:
@@ -143,6 +163,24 @@ class Scene:
             yield "left shared memory"
         if f"{self.mark}:" in _columns("/proc/keys", 8):
             yield "left a key in the kernel's keyring"
+        if self.mark[:_NAME_CHARACTERS].encode() in _kernel_log():
+            yield "left a line in the kernel's log"
+
+
+def _devices() -> dict[str, tuple[int, tuple[int, int]]]:
+    """Return the rights and times of devices that programs see."""
+    found = {path: Path(path).stat() for path in _DEVICES if Path(path).exists()}
+    return {
+        path: (stat.S_IMODE(status.st_mode), (status.st_mtime_ns, status.st_mtime_ns))
+        for path, status in found.items()
+    }
+
+
+def _kernel_log() -> bytes:
+    """Return what the kernel has logged; nothing where this user may not read it."""
+    log = ctypes.create_string_buffer(_LOG_BYTES)
+    length = ctypes.CDLL(None).klogctl(_READ_ALL, log, _LOG_BYTES)
+    return log.raw[: max(0, length)]
 
 
 def _running_children() -> Iterable[psutil.Process]:

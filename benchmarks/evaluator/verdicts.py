@@ -2,7 +2,7 @@
 
 Outputs are looked at as they come, and the first that is wrong ends the program, unless one above
 64 KiB came whole before it. Large ones come as hashes at first, and whole only where these do not
-tell: a program that answers by chance is then judged by the second run alone.
+tell, of a second run, whose outputs must then have the hashes of the first.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from benchmarks.evaluator.runners import runnable
 from benchmarks.evaluator.stated import StatedGold
 from benchmarks.sandbox import AnyOutput, ErrorMarker, HashedOutput, Job, JobResult, Output
 from benchmarks.sandbox.host import StopEarly, Worker
+from benchmarks.sandbox.worker import codec
 from domino.records import Outcome, Problem, Program, Verdict
 
 _SHOWN_CHARACTERS = 100
@@ -61,13 +62,17 @@ def check_part(
     if part is None:
         raise AssertionError(f"{program.id} has no plus outputs to be held to")
 
-    def held_to(part: Part) -> Checked | None:
+    def held_to(part: Part) -> tuple[JobResult, Checked | None]:
         comparing = _Comparing(gold.problem, part, name)
-        return comparing.checked(run(worker, _job(program, gold.problem, part), comparing))
+        result = run(worker, _job(program, gold.problem, part), comparing)
+        return result, comparing.checked(result)
 
-    checked = held_to(part)
+    first, checked = held_to(part)
     if checked is None and part.whole is not None:
-        checked = held_to(part.whole.part(worker))
+        second, checked = held_to(part.whole.part(worker))
+        if checked and checked.outcome is Outcome.PASSED and not _same_outputs(first, second, part):
+            detail = f"{name}: its outputs are others each time that it runs"
+            checked = Checked(Outcome.WRONG, detail, second.seconds)
     if checked is None:
         detail = f"{gold.problem.id}: an output came hashed that must come whole"
         raise CheckingError(f"{detail}: this is a fault of the sandbox, and nothing may be scored")
@@ -99,6 +104,16 @@ def _job(program: Program, problem: Problem, part: Part) -> Job:
         timeout_s=part.timeout_s,
         output_bytes=part.output_bytes,
         hash_above=part.hash_above,
+    )
+
+
+def _same_outputs(hashed: JobResult, whole: JobResult, part: Part) -> bool:
+    """Whether the outputs that came as hashes have them still: a program may answer by chance."""
+    return all(
+        isinstance(second, Output)
+        and codec.hash_of(second.tagged, part.hash_above or 0) == first.sha256
+        for first, second in zip(hashed.outputs, whole.outputs, strict=False)
+        if isinstance(first, HashedOutput)
     )
 
 

@@ -565,6 +565,28 @@ def test_a_hash_that_differs_ends_the_run_whose_outputs_come_hashed(
 
 
 @needs_bubblewrap
+def test_a_program_that_is_right_the_second_time_alone_does_not_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = Worker.run_concurrently
+
+    def first_wrong(worker: Worker, job: Job, stop_early: StopEarly | None = None) -> JobResult:
+        result = run(worker, job, stop_early)
+        if job.hash_above is None:
+            return result
+        other = HashedOutput("0" * 64)
+        outputs = [other if isinstance(one, HashedOutput) else one for one in result.outputs]
+        return replace(result, outputs=tuple(outputs))
+
+    monkeypatch.setattr(Worker, "run_concurrently", first_wrong)
+    problem = large("exact")
+    program = Program(id="p", problem_id=problem.id, code=LARGE)
+    [verdict] = check_programs([problem], [program], CONFIG)
+    assert verdict.base is Outcome.WRONG
+    assert "others each time" in verdict.detail
+
+
+@needs_bubblewrap
 def test_outputs_that_an_oracle_judges_always_come_whole() -> None:
     problem = replace(large("evalplus"), entry_point="sum_div")
     problem = replace(problem, canonical_solution=LARGE.replace("def f(", "def sum_div("))

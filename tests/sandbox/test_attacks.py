@@ -21,7 +21,7 @@ from benchmarks.attack.programs import (
 )
 from benchmarks.attack.results import Result, count, table
 from benchmarks.attack.scene import SECRET, Scene
-from benchmarks.attack.tasks import EMBEDDED, problem_of
+from benchmarks.attack.tasks import EMBEDDED, OWN_PROBLEMS, own_problem, problem_of
 from benchmarks.evaluator.check import check_programs
 from benchmarks.sandbox import SandboxConfig
 from domino.records import Outcome, Problem, Program
@@ -223,6 +223,7 @@ import socket
 with socket.socket(socket.AF_UNIX) as client: client.connect("\\0@MARK@")
 """,
     "left shared memory": "import ctypes\nctypes.CDLL(None).shmget(@KEY@, 4096, 0o1666)",
+    "changed /dev/full": "import os\nos.utime('/dev/full', (1, 1))",
     "running": "LEAVE()",
 }
 
@@ -230,6 +231,8 @@ with socket.socket(socket.AF_UNIX) as client: client.connect("\\0@MARK@")
 @pytest.mark.parametrize("effect", HARM)
 def test_a_scene_sees_what_was_done_to_it_and_clears_it_away(effect: str) -> None:
     """The looking glass itself: without it a clean result would say nothing."""
+    if "/dev/" in effect and os.getuid() != 0:
+        pytest.skip("an ordinary user owns no device")
     with Scene() as scene:
         assert scene.effects() == []
         code = scene.fill(HARM[effect])
@@ -256,6 +259,29 @@ def test_there_are_attacks_of_every_kind_and_each_says_what_it_does() -> None:
     assert {one.kind for one in ATTACKS} == set(KINDS)
     assert len({one.name for one in ATTACKS}) == len(ATTACKS)
     assert all(one.description.endswith(".") for one in ATTACKS)
+
+
+def test_an_attack_says_its_problem_its_samples_and_its_settings(tmp_path: Path) -> None:
+    (tmp_path / "cheating").mkdir()
+    header = "#: problem prime\n#: samples 3\n#: config processes=4 input_timeout_s=0.5\n"
+    (tmp_path / "cheating/one.py").write_text(f'"""Says."""\n{header}\ndef prime(n): return n\n')
+    [one] = load_attacks(tmp_path)
+    assert (one.problem, one.samples, one.noise) == ("prime", 3, False)
+    assert one.settings == {"processes": 4, "input_timeout_s": 0.5}
+    assert candidate(one, one.code, own_problem("prime")) == one.code
+    [result] = attack_ours([one], PROBLEM, CONFIG)
+    assert "expected true" in result.outcome
+    with pytest.raises(AttackError, match="'no_such'"):
+        own_problem("no_such")
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize("name", OWN_PROBLEMS)
+def test_right_programs_pass_on_the_problems_of_attacks(name: str) -> None:
+    problem = own_problem(name)
+    program = Program(id="right", problem_id=problem.id, code=right_program(problem))
+    [verdict] = check_programs([problem], [program], SandboxConfig(workers=1))
+    assert verdict.passed, verdict
 
 
 def test_attacks_that_are_not_there_are_named_with_the_remedy(tmp_path: Path) -> None:

@@ -56,28 +56,52 @@ def adopt_orphans() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1, "CHILD_SUBREAPER")
 
 
-class FreshProcesses:
-    """Puts each next child into a process namespace of its own, as that namespace's first process.
+class FreshNamespaces:
+    """Puts each next child into a process namespace of its own, and into a network without a past.
 
-    When a namespace's first process ends, the kernel ends all others in it.
+    When a namespace's first process ends, the kernel ends all others in it. A network, whose only
+    interface is its own loopback, serves until a packet has moved in it: till then it is as good as
+    a new one, which costs more than most programs.
     """
 
+    _COUNTERS = ("snmp", "snmp6", "netstat")
+
     def __init__(self) -> None:
-        """Remember this process's own namespace.
+        """Remember this process's own namespace, and move to a network of its own.
 
         Raises:
-            OSError: /proc is not there.
+            OSError: /proc is not there, or this process may not make namespaces.
         """
         self._own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self._counters: list[int] = []
+        self._renew_network()
 
     def prepare(self) -> None:
-        """Make a new namespace for the next child.
+        """Have the namespaces of the next child.
 
         Raises:
             OSError: this process may not make namespaces.
         """
         _check(_LIBC.setns(self._own, _CLONE_NEWPID), "setns")
         _check(_LIBC.unshare(_CLONE_NEWPID), "unshare processes")
+        if self._counted() != self._unused:
+            self._renew_network()
+
+    def _renew_network(self) -> None:
+        _check(_LIBC.unshare(_CLONE_NEWNET), "unshare network")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+            fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP))
+        for name in ("tcp_rmem", "tcp_wmem"):
+            with contextlib.suppress(OSError):  # closed by this bubblewrap: sockets hold more
+                Path("/proc/sys/net/ipv4", name).write_text(_TCP_BYTES)
+        for file in self._counters:
+            os.close(file)
+        places = filter(os.path.exists, (f"/proc/self/net/{name}" for name in self._COUNTERS))
+        self._counters = [os.open(place, os.O_RDONLY | os.O_CLOEXEC) for place in places]
+        self._unused = self._counted()
+
+    def _counted(self) -> list[bytes]:
+        return [os.pread(file, 1 << 16, 0) for file in self._counters]
 
 
 def protect_devices() -> None:
@@ -95,20 +119,12 @@ def protect_devices() -> None:
 
 
 def leave_what_is_shared(scratch_mib: int) -> None:
-    """Leave the shared network, IPC and mounts: no program finds what another has left there.
-
-    It has a network of its own, whose only interface is its loopback, a fresh /tmp of limited size,
-    and an empty /proc.
+    """Leave the shared mounts and IPC: a fresh /tmp of limited size, and an empty /proc.
 
     Raises:
-        OSError: this process may not make namespaces, or may not set them up.
+        OSError: this process may not make namespaces, or may not mount.
     """
-    _check(_LIBC.unshare(_CLONE_NEWNS | _CLONE_NEWNET | _CLONE_NEWIPC), "unshare")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP))
-    with contextlib.suppress(OSError):  # bubblewrap may have closed them: then sockets hold more
-        for name in ("tcp_rmem", "tcp_wmem"):
-            Path("/proc/sys/net/ipv4", name).write_text(_TCP_BYTES)
+    _check(_LIBC.unshare(_CLONE_NEWNS | _CLONE_NEWIPC), "unshare")
     flags = _MS_NOSUID | _MS_NODEV
     options = f"size={scratch_mib}m,nr_inodes=4096,mode=1777".encode()
     _check(_LIBC.mount(b"tmpfs", b"/tmp", b"tmpfs", flags, options), "mount /tmp")

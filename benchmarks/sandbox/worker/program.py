@@ -99,7 +99,6 @@ def _confine(settings: dict[str, Any], job: dict[str, Any], *, nested: bool) -> 
         cpu_s=job["cpu_s"],
         count_processes=nested,
     )
-    confine.crash_quietly()
     confine.drop_capabilities()
     confine.filter_calls(processes=settings["processes"] > 1)
 

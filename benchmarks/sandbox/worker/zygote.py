@@ -49,7 +49,8 @@ def main() -> None:
         importlib.import_module(name)
     confine.die_with_parent()
     confine.adopt_orphans()
-    fresh = _fresh_processes() if settings["isolated"] else None
+    confine.crash_quietly()
+    fresh = _fresh_namespaces() if settings["isolated"] else None
     system_calls.prepare_filter(processes=settings["processes"] > 1)
     gc.freeze()
     control.sendall(json.dumps({"nested": fresh is not None}).encode())
@@ -60,11 +61,11 @@ def main() -> None:
         _serve(fds, settings, fresh)
 
 
-def _fresh_processes() -> confine.FreshProcesses | None:
+def _fresh_namespaces() -> confine.FreshNamespaces | None:
     """What makes namespaces in here, or None where trying shows that nothing does."""
     try:
         confine.protect_devices()
-        fresh = confine.FreshProcesses()
+        fresh = confine.FreshNamespaces()
         fresh.prepare()
         trial = os.fork()
     except OSError:
@@ -81,7 +82,7 @@ def _fresh_processes() -> confine.FreshProcesses | None:
 def _serve(
     fds: list[int],
     settings: dict[str, Any],
-    fresh: confine.FreshProcesses | None,
+    fresh: confine.FreshNamespaces | None,
 ) -> None:
     payload_fd, reply_fd, life_fd = fds
     scratch = "" if settings["isolated"] else tempfile.mkdtemp(prefix="program-")
@@ -105,7 +106,7 @@ def _serve(
 
 
 def _become_program(
-    payload_fd: int, reply_fd: int, settings: dict[str, Any], fresh: confine.FreshProcesses | None
+    payload_fd: int, reply_fd: int, settings: dict[str, Any], fresh: confine.FreshNamespaces | None
 ) -> NoReturn:
     confine.die_with_parent()
     # A signal to one's group reaches all of it, in whatever process namespace.
