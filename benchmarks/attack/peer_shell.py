@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.attack.programs import Attack, candidate, right_program
 from benchmarks.attack.scene import Scene
 from benchmarks.evaluator.gold import canonical_code
-from benchmarks.sandbox.worker import codec
+from benchmarks.sandbox.worker import decoder
 from domino.records import Problem
 
 PASS = "pass"
@@ -41,7 +41,7 @@ def main(folder: Path) -> None:
 def _evalplus(problem: Problem, job: dict[str, Any]) -> Callable[[str], str]:
     from evalplus.eval import untrusted_check
 
-    inputs = codec.decode(job["inputs"])
+    inputs = decoder.decode(job["inputs"])
     expected, seconds = _run_canonical(problem, inputs)
 
     def judge(code: str) -> str:

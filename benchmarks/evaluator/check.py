@@ -16,7 +16,8 @@ from benchmarks.evaluator.runners import runnable
 from benchmarks.evaluator.schedule import Schedule
 from benchmarks.evaluator.verdicts import CheckingError
 from benchmarks.sandbox import EncodedInputs, Job, JobResult, Output, SandboxConfig, WorkerPool
-from benchmarks.sandbox.worker.codec import canonical, has_opaque
+from benchmarks.sandbox.worker.codec import MAX_NODES
+from benchmarks.sandbox.worker.decoder import canonical, has_opaque, nodes
 from domino.records import Outcome, Problem, Program, Verdict
 
 
@@ -170,7 +171,10 @@ def _behaviour(result: JobResult) -> str | None:
     if result.outcome is not Outcome.PASSED:
         return None
     try:
-        outputs = [output.tagged for output in result.outputs if isinstance(output, Output)]
-        return None if has_opaque(outputs) else canonical(outputs)
-    except (ValueError, TypeError, RecursionError):
+        outputs = [output for output in result.outputs if isinstance(output, Output)]
+        if sum(nodes(output.text) for output in outputs) > MAX_NODES:
+            return None
+        values = [output.tagged for output in outputs]
+        return None if has_opaque(values) else canonical(values)
+    except Exception:  # noqa: BLE001 - the boundary: no reply may end the evaluation
         return None

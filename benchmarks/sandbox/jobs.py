@@ -151,7 +151,7 @@ class Output:
 
     @property
     def tagged(self) -> Any:
-        """The value as tagged JSON, which `codec.decode` turns into a value.
+        """The value as tagged JSON, which `decoder.decode` turns into a value.
 
         Raises:
             ValueError: the program sent something else.

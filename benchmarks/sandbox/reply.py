@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 from benchmarks.sandbox.jobs import AnyOutput, ErrorMarker, HashedOutput, Output
 
+_NUMBER_BYTES = 32
+_MARKER_BYTES = 1 << 14
+
 
 class Reply:
     """What a program has said so far; `fault` tells what is wrong with it, if anything.
@@ -37,23 +40,24 @@ class Reply:
         self._left -= len(data)
         if self._left < 0:
             self.too_long = True
-        if self.too_long or self.fault:
+        if self._is_refused:
             self._pending.clear()
             return
         self._pending += data
         if b"\n" not in data:
             return
-        *lines, rest = self._pending.split(b"\n")
-        self._pending = bytearray(rest)
-        for line in lines:
-            if self.fault is None and not self.too_long:
-                self._take(bytes(line))
+        start = 0
+        # One by one: a line of one byte takes fifty as an object.
+        while (end := self._pending.find(b"\n", start)) >= 0 and not self._is_refused:
+            self._take(bytes(self._pending[start:end]))
+            start = end + 1
+        del self._pending[:start]
 
     def _take(self, line: bytes) -> None:
         word, _, content = line.partition(b" ")
         try:
             self._accept(word, content)
-        except (ValueError, TypeError, RecursionError):
+        except Exception:  # noqa: BLE001 - the boundary: no reply may end the evaluation
             self.fault = f"malformed reply: {line[:80]!r}"
 
     def _accept(self, word: bytes, content: bytes) -> None:
@@ -79,6 +83,10 @@ class Reply:
         self.seconds.append(seconds)
 
     @property
+    def _is_refused(self) -> bool:
+        return self.too_long or self.fault is not None
+
+    @property
     def _is_through(self) -> bool:
         """Whether every call was answered, or one raised, after which there need not be more."""
         return len(self.outputs) == self._inputs or self.error is not None
@@ -92,11 +100,15 @@ class Reply:
 
 
 def _seconds(text: bytes) -> float:
+    if len(text) > _NUMBER_BYTES:
+        raise ValueError("a time of too many digits")
     seconds = float(text)
     return seconds if 0 <= seconds < 1e6 else 0.0
 
 
 def _marker(text: bytes) -> ErrorMarker:
+    if len(text) > _MARKER_BYTES:
+        raise ValueError("an exception of too many words")
     type_name, message = json.loads(text)
     return ErrorMarker(str(type_name)[:100], str(message)[:300])
 

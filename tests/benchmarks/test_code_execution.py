@@ -7,7 +7,7 @@ import pytest
 from benchmarks.evaluator.check import canonical_failures, check_programs
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.suites.base import Suite, SuiteError
-from benchmarks.suites.livecodebench.answers import predicted_literal, read_question
+from benchmarks.suites.livecodebench.answers import predicted_expression, read_question
 from benchmarks.suites.registry import SuiteOptions, load_suite
 from domino.records import Program
 from tests.benchmarks.shared_data import shared_data
@@ -61,7 +61,7 @@ def suite_of(
     ],
 )
 def test_the_literal_is_found_in_a_response(response: str, literal: str) -> None:
-    assert predicted_literal(response) == literal
+    assert predicted_expression(response) == literal
 
 
 def test_a_question_is_read_back_as_function_and_call(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ def runnable(problem: Problem, code: str) -> Runnable:
         "SOURCE": problem.meta.get("calibration", "") + code,
         "NAME": problem.entry_point,
         "TEST": problem.meta.get("test", ""),
+        "IMPORTS": problem.meta.get("imports", ""),
     }
     values = "".join(f"{key} = {value!a}\n" for key, value in given.items())
     return Runnable(f"{_source(module)}\n{values}", entry_point)

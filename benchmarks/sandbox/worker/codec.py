@@ -3,40 +3,47 @@
 JSON's own null, booleans, strings, 64-bit integers, finite floats and arrays stand for themselves
 (an array is a list); every other value is an object with one key, its tag. An instance of a
 subclass of a built-in type travels as `Sub` (its type's name and its built-in value, read by the
-built-in type's own methods), what is too large to send as a `Digest`, and anything else as
-`Opaque`, which equals nothing.
+built-in type's own methods), and so does what equals a built-in value by a protocol (a mapping, a
+set, a number). NumPy's arrays and scalars travel as `Array`, a few types of the standard library as
+`Object`, what is too large to send as a `Digest`, and anything else as `Opaque`, which equals
+nothing. Names of types are the program's word: a reader may not conclude anything from them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import marshal
+import numbers
+import re
 import sys
-from collections import deque
-from collections.abc import Callable
+from collections import UserList, UserString, deque
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from fractions import Fraction
 from math import isfinite
 from typing import Any
 
 MAX_DEPTH = 64
 MAX_NODES = 2_000_000
-MAX_HASHED = 20_000
+MAX_ITEMS = 100_000
+"""Elements that are read from an iterable that is no container."""
+
+UNEQUAL_TAGS = ("float", "complex", "decimal", "opaque")
+"""Tags of what may not equal itself: NaN, and what is opaque."""
+
 _DIGEST_ITEMS = 1_000
 # The last version that writes equal objects equally, whether or not they are one object.
 _MARSHAL_VERSION = 2
 _SMALL_BITS = 64
-# How a value begins that may not equal itself, as `marshal` writes it: NaN, and what is opaque.
-_UNEQUAL = tuple(
-    b"{" + marshal.dumps(tag, _MARSHAL_VERSION) for tag in ("float", "complex", "decimal", "opaque")
-)
+_UNEQUAL = tuple(b"{" + marshal.dumps(tag, _MARSHAL_VERSION) for tag in UNEQUAL_TAGS)
+NUMPY_KINDS = re.compile(r"b1|[iu][1248]|f[248]|c8|c16|[USO]")
 
 
 class CodecError(ValueError):
-    """Text that is not tagged JSON: says which part."""
+    """Tagged JSON that `encode` never writes, or that takes too long to read: says which part."""
 
 
 class SizeError(ValueError):
@@ -45,15 +52,32 @@ class SizeError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Sub:
-    """A value whose type is a subclass of a built-in type (or a numpy scalar)."""
+    """A value whose type is a subclass of a built-in type, or equals such values by a protocol."""
 
     type_name: str
     value: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Array:
+    """A NumPy array, or a scalar where `shape` is None; `kind` is the dtype's letter and size."""
+
+    kind: str
+    shape: tuple[int, ...] | None
+    items: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """A value of a type of the standard library: equal for equal data of one type."""
+
+    type_name: str
+    data: str | tuple[Any, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Opaque:
-    """A value that cannot be written; `items` are the elements where it was an iterable."""
+    """A value that cannot be written; `items` are the elements where it could be iterated over."""
 
     type_name: str
     items: tuple[Any, ...] | None = None
@@ -104,16 +128,30 @@ class _Encoder:
         return items if kind is list else {kind.__name__: items}
 
     def _other(self, kind: type, value: Any, depth: int) -> Any:
-        for base, reader in _BASE_READERS.items():
+        numpy = sys.modules.get("numpy")
+        if numpy is not None and issubclass(kind, (numpy.generic, numpy.ndarray)):
+            letter, size = value.dtype.kind, value.dtype.itemsize
+            dtype = f"{letter}{size}" if letter in "biufc" else letter
+            if NUMPY_KINDS.fullmatch(dtype):
+                self._count(value.size)
+                items = numpy.asarray(value).reshape(-1).tolist()
+                shape = list(value.shape) if issubclass(kind, numpy.ndarray) else None
+                return {"numpy": [dtype, shape, [self.encode(item, depth + 1) for item in items]]}
+        for base, reader in _READERS.items():
             if issubclass(kind, base):
                 return {"sub": [kind.__name__, self.encode(reader(value), depth + 1)]}
-        numpy = sys.modules.get("numpy")
-        if numpy is not None and isinstance(value, numpy.generic):
-            return {"sub": [kind.__name__, self.encode(value.item(), depth + 1)]}
-        if kind in _ITERABLES:
-            items = itertools.islice(iter(value), self._left + 1)
-            return {"opaque": [kind.__name__, [self.encode(item, depth + 1) for item in items]]}
-        return {"opaque": [kind.__name__, None]}
+        if kind in _OBJECTS:
+            data = _OBJECTS[kind](value)
+            return {"object": [kind.__name__, self.encode(data, depth + 1)]}
+        # What is asked for the elements of an iterable asks for those of the output itself.
+        return {"opaque": [kind.__name__, None if depth else self._items(value)]}
+
+    def _items(self, value: Any) -> list[Any] | None:
+        try:
+            items = list(itertools.islice(iter(value), MAX_ITEMS + 1))
+        except Exception:  # noqa: BLE001 - a program's iterator may raise anything
+            return None
+        return None if len(items) > MAX_ITEMS else [self.encode(item, 1) for item in items]
 
 
 def _is_json(items: list[Any]) -> bool:
@@ -157,7 +195,8 @@ _SCALARS: dict[type, Callable[[Any], Any]] = {
     Fraction: lambda value: {"fraction": [hex(value.numerator), hex(value.denominator)]},
 }
 _ARRAYS = frozenset({list, tuple, set, frozenset, dict})
-_BASE_READERS: dict[type, Callable[[Any], Any]] = {
+# The built-in value of an instance: of subclasses first, then of what has a protocol.
+_READERS: dict[type, Callable[[Any], Any]] = {
     int: int.__pos__,
     float: float.__pos__,
     complex: complex.__pos__,
@@ -168,27 +207,21 @@ _BASE_READERS: dict[type, Callable[[Any], Any]] = {
     dict: lambda value: dict(dict.items(value)),
     set: lambda value: set(set.__iter__(value)),
     frozenset: lambda value: frozenset(frozenset.__iter__(value)),
+    bytearray: bytearray,
+    Decimal: Decimal,
+    numbers.Integral: int,
+    numbers.Rational: lambda value: Fraction(int(value.numerator), int(value.denominator)),
+    numbers.Real: float,
+    Mapping: dict,
+    Set: set,
+    UserList: list,
+    UserString: str,
 }
-_ITERABLES = frozenset(
-    {
-        map,
-        filter,
-        zip,
-        range,
-        enumerate,
-        reversed,
-        deque,
-        type({}.keys()),
-        type({}.values()),
-        type({}.items()),
-        type(_ for _ in ()),
-        type(iter([])),
-        type(iter(())),
-        type(iter(set())),
-        itertools.chain,
-        itertools.islice,
-    }
-)
+_OBJECTS: dict[type, Callable[[Any], Any]] = {
+    deque: tuple,
+    range: tuple,
+    **dict.fromkeys((date, datetime, time, timedelta), repr),
+}
 
 
 def encode(value: Any, max_nodes: int = MAX_NODES) -> Any:
@@ -229,84 +262,3 @@ def hash_of(tagged: Any, above_bytes: int) -> str | None:
     if len(data) <= above_bytes or any(mark in data for mark in _UNEQUAL):
         return None
     return hashlib.sha256(data).hexdigest()
-
-
-def decode(tagged: Any) -> Any:
-    """Return the value that `encode` was given, with this module's types where it says so.
-
-    Raises:
-        CodecError: not what `encode` writes.
-    """
-    if tagged is None or isinstance(tagged, bool | str | int | float):
-        return tagged
-    if isinstance(tagged, list):
-        return [decode(item) for item in tagged]
-    if not isinstance(tagged, dict) or len(tagged) != 1:
-        raise CodecError(f"not a tagged value: {str(tagged)[:80]}")
-    [(tag, content)] = tagged.items()
-    if tag not in _DECODERS:
-        raise CodecError(f"unknown tag {str(tag)[:40]!r}")
-    # Keys chosen to collide make a large set take hours.
-    if tag in _HASHED and len(content) > MAX_HASHED:
-        raise CodecError(f"a {tag} of more than {MAX_HASHED} elements")
-    try:
-        return _DECODERS[tag](content)
-    except (TypeError, ValueError, AttributeError, ArithmeticError, InvalidOperation) as error:
-        raise CodecError(f"bad content of tag {tag!r}: {error}") from error
-
-
-_HASHED = frozenset({"set", "frozenset", "dict"})
-
-
-def _decode_opaque(content: Any) -> Opaque:
-    name, items = content
-    return Opaque(str(name), None if items is None else tuple(decode(item) for item in items))
-
-
-_DECODERS: dict[str, Callable[[Any], Any]] = {
-    "int": lambda content: int(content, 16),
-    "float": float,
-    "bytes": bytes.fromhex,
-    "bytearray": bytearray.fromhex,
-    "complex": lambda content: complex(float(content[0]), float(content[1])),
-    "ellipsis": lambda content: ...,
-    "decimal": Decimal,
-    "fraction": lambda content: Fraction(int(content[0], 16), int(content[1], 16)),
-    "tuple": lambda content: tuple(decode(item) for item in content),
-    "set": lambda content: {decode(item) for item in content},
-    "frozenset": lambda content: frozenset(decode(item) for item in content),
-    "dict": lambda content: {decode(key): decode(value) for key, value in content},
-    "sub": lambda content: Sub(str(content[0]), decode(content[1])),
-    "digest": lambda content: Digest(str(content[0]), str(content[1])),
-    "opaque": _decode_opaque,
-}
-
-
-def canonical(tagged: Any) -> str:
-    """Return one string for all encodings of equal values of equal types.
-
-    The order of sets and dicts does not count, and neither does the sign of a zero; NaN is itself.
-    """
-    if isinstance(tagged, float):
-        return repr(tagged + 0.0)
-    if isinstance(tagged, list):
-        return "[" + ",".join(map(canonical, tagged)) + "]"
-    if not isinstance(tagged, dict):
-        return json.dumps(tagged)
-    [(tag, content)] = tagged.items()
-    if tag in ("set", "frozenset"):
-        return f"{tag}(" + ",".join(sorted(map(canonical, content))) + ")"
-    if tag == "dict":
-        return (
-            "dict(" + ",".join(sorted(f"{canonical(k)}:{canonical(v)}" for k, v in content)) + ")"
-        )
-    return f"{tag}(" + canonical(content) + ")"
-
-
-def has_opaque(tagged: Any) -> bool:
-    """Whether a part of the value could not be written."""
-    if isinstance(tagged, list):
-        return any(map(has_opaque, tagged))
-    if isinstance(tagged, dict):
-        return "opaque" in tagged or any(map(has_opaque, tagged.values()))
-    return False

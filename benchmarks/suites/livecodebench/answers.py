@@ -1,8 +1,9 @@
-"""Texts of code execution: the question with its function and call, the answer with its literal."""
+"""Texts of code execution: the question with its function and call, the answer with its value."""
 
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 
 from benchmarks.suites.code_text import fenced_blocks, parses
@@ -31,8 +32,8 @@ def read_question(text: str) -> tuple[str, str] | None:
     return (code, call) if whole and isinstance(_expression(call), ast.Call) else None
 
 
-def predicted_literal(response: str) -> str:
-    """Return the source text of the literal in an answer: behind `==`, or all there is.
+def predicted_expression(response: str) -> str:
+    """Return the source text of the value in an answer: behind `==`, or all there is.
 
     Between the answer's marks, or in a fenced block; what is neither counts as a whole, of which
     LiveCodeBench reads the first line.
@@ -45,13 +46,16 @@ def predicted_literal(response: str) -> str:
     return _right_side(text)
 
 
-def is_literal(text: str) -> bool:
-    """Whether Python reads the text as a literal."""
+def is_value(text: str) -> bool:
+    """Whether the text is an expression of literals and built-in names, such as `[0] * 5`."""
     try:
-        ast.literal_eval(text)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        tree = _expression(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    return True
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    bound = {name.id for name in names if isinstance(name.ctx, ast.Store)}
+    known = all(name.id in bound or hasattr(builtins, name.id) for name in names)
+    return known and bool(text.strip())
 
 
 def _right_side(text: str) -> str:

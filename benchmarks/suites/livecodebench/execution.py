@@ -1,7 +1,8 @@
 """Code execution: what a given call of a given function returns, in LiveCodeBench and CRUXEval.
 
-The answer is a literal. The function itself is the canonical solution: it runs in the sandbox, and
-the stated output must be what comes out before anything is scored.
+The answer is a literal, or an expression of the same value. The function itself is the canonical
+solution: it runs in the sandbox, and the stated output must be what comes out before anything is
+scored.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -18,8 +20,8 @@ from benchmarks.evaluator.check import behaviours
 from benchmarks.suites.base import Split
 from benchmarks.suites.file_suite import FileSuite
 from benchmarks.suites.livecodebench.answers import (
-    is_literal,
-    predicted_literal,
+    is_value,
+    predicted_expression,
     question,
     read_question,
 )
@@ -64,6 +66,7 @@ _MODULES = (
 _PREAMBLE = f"import {_MODULES}, sys\n" + "".join(
     f"from {module} import {names}\n" for module, names in _NAMES.items() if module != "bisect"
 )
+_IMPORT = re.compile(r"^(?:import|from) .+", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,7 @@ def _problem(where: str, row: Any) -> Problem:
 def make_problem(key: str, code: str, call: str, answer: str, *, preamble: bool = True) -> Problem:
     """Return the problem of what `call` returns; `preamble` gives the code names it may use."""
     names = _preamble(code) if preamble else ""
+    imports = names + "".join(f"{line}\n" for line in _IMPORT.findall(code))
     return Problem(
         id=key,
         prompt=question(code, call),
@@ -112,7 +116,12 @@ def make_problem(key: str, code: str, call: str, answer: str, *, preamble: bool 
         canonical_solution=f"{names}{code}\ndef {OBSERVED}():\n    return {call}\n",
         base_inputs=[[]],
         plus_inputs=[],
-        meta={"comparison": "value", "runner": "literal", "answer": answer},
+        meta={
+            "comparison": "value",
+            "runner": "literal",
+            "answer": answer,
+            "imports": imports,
+        },
     )
 
 
@@ -177,8 +186,8 @@ class ExecutionSuite(FileSuite):
         return problem.prompt
 
     def extract(self, problem: Problem, response: str) -> str:
-        """Return the literal of the answer."""
-        return predicted_literal(response)
+        """Return the expression in the answer."""
+        return predicted_expression(response)
 
     def refuse_instruction(self, instruction: str) -> tuple[str, str] | None:
         """Refuse what is not a function with one call of it."""
@@ -187,9 +196,9 @@ class ExecutionSuite(FileSuite):
         return None if read_question(instruction) else ("no function and call", "")
 
     def refuse_response(self, instruction: str, response: str) -> tuple[str, str] | None:
-        """Refuse a response without a literal."""
-        text = predicted_literal(response)
-        return None if is_literal(text) else ("no literal", text[:80])
+        """Refuse a response without a value."""
+        text = predicted_expression(response)
+        return None if is_value(text) else ("no value", text[:80])
 
     def refuse_by_running(
         self, pairs: Sequence[tuple[str, str]], config: SandboxConfig
@@ -199,7 +208,7 @@ class ExecutionSuite(FileSuite):
         for number, (instruction, response) in enumerate(pairs):
             asked = read_question(instruction)
             if asked is not None:
-                tries += _function_and_answer(str(number), *asked, predicted_literal(response))
+                tries += _function_and_answer(str(number), *asked, predicted_expression(response))
         found = behaviours(tries, config)
         refusals: list[tuple[str, str] | None] = [("no function and call", "")] * len(pairs)
         for (problem, _), observed, stated in zip(tries[::2], found[::2], found[1::2], strict=True):
@@ -210,7 +219,7 @@ class ExecutionSuite(FileSuite):
 def _function_and_answer(
     key: str, code: str, call: str, answer: str
 ) -> tuple[tuple[Problem, Program], tuple[Problem, Program]]:
-    """Return two programs that should behave alike: the function with its call, and the literal."""
+    """Return two programs that should behave alike: the function with its call, and the answer."""
     asked = make_problem(key, code, call, answer)
     ran = replace(asked, meta={})
     return (
