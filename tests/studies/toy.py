@@ -138,7 +138,7 @@ def names() -> ExitStack:
     """Put the toy names in place of the real ones."""
     stack = tiny_run.names()
     objectives: Mapping[str, Objective] = {**OBJECTIVES, "formula": FORMULA, "cost": COST}
-    places = {f"benchmarks.{place}.METHODS": METHODS for place in ("methods", "config")}
+    places = {f"benchmarks.{place}.METHODS": METHODS for place in ("methods", "config.run_config")}
     for place, value in {**places, "studies.config.OBJECTIVES": objectives}.items():
         stack.enter_context(mock.patch(place, value))
     return stack
