@@ -43,12 +43,14 @@ class _Loader(yaml.SafeLoader):
     def compose_mapping_node(self, anchor: Any) -> Any:
         """Compose a mapping; each key counts once, before any is merged into it."""
         node = super().compose_mapping_node(anchor)
-        keys = [str(key.value) for key, _ in node.value]
-        for (key, _), name in zip(node.value, keys, strict=True):
-            if keys.count(name) > 1:
+        seen = set()
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in seen:
                 raise yaml.composer.ComposerError(
                     None, None, f"the key {name!r} is given twice", key.start_mark
                 )
+            seen.add(name)
         return node
 
 
