@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks.cli.exit_codes import exit_code
 from benchmarks.config.presets import PRESETS, load_preset
 from benchmarks.console.display import make_display
 from benchmarks.pipeline.pipeline import Pipeline, open_pipeline
@@ -154,4 +155,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(exit_code("benchmarks.calibrate", main))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.cli.exit_codes import exit_code
 from benchmarks.common.words import counting
 from benchmarks.evaluator.check import check
 from benchmarks.evaluator.verdicts import CheckingError
@@ -30,7 +31,12 @@ from domino.records import Problem
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Score samples, print the table, and return the exit code.
+    """Score samples, print the table, and return the exit code."""
+    return exit_code("benchmarks.evaluate", lambda: _main(arguments))
+
+
+def _main(arguments: Sequence[str] | None) -> int:
+    """Do the work of `main`.
 
     What is wrong with the input is one line and 2; a machine that cannot go on is one line and 1;
     1 too where part of the samples could not be read, and the rest was scored.
@@ -43,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.json.write_text(text + "\n", encoding="utf-8")
     except (SuiteError, SandboxConfigError, NoSandboxError, CheckingError) as error:
         return _say(error, 2)
+    except BrokenPipeError:
+        raise
     except (SandboxError, OSError) as error:
         return _say(error, 1)
     for message in scored.samples.broken:

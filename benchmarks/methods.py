@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from benchmarks.common.fields import closest
+from benchmarks.common.fields import closest, update
 from domino.synthesizer import Synthesizer
 
 METHODS: Mapping[str, str] = MappingProxyType(
@@ -71,6 +71,33 @@ def load_method(name: str) -> type[Synthesizer]:
         loaded: type[Synthesizer] = getattr(importlib.import_module(module), class_name)
         return loaded
     return _plug_in(name, module, class_name)
+
+
+def method_config(name: str, options: Mapping[str, Any]) -> Any:
+    """Return a method's config with the given fields, which are read as those of a run are.
+
+    Raises:
+        ConfigError: a field is unknown, or a value does not fit.
+        MethodError: the method cannot be loaded.
+    """
+    method_class: Any = load_method(name)
+    return update(method_class.config_class(), options, prefix=f"method_options.{name}.")
+
+
+def changed_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that change a method's config, in the types of their fields.
+
+    So equal settings have one cache key, however they are spelled.
+
+    Raises:
+        ConfigError: a field is unknown, or a value does not fit.
+        MethodError: the method cannot be loaded.
+    """
+    if not options:
+        return {}
+    plain, changed = method_config(name, {}), method_config(name, options)
+    values = {field.name: getattr(changed, field.name) for field in dataclasses.fields(changed)}
+    return {field: value for field, value in values.items() if value != getattr(plain, field)}
 
 
 def _location(name: str) -> tuple[str, str]:

@@ -14,8 +14,11 @@ HOUSESTYLE_MODEL = "housestyle"
 """The name of the backbone that this repository ships."""
 
 
-_SUFFIXES = (".json", ".safetensors", ".bin", ".model", ".txt", ".jinja", ".py")
-
+_SUFFIXES = (
+    ".json", ".safetensors", ".bin", ".model", ".txt", ".jinja", ".py", ".tiktoken", ".spm", ".bpe",
+    ".codes",
+)  # fmt: skip
+"""Of what transformers reads: weights, configs, tokenizers, templates."""
 
 _DIGESTS = "model-digests.json"
 
@@ -56,7 +59,9 @@ def model_digest(directory: Path, cache: Path) -> str:
         StoreError: the cache cannot be written.
     """
     files = list(_model_files(directory))
-    state = [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in files]
+    stats = [(path.name, path.stat()) for path in files]
+    # A copy can keep size and time of what it replaces, but not when it was put there.
+    state = [[name, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino] for name, s in stats]
 
     def compute() -> str:
         total = hashlib.sha256()
@@ -69,9 +74,9 @@ def model_digest(directory: Path, cache: Path) -> str:
 
 
 def _model_files(directory: Path) -> Iterator[Path]:
-    yield from sorted(
-        path for path in directory.iterdir() if path.is_file() and path.suffix in _SUFFIXES
-    )
+    folders = (directory, directory / "additional_chat_templates")
+    paths = sorted(path for folder in folders for path in folder.glob("*"))
+    yield from (path for path in paths if path.is_file() and path.suffix in _SUFFIXES)
 
 
 def _is_hub_name(name: str) -> bool:
@@ -106,6 +111,11 @@ def _require_model(name: str, directory: Path) -> None:
         raise ConfigError(f"{where}: config.json cannot be read ({error})") from error
     if not isinstance(config, dict) or "model_type" not in config:
         raise ConfigError(f"{where}: config.json names no model_type; give a transformers model")
+    if (directory / "adapter_config.json").is_file():  # transformers would load another's weights
+        raise ConfigError(
+            f"{where} holds an adapter (adapter_config.json), whose backbone lies elsewhere: give "
+            "the directory of a model into which it is merged"
+        )
     if not any(path.suffix in (".safetensors", ".bin") for path in directory.iterdir()):
         raise ConfigError(f"{where} holds no weights (*.safetensors)")
     if not any(

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from benchmarks.cli.exit_codes import exit_code
 from benchmarks.common.files import write_atomically
 from benchmarks.evaluator.check import canonical_failures, check
 from benchmarks.sandbox import SandboxConfig
@@ -282,4 +283,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code("benchmarks.reproduction", main))

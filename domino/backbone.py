@@ -11,6 +11,7 @@ from typing import Any
 
 from domino.attention import check_attention, check_loaded
 from domino.engines.base import EngineError
+from domino.engines.chat import fix_date
 
 Backbone = tuple[Any, Any]
 """(PreTrainedModel in eval mode without weight gradients, tokenizer)."""
@@ -48,7 +49,7 @@ def load_backbone(
         dtype = "float32"
     more = {"quantization_config": quantization, "device_map": {"": device}} if quantization else {}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(path))
+        tokenizer = fix_date(AutoTokenizer.from_pretrained(str(path)))
         chosen = None if attention == "auto" else attention
         with silent_loading(path):
             model: Any = AutoModelForCausalLM.from_pretrained(
@@ -141,7 +142,8 @@ def load_shape(path: str | Path) -> tuple[Any, Any]:
 
     check_model_directory(path)
     try:
-        return AutoConfig.from_pretrained(str(path)), AutoTokenizer.from_pretrained(str(path))
+        tokenizer = fix_date(AutoTokenizer.from_pretrained(str(path)))
+        return AutoConfig.from_pretrained(str(path)), tokenizer
     except (OSError, ValueError, KeyError) as error:
         raise _not_loadable(path, error) from error
 

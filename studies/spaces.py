@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.common.fields import ConfigError, update
-from benchmarks.methods import load_method
+from benchmarks.methods import method_config
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -159,9 +159,8 @@ def with_options(run: RunConfig, method: str, options: Mapping[str, Any]) -> Run
     Raises:
         ConfigError: the method's config has no such field, or not with this value.
     """
-    method_class: Any = load_method(method)
     own = {**run.method_options.get(method, {}), **options}
-    update(method_class.config_class(), own, prefix=f"method_options.{method}.")
+    method_config(method, own)
     return replace(run, method_options={**run.method_options, method: own})
 
 

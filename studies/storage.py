@@ -16,11 +16,17 @@ import sqlalchemy.exc
 from alembic.util import CommandError
 from optuna.exceptions import ExperimentalWarning, OptunaError, StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FixedTrial, FrozenTrial
 
 from benchmarks.common.fields import ConfigError, flatten
-from benchmarks.common.files import StoreError, is_disk_full
+from benchmarks.common.files import (
+    StoreError,
+    is_disk_full,
+    sqlite_file,
+    sqlite_url,
+    trim_torn_line,
+)
 from benchmarks.config.run_config import RunConfig
 from benchmarks.pipeline.pipeline import Pipeline
 from benchmarks.store.store import canonical_json
@@ -47,11 +53,13 @@ _STATED_OTHERWISE = ("model", "suite_options", "methods", "seeds")
 """Fields of a run that count by a digest, or as conditions of their own."""
 _SHARED = ("suite", "suite_options", "model", "references", "seeds", "evaluate", "output")
 _PROBES = 32
+_RECORD = b'{"op_code":'
+"""How a journal's lines begin."""
 
 
 def storage_address(config: StudyConfig) -> str:
     """Return the database URL or journal file that the study is kept in."""
-    return config.storage or f"sqlite:///{config.run.output.absolute() / DATABASE}"
+    return config.storage or sqlite_url(config.run.output.absolute() / DATABASE)
 
 
 def shown(address: str) -> str:
@@ -69,13 +77,36 @@ def open_storage(address: str) -> BaseStorage:
     try:
         if "://" not in address:
             _require_journal(Path(address))
-            return JournalStorage(JournalFileBackend(address))
-        if address.startswith("sqlite:///") and address.endswith(DATABASE):
-            Path(address.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+            return JournalStorage(JournalFileBackend(address, _TrimmingLock(address)))
+        file = sqlite_file(address)
+        if file is not None and file.name == DATABASE:
+            file.parent.mkdir(parents=True, exist_ok=True)
         _require_one_at(address)
         return _open_database(address)
     except _UNREACHABLE as error:
         raise _unreachable(address, error) from error
+
+
+class _TrimmingLock(JournalFileSymlinkLock):
+    """A journal's lock, under which a line that a killed process left unfinished is cut off.
+
+    Optuna takes the lock to append: the next record would become part of that line, and no process
+    could read the journal again.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self._path = Path(path)
+
+    def acquire(self) -> bool:
+        """Take the lock, and trim the journal."""
+        held = super().acquire()
+        try:
+            trim_torn_line(self._path)
+        except BaseException:
+            self.release()
+            raise
+        return held
 
 
 def _open_database(address: str) -> RDBStorage:
@@ -130,8 +161,8 @@ def existing_storage(address: str) -> BaseStorage:
     Raises:
         ConfigError: it is not there, or cannot be reached.
     """
-    path = address.removeprefix("sqlite:///")
-    if "://" not in path and not Path(path).is_file():
+    file = sqlite_file(address) if "://" in address else Path(address)
+    if file is not None and not file.is_file():
         raise ConfigError(
             f"storage {shown(address)} is not there: give the --storage or --output that the study "
             "was run with"
@@ -256,7 +287,7 @@ def _require_journal(path: Path) -> None:
         return
     with path.open("rb") as file:
         first = file.readline()
-    if first and "op_code" not in json.loads(first):
+    if not (first.startswith(_RECORD) or _RECORD.startswith(first)):  # which may be torn
         raise ValueError("it is a file, but no journal")
 
 

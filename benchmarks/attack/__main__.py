@@ -28,8 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 where nothing got through our evaluator, 1 where something did or the machine is broken, 2 on
     bad input.
     """
-    options = _parser().parse_args(arguments)
-    return exit_code("benchmarks.attack", lambda: _main(options))
+    return exit_code("benchmarks.attack", lambda: _main(_parser().parse_args(arguments)))
 
 
 def _main(options: argparse.Namespace) -> int:

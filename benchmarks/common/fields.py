@@ -1,14 +1,18 @@
 """Frozen config dataclasses from plain values: YAML files and dotted command-line overrides.
 
 Only the types that configs use are read; a wrong key or value is one line that names the field,
-the value, and what is expected.
+the value, and what is expected. An unquoted YAML value is kept as written until its field says what
+it is, so that files and command line agree: YAML itself would make a date of 2024-08-01, false of
+no, 90 of 1:30, and text of 1e-3.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import json
+import math
 import re
 import types
 import typing
@@ -25,6 +29,49 @@ ConfigT = TypeVar("ConfigT")
 
 class ConfigError(ValueError):
     """A run's configuration is wrong: which field, the value, what is expected."""
+
+
+class Unquoted(str):
+    """An unquoted YAML value: what it means is for its field to say."""
+
+    __slots__ = ()
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads unquoted values as `Unquoted`, and refuses a key that is given twice."""
+
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        """Compose a mapping; each key counts once, before any is merged into it."""
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in seen:
+                raise yaml.composer.ComposerError(
+                    None, None, f"the key {name!r} is given twice", key.start_mark
+                )
+            seen.add(name)
+        return node
+
+
+def _scalar(loader: _Loader, node: yaml.ScalarNode) -> str:
+    return str(node.value) if node.style else Unquoted(node.value)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:str", _scalar)
+_Loader.yaml_implicit_resolvers = {"<": [("tag:yaml.org,2002:merge", re.compile("<<"))]}
+
+
+def read_yaml(text: str) -> Any:
+    """Return what YAML says: mappings, lists, quoted text as text, and other values `Unquoted`.
+
+    Raises:
+        ValueError: it is not YAML, or gives a key twice; says where, in one line.
+    """
+    try:
+        return yaml.load(text, _Loader)
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise ValueError(" ".join(str(error).split())) from error
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,8 +156,9 @@ def convert(path: str, hint: Any, value: Any) -> Any:
     """
     try:
         return _convert(hint, value)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{path} is {value!r}: give {describe_type(hint)}") from error
+    except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
+        shown = repr(value)[:_SHOWN]
+        raise ConfigError(f"{path} is {shown}: give {describe_type(hint)}") from error
 
 
 def convert_text(path: str, hint: Any, text: str) -> Any:
@@ -122,26 +170,43 @@ def convert_text(path: str, hint: Any, text: str) -> Any:
     options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     if text == "null" and types.NoneType in options:
         return None
-    if hint is Any:
-        return _guessed(text)
-    as_it_is = any(o in (str, Path) or typing.get_origin(o) is typing.Literal for o in options)
-    is_list = any(typing.get_origin(o) is tuple for o in options) and not text.startswith("[")
-    try:
-        value = text if as_it_is or is_list else yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is {text!r}: give {describe_type(hint)}") from error
+    if any(option in (str, Path) for option in options):
+        return convert(path, hint, text)
+    value: Any = Unquoted(text)
+    if text.startswith(("[", "{")):
+        try:
+            value = read_yaml(text)
+        except ValueError as error:
+            if hint is not Any:  # which takes any text
+                raise ConfigError(f"{path} is {text!r}: give {describe_type(hint)}") from error
     return convert(path, hint, value)
 
 
-def _guessed(text: str) -> Any:
-    """Return YAML's null, number, truth value or list; any other text, a sentence too, is text."""
-    if text == "null":
-        return None
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
-    return value if isinstance(value, bool | int | float | list) else text
+_SHOWN = 200
+_NULLS = ("", "~", "null", "Null", "NULL")
+_JSON_WORDS = {"null": None, "true": True, "false": False}
+_TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+def _guessed(value: Any) -> Any:
+    """Return null, truth values and numbers of unquoted YAML where they are written as JSON does.
+
+    All else stays as it is: whoever knows its type can still convert it.
+    """
+    if isinstance(value, list):
+        return [_guessed(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _guessed(item) for key, item in value.items()}
+    if not isinstance(value, Unquoted):
+        return value
+    if value in _JSON_WORDS:
+        return _JSON_WORDS[value]
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            number = kind(value)
+            if str(number) == value and math.isfinite(number):
+                return number
+    return value
 
 
 def _convert(hint: Any, value: Any) -> Any:
@@ -150,45 +215,57 @@ def _convert(hint: Any, value: Any) -> Any:
     if isinstance(hint, types.UnionType) or origin is typing.Union:
         return _convert_union(arguments, value)
     if origin is typing.Literal:
-        return _require(value in arguments, value)
+        _require(value in arguments, value)
+        return arguments[arguments.index(value)]
     if origin is tuple:
         return tuple(_convert(arguments[0], item) for item in _items(arguments[0], value))
     if isinstance(origin, type) and issubclass(origin, Mapping):
         _require(isinstance(value, Mapping), value)
         return {str(key): _convert(arguments[1], item) for key, item in value.items()}
-    return value if hint is Any else _convert_scalar(hint, value)
+    return _guessed(value) if hint is Any else _convert_scalar(hint, value)
 
 
 def _convert_union(options: tuple[Any, ...], value: Any) -> Any:
-    if value is None and types.NoneType in options:
+    null = value is None or (isinstance(value, Unquoted) and value in _NULLS)
+    if null and types.NoneType in options:
         return None
     for option in options:
         if option is not types.NoneType:
             try:
                 return _convert(option, value)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, ArithmeticError):
                 continue
     raise TypeError
 
 
 def _convert_scalar(hint: Any, value: Any) -> Any:
+    if isinstance(value, Unquoted) and hint is bool:
+        value = _TRUTH.get(value.lower())
+    if isinstance(value, Unquoted) and hint is int:
+        value = int(value, 0)
     if hint is bool or hint is int:
         return _require(type(value) is hint, value)
     if hint is float:
         _require(not isinstance(value, bool), value)
-        return float(value)  # text too: YAML reads 1e-3 as text
+        return _finite(float(value)) + 0.0  # -0.0 is 0.0
     if hint is str:
-        return str(_require(isinstance(value, str | int | float), value))
+        null = isinstance(value, Unquoted) and value in _NULLS
+        return str(_require(isinstance(value, str | int | float) and not null, value))
     if hint is Path:
         return Path(_require(isinstance(value, str | Path) and str(value) != "", value))
     raise NotImplementedError(f"a config field of type {hint} cannot be read")
 
 
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError
+    return value
+
+
 def _items(hint: Any, value: Any) -> list[Any]:
     """A list as it is; "a,b" and a single value, as the command line gives them, as a list."""
     if isinstance(value, str):
-        texts = [item.strip() for item in value.split(",") if item.strip()]
-        return texts if hint is str else [yaml.safe_load(text) for text in texts]
+        return [Unquoted(item.strip()) for item in value.split(",") if item.strip()]
     return list(value) if isinstance(value, list | tuple) else [value]
 
 

@@ -8,6 +8,7 @@ import hashlib
 import os
 import platform
 from pathlib import Path
+from urllib.parse import unquote
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -77,6 +78,18 @@ def write_all(handle: int, data: bytes) -> None:
         data = data[os.write(handle, data) :]
 
 
+def sqlite_url(path: Path) -> str:
+    """Return a database file's URL, in which % and ? of the path (feature%2Fx) are quoted."""
+    return f"sqlite:///{path}".replace("%", "%25").replace("?", "%3F")
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Return the database file that a URL means; None where it is another kind of URL."""
+    scheme, found, path = url.partition(":///")
+    is_file = found and scheme.partition("+")[0] == "sqlite"
+    return Path(unquote(path.partition("?")[0])) if is_file else None
+
+
 def whole_bytes(path: Path) -> int:
     """Return how many bytes of a file are whole lines; 0 where there is no file."""
     return path.read_bytes().rfind(b"\n") + 1 if path.is_file() else 0
@@ -84,9 +97,13 @@ def whole_bytes(path: Path) -> int:
 
 def trim_torn_line(path: Path) -> None:
     """Cut off a last line that was never finished."""
-    whole = whole_bytes(path)
-    if whole < path.stat().st_size:
-        os.truncate(path, whole)
+    with path.open("rb") as file:
+        if not file.seek(0, os.SEEK_END):
+            return
+        file.seek(-1, os.SEEK_END)
+        if file.read() == b"\n":
+            return
+    os.truncate(path, whole_bytes(path))
 
 
 def sync_and_hash(path: Path) -> str:

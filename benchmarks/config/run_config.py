@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
-from benchmarks.common.fields import ConfigError, closest
+from benchmarks.common.fields import ConfigError, closest, read_yaml
 from benchmarks.config.launch_config import LAUNCHERS, LocalConfig, RayConfig
 from benchmarks.engines import ENGINES
-from benchmarks.methods import METHODS, is_plug_in, reads_description
+from benchmarks.methods import METHODS, changed_options, is_plug_in, reads_description
 from benchmarks.models import HOUSESTYLE_MODEL
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.stages.decontaminate import DecontaminateConfig
@@ -159,25 +157,25 @@ class RunConfig:
 
 
 def read_config_file(path: Path) -> dict[str, Any]:
-    """Return the mapping that a YAML file holds.
+    """Return the mapping that a YAML file holds; `update` says what its unquoted values are.
 
     Raises:
-        ConfigError: the file is missing, not UTF-8, not YAML, or holds something else.
+        ConfigError: the file is missing, not UTF-8, not YAML, gives a key twice, or holds
+            something else.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = read_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(
             f"config file {path} cannot be read: {error.strerror}: give a YAML file"
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"config file {path}: not UTF-8 text ({error.reason})") from error
-    except yaml.YAMLError as error:
-        what = " ".join(str(error).split())
-        raise ConfigError(f"config file {path}: not YAML: {what}") from error
+    except ValueError as error:
+        raise ConfigError(f"config file {path}: not YAML: {error}") from error
     if values is None:
         return {}
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+    if not isinstance(values, dict) or not all(str(key).isidentifier() for key in values):
         raise ConfigError(f"config file {path}: holds no mapping of fields to values")
     return values
 
@@ -217,7 +215,7 @@ def synthesize_config(config: RunConfig, method: str) -> SynthesizeConfig:
     """Return what the first stage needs to know."""
     return SynthesizeConfig(
         method=method,
-        options=config.method_options.get(method, {}),
+        options=changed_options(method, config.method_options.get(method, {})),
         draws=config.draws,
         sampling=config.sampling,
         description=(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.methods import load_method
+from benchmarks.methods import method_config
 from benchmarks.planning.flops import FlopCount, official_step, run, shared_step
 from benchmarks.planning.work import FitSteps, Generation, Machine, Piece, kept_bytes
 
@@ -34,8 +34,7 @@ def fit_pieces(
 
 
 def _options(config: RunConfig, method: str) -> Any:
-    method_class: Any = load_method(method)
-    return method_class.config_class(**config.method_options.get(method, {}))
+    return method_config(method, config.method_options.get(method, {}))
 
 
 def _held_out(options: Any, references: float) -> float:

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.cli.exit_codes import exit_code
 from benchmarks.planning.flops import SHAPES, ModelShape
 from benchmarks.speed.rows import SpeedRow, table
 
@@ -353,4 +354,4 @@ def _at_least_two(text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code("benchmarks.speed", main))

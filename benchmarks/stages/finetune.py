@@ -20,6 +20,7 @@ from benchmarks.stages.finetuning.trainer import (
     make_trainer,
     micro_batch,
     no_bars,
+    recipe_alone,
     save_adapter,
     train,
 )
@@ -40,6 +41,7 @@ OVER_LONG = "over-long"
 TRAITS = Traits(random=always)
 
 
+@recipe_alone()
 def run(config: FinetuneConfig, pairs: Stage, stage: Stage, context: StageContext) -> None:
     """Write adapter/ and losses.jsonl; no adapter where no pair is left to train on.
 

@@ -22,7 +22,9 @@ from domino.records import changes_result
 
 ROOT = Path(__file__).resolve().parents[2]
 _PACKAGES = ("domino", "baselines", "benchmarks", "studies")
-_LIBRARIES = ("torch", "transformers", "tokenizers", "peft", "trl")
+_LIBRARIES = (
+    "torch", "transformers", "tokenizers", "jinja2", "peft", "trl", "accelerate", "numpy",
+)  # fmt: skip
 _NO_CODE = frozenset(
     {
         "benchmarks.methods",

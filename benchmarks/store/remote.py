@@ -250,7 +250,10 @@ def open_shared(url: str | None, *, warn: Callable[[str], None]) -> NoRemoteStor
 def _open(url: str) -> tuple[Any, str]:
     """Return fsspec's file system of a URL, and the path in it."""
     from fsspec.core import url_to_fs
+    from fsspec.implementations.local import LocalFileSystem
 
+    if "://" not in url:  # a path, in which nothing has a meaning
+        return LocalFileSystem(), str(Path(url).absolute())
     try:
         filesystem, path = url_to_fs(url, skip_instance_cache=True)
     except (ImportError, ValueError, OSError) as error:

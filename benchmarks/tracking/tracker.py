@@ -11,6 +11,7 @@ import contextlib
 import functools
 import json
 import logging
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from benchmarks.common.fields import flatten
+from benchmarks.common.files import sqlite_file
 from benchmarks.stages.curves import LOSSES, Metrics
 from benchmarks.stages.sieve import KEPT
 from benchmarks.store.provenance import (
@@ -46,6 +48,7 @@ _DIGEST_LENGTH = 36
 TAG_LENGTH = 5000
 NOTE = "mlflow.note.content"  # what MLflow shows as a description
 _KIND = "mlflow.experimentKind"  # which of its pages MLflow opens: training's, not chats'
+_DELETED = "deleted"
 _SAMPLES = ("synthesize/synthetic.jsonl", "decontaminate/kept.jsonl", "evaluate/programs.jsonl",
             "evaluate/verdicts.jsonl")  # fmt: skip
 _P = ParamSpec("_P")
@@ -93,6 +96,7 @@ class Tracker:
 
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
+        _require_database(self._place.uri)
         return MlflowClient(tracking_uri=self._place.uri)
 
     @contextlib.contextmanager
@@ -274,11 +278,19 @@ class Tracker:
             self._child = None
 
     def _find_experiment(self, name: str) -> str:
-        """Return the experiment's id, made where it is not there."""
+        """Return the experiment's id, made where it is not there, restored where it was deleted.
+
+        MLflow keeps the name of a deleted experiment, so that no other can be made in its place.
+        """
         found = self._client.get_experiment_by_name(name)
         tags = {_KIND: "custom_model_development", NOTE: experiment_note(name)}
         if found is None:
             return self._client.create_experiment(name, self._place.artifacts, tags)
+        if found.lifecycle_stage == _DELETED:
+            self._client.restore_experiment(found.experiment_id)
+            self._warn(
+                f"MLflow: experiment {name!r} had been deleted, and is restored with its runs"
+            )
         for key, value in tags.items():
             if key not in found.tags:  # what a user has written there stays
                 self._client.set_experiment_tag(found.experiment_id, key, value)
@@ -322,6 +334,15 @@ class Tracker:
             labels = []
         if labels:
             self._client.log_batch(run, tags=labels)
+
+
+def _require_database(uri: str) -> None:
+    """Raise at once what is wrong with a database file; MLflow would try for 102 seconds."""
+    file = sqlite_file(uri)
+    if file is not None and file.name:
+        file.parent.mkdir(parents=True, exist_ok=True)  # as MLflow does
+        with contextlib.closing(sqlite3.connect(file)) as database:
+            database.execute("SELECT name FROM sqlite_master")
 
 
 def _batches(items: Sequence[Any], size: int) -> Iterator[list[Any]]:

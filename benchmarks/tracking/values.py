@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.common.files import sqlite_url
+
 if TYPE_CHECKING:
     from benchmarks.pipeline.rows import SeedRun
 
@@ -30,7 +32,7 @@ def tracking_place(uri: str | None, output: Path) -> Place:
         command = f"mlflow server --backend-store-uri {shlex.quote(chosen)} --host 127.0.0.1"
         return Place(uri=chosen, artifacts=None, dashboard=chosen if served else command)
     folder = output.absolute().parent
-    local = f"sqlite:///{folder / 'mlflow.db'}"
+    local = _database(folder / "mlflow.db")
     command = f"mlflow server --backend-store-uri {shlex.quote(local)} --host 127.0.0.1"
     at_home = folder == Path.cwd() and Path("Makefile").is_file()
     return Place(
@@ -38,6 +40,16 @@ def tracking_place(uri: str | None, output: Path) -> Place:
         artifacts=(folder / "mlruns").as_uri(),
         dashboard="make dashboard (then http://127.0.0.1:5000)" if at_home else command,
     )
+
+
+def _database(path: Path) -> str:
+    """Return a database's address in a form that MLflow takes for the same path as SQLAlchemy.
+
+    Where an address is quoted, MLflow makes the folder of the quoted name, unless the address names
+    a driver.
+    """
+    url = sqlite_url(path)
+    return url if str(path) in url else url.replace("sqlite:", "sqlite+pysqlite:", 1)
 
 
 def experiment_note(suite: str) -> str:

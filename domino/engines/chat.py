@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from datetime import date
+from functools import cached_property, partial
 from typing import Any
 
 from domino.engines.base import Engine, EngineError, Message
 
 SENTINEL = "\u2042sentinel\u2042"  # no template and no user text contains it
+
+TODAY = date(2024, 7, 26)
+"""The date for templates that write today's: what Llama's own write where there is no clock.
+
+As a constant of this module it is part of the cache key of every stage that renders a template.
+"""
+
+
+def fix_date(tokenizer: Any) -> Any:
+    """Let a tokenizer's chat template write the same date on every day; return the tokenizer.
+
+    A template's arguments go before the functions that transformers offers it, of which
+    `strftime_now` is the only one that reads the clock.
+    """
+    if getattr(tokenizer, "chat_template", None):
+        apply = type(tokenizer).apply_chat_template
+        tokenizer.apply_chat_template = partial(apply, tokenizer, strftime_now=TODAY.strftime)
+    return tokenizer
 
 
 def render_chat(
@@ -75,6 +94,7 @@ def _apply(tokenizer: Any, messages: Sequence[Message], *, add_generation_prompt
             [dict(message) for message in messages],
             tokenize=False,
             add_generation_prompt=add_generation_prompt,
+            strftime_now=TODAY.strftime,
         )
     except TemplateError as error:
         roles = [message["role"] for message in messages]

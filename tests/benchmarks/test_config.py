@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.common.fields import ConfigError, leaves, update
-from benchmarks.config.run_config import RunConfig, read_config_file
+from benchmarks.config.run_config import RunConfig, read_config_file, synthesize_config
+from benchmarks.store.store import canonical_json
+from domino.method import DominoConfig
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,8 @@ def test_every_field_says_what_it_is() -> None:
 def test_a_config_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     path.write_text("pairs: 5\nfinetune: {steps: 3}\n")
-    assert read_config_file(path) == {"pairs": 5, "finetune": {"steps": 3}}
+    config = update(RunConfig(), read_config_file(path))
+    assert (config.pairs, config.finetune.steps) == (5, 3)
     path.write_text("# nothing\n")
     assert read_config_file(path) == {}
 
@@ -91,6 +94,7 @@ def test_a_config_file_is_read(tmp_path: Path) -> None:
         (b"- pairs\n", "holds no mapping"),
         (b"3: 4\n", "holds no mapping"),
         (b"\xff\xfe", "not UTF-8"),
+        (b"pairs: 1\npairs: 2\n", "'pairs' is given twice"),
         (None, "No such file"),
     ],
 )
@@ -105,3 +109,34 @@ def test_a_config_file_that_cannot_be_read_is_one_line(
     assert message in str(caught.value)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_contest_date_in_a_file_is_text(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text("suite_options: {cutoff: 2024-08-01}\n")
+    assert update(RunConfig(), read_config_file(path)).suite_options.cutoff == "2024-08-01"
+
+
+def test_an_option_of_a_method_has_one_cache_key_in_every_spelling(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    found = []
+    for text in ("1e-3", "0.001", "1.0e-3", "'0.001'"):
+        path.write_text(f"method_options: {{domino: {{learning_rate: {text}, steps: 7}}}}")
+        config = update(RunConfig(), read_config_file(path))
+        found.append(synthesize_config(config, "domino").options)
+    assert found == [{"learning_rate": 0.001, "steps": 7}] * 4
+    assert {canonical_json(options) for options in found} == {canonical_json(found[0])}
+
+
+def test_an_option_at_its_default_is_no_other_cache_key() -> None:
+    config = RunConfig(method_options={"domino": {"steps": DominoConfig().steps}})
+    assert synthesize_config(config, "domino") == synthesize_config(RunConfig(), "domino")
+
+
+@pytest.mark.parametrize("value", ["fast", "nan", "true", "[1]"])
+def test_an_option_of_a_method_that_does_not_fit_is_refused(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(f"method_options: {{domino: {{learning_rate: {value}}}}}")
+    config = update(RunConfig(), read_config_file(path))
+    with pytest.raises(ConfigError, match=r"^method_options.domino.learning_rate is .*give number"):
+        synthesize_config(config, "domino")

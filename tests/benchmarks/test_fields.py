@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.common.fields import ConfigError, convert_text, leaves, update
+from benchmarks.common.fields import ConfigError, convert_text, leaves, read_yaml, update
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,3 +139,83 @@ def test_what_a_plug_in_is_told_in_words_stays_text(text: str) -> None:
 )
 def test_a_plug_ins_numbers_and_lists_are_read(text: str, value: object) -> None:
     assert convert_text("--method_options.m.field", Any, text) == value
+
+
+@pytest.mark.parametrize("text", ["2024-08-01", "no", "off", "1e-3", "1:30", "0755", "1.10", "y"])
+def test_where_text_is_asked_yaml_keeps_it_as_it_is_written(text: str) -> None:
+    changed = update(Outer(), read_yaml(f"name: {text}\nwords: [{text}, {text}]\npath: {text}"))
+    assert changed == Outer(name=text, words=(text, text), path=Path(text))
+    assert type(changed.name) is type(changed.words[0]) is str
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("inner: {rate: 1e-3}", Outer(inner=Inner(rate=1e-3))),
+        ("inner: {rate: 5}", Outer(inner=Inner(rate=5.0))),
+        ("inner: {steps: 0x10}", Outer(inner=Inner(steps=16))),
+        ("inner: {steps: }", Outer(inner=Inner(steps=None))),
+        ("inner: {steps: ~}", Outer(inner=Inner(steps=None))),
+        ("on: yes", Outer(on=True)),
+        ("on: True", Outer(on=True)),
+        ("seeds: [1, 2]", Outer(seeds=(1, 2))),
+        ("seeds: 1,2", Outer(seeds=(1, 2))),
+        ("name: 'null'", Outer(name="null")),
+        ("a: &a {steps: 7}\ninner: {<<: *a, rate: 2}", Outer(inner=Inner(rate=2.0, steps=7))),
+    ],
+)
+def test_a_yaml_file_is_read_as_its_fields_ask(text: str, value: Outer) -> None:
+    given = read_yaml(text)
+    given.pop("a", None)
+    assert update(Outer(), given) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("inner: {rate: .nan}", "inner.rate is '.nan': give number"),
+        ("inner: {rate: nan}", "inner.rate is 'nan': give number"),
+        ("inner: {rate: .inf}", "inner.rate is '.inf': give number"),
+        ("inner: {rate: 1e999}", "inner.rate is '1e999': give number"),
+        ("inner: {steps: 010}", "inner.steps is '010': give integer or null"),
+        ("inner: {steps: '3'}", "inner.steps is '3': give integer or null"),
+        ("on: 1", "on is '1': give true or false"),
+        ("name: ", "name is '': give text"),
+        (f"inner: {{steps: {'9' * 5000}}}", "give integer or null"),
+    ],
+)
+def test_a_yaml_value_that_does_not_fit_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        update(Outer(), read_yaml(text))
+    assert message in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400])
+def test_a_number_that_is_none_is_refused_wherever_it_comes_from(value: float) -> None:
+    with pytest.raises(ConfigError, match="give number"):
+        update(Outer(), {"inner": {"rate": value}})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nb: 2\na: 3", "the key 'a' is given twice"),
+        ("a: {b: 1, b: 2}", "the key 'b' is given twice"),
+        ("a: &x [*x]\nb: {<<: *x}", "expected a mapping"),
+        ("[" * 100_000, "recursion"),
+        ("a: \0", "not allowed"),
+    ],
+    ids=["twice", "nested", "itself", "deep", "nul"],
+)
+def test_yaml_that_cannot_be_read_is_one_line(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        read_yaml(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_equal_numbers_are_equal_in_every_spelling() -> None:
+    spelled = ["1e-3", "0.001", "1E-3", "1.0e-3", "+.001"]
+    read = [update(Outer(), read_yaml(f"inner: {{rate: {text}}}")) for text in spelled]
+    assert {repr(config) for config in read} == {repr(Outer(inner=Inner(rate=0.001)))}
+    assert repr(convert_text("r", float, "-0.0")) == "0.0"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.engines import ENGINES
 from benchmarks.store import identity
 from benchmarks.store.identity import code_version, digest
 from domino.records import Problem
@@ -144,3 +145,12 @@ def test_a_plug_ins_own_package_is_part_of_its_code(
     assert plugged() == first
     (package / "deep.py").write_text("y = 2\n")
     assert plugged() != first
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [("benchmarks.stages.finetune",), *(kind.modules for kind in ENGINES.values())],
+    ids=["finetune", *ENGINES],
+)
+def test_the_date_of_chat_templates_is_part_of_every_cache_key(modules: tuple[str, ...]) -> None:
+    assert "domino.engines.chat" in identity._closure(modules)

@@ -33,6 +33,7 @@ def test_a_directory_is_itself(model: Path, monkeypatch: pytest.MonkeyPatch) -> 
         (lambda m: (m / "config.json").write_text("[]"), "names no model_type"),
         (lambda m: (m / "model.safetensors").unlink(), "holds no weights"),
         (lambda m: [f.unlink() for f in m.glob("tokenizer*")], "holds no tokenizer"),
+        (lambda m: (m / "adapter_config.json").write_text("{}"), "holds an adapter"),
         (shutil.rmtree, "no such directory"),
     ],
 )
@@ -77,3 +78,28 @@ def test_a_digest_is_remembered_while_the_files_are_unchanged(
     monkeypatch.undo()
     (tmp_path / "model-digests.json").write_text("damaged")
     assert model_digest(model, tmp_path) == first
+
+
+def test_every_file_that_a_tokenizer_reads_is_part_of_the_digest(
+    model: Path, tmp_path: Path
+) -> None:
+    found = [model_digest(model, tmp_path)]
+    (model / "additional_chat_templates").mkdir()
+    for name in ("vocab.tiktoken", "generation_config.json", "chat_template.jinja",
+                 "additional_chat_templates/tools.jinja"):  # fmt: skip
+        for text in ("{}", "{ }"):
+            (model / name).write_text(text)
+            found.append(model_digest(model, tmp_path))
+    assert len(set(found)) == len(found)
+
+
+def test_a_file_that_is_replaced_by_one_of_its_size_and_time_is_seen(
+    model: Path, tmp_path: Path
+) -> None:
+    first = model_digest(model, tmp_path)
+    file = model / "tokenizer.json"
+    other = tmp_path / "other.json"
+    other.write_text(file.read_text().replace("1", "2"))
+    shutil.copystat(file, other)
+    other.replace(file)
+    assert model_digest(model, tmp_path) != first

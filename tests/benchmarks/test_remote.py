@@ -320,6 +320,13 @@ def test_a_local_directory_is_a_store_too(tmp_path: Path) -> None:
     assert len(list((tmp_path / "share" / "place" / "stages").glob("x-*.json"))) == 1
 
 
+def test_a_local_directory_of_any_name_is_a_store(tmp_path: Path) -> None:
+    folder = tmp_path / "feature%2Fx a?b#c" / "é::[1]*"
+    shared(str(folder)).keep(make(tmp_path / "one"))
+    assert fetch(str(folder), tmp_path / "two") is not None
+    assert len(list((folder / "stages").iterdir())) == 1
+
+
 @pytest.fixture
 def names() -> Iterator[None]:
     with tiny_run.names():

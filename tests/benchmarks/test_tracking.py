@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from benchmarks.report.table import Report
 from benchmarks.run import execute
 from benchmarks.store import provenance
 from benchmarks.store.provenance import process_tags, started_by_dead_process
+from benchmarks.tracking.study import StudyTracker
 from benchmarks.tracking.values import metric_name, numbers, tracking_place
 from tests.benchmarks import tiny_run
 from tests.benchmarks.snippets import run_snippet
@@ -423,6 +425,48 @@ def test_the_place_is_the_option_then_the_environment_then_beside_the_runs(
     assert tracking_place(None, output).uri == "http://example.org"
     assert tracking_place("sqlite:///x.db", output).uri == "sqlite:///x.db"
     assert tracking_place("sqlite:///x.db", output).artifacts is None
+
+
+def log_a_study(folder: Path) -> list[str]:
+    """Log a study beside runs in this folder; return what was said."""
+    said: list[str] = []
+    pipeline: Any = SimpleNamespace(config=SimpleNamespace(suite="housestyle"))
+    tracker = StudyTracker(tracking_place(None, folder / "runs"), warn=said.append)
+    with tracker.study(pipeline, "a study", {"trials": 3}):
+        pass
+    return said
+
+
+def test_below_a_folder_of_any_name_all_is_logged_and_a_deleted_experiment_restored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    folder = tmp_path / "feature%2Fx a?b#c é"
+    folder.mkdir()
+    assert log_a_study(folder) == []
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+    place = tracking_place(None, folder / "runs")
+    client = MlflowClient(tracking_uri=place.uri)
+    found = client.get_experiment_by_name("housestyle")
+    assert found is not None
+    (run,) = client.search_runs([found.experiment_id])
+    client.log_text(run.info.run_id, "x", "x.txt")
+    assert [path.name for path in (folder / "mlruns").rglob("*.txt")] == ["x.txt"]
+    client.delete_experiment(found.experiment_id)
+    (said,) = log_a_study(folder)
+    assert "'housestyle' had been deleted, and is restored" in said
+    assert len(client.search_runs([found.experiment_id])) == 1
+
+
+def test_a_database_that_cannot_be_opened_is_said_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "mlflow.db").mkdir()
+    began = time.monotonic()
+    (said,) = log_a_study(tmp_path)
+    assert "unable to open database file" in said
+    assert time.monotonic() - began < 30
 
 
 def test_a_process_is_known_by_more_than_its_number() -> None:

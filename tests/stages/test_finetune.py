@@ -1,5 +1,11 @@
+import os
+import shutil
+from datetime import UTC, datetime
+
 import pytest
 import torch
+from transformers import AutoTokenizer
+from transformers.utils import chat_template_utils
 
 from benchmarks.stages.context import StageContext
 from benchmarks.stages.curves import Metrics
@@ -11,6 +17,7 @@ from benchmarks.store.store import Stage
 from domino.backbone import load_backbone
 from domino.engines.base import EngineError
 from domino.engines.chat import render_chat, turn_end_token
+from domino.engines.openai_engine import OpenaiEngine
 from domino.engines.transformers_engine import TransformersEngine
 from domino.records import Sampling
 from domino.synthesizer import plain_responses
@@ -218,3 +225,52 @@ def test_a_backbone_without_a_chat_template_is_refused_by_name(tmp_path):
     make_model(vocabulary=len(tokenizer)).save_pretrained(tmp_path / "bare")
     with pytest.raises(EngineError, match="has no chat template"):
         trained(tmp_path, tmp_path / "bare")
+
+
+DATED = (
+    "{% if not date_string is defined %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}"
+    "Today: {{ date_string }}\n"
+)
+"""As Llama's templates begin."""
+
+
+class Day:
+    """A clock of chat templates, which stands."""
+
+    def __init__(self, number):
+        self._date = datetime(2031, 1, number, tzinfo=UTC)
+
+    def now(self):
+        return self._date
+
+
+@pytest.fixture(scope="module")
+def dated(backbone, tmp_path_factory):
+    """The directory of a tiny model whose chat template writes today's date."""
+    folder = shutil.copytree(backbone, tmp_path_factory.mktemp("dated") / "model")
+    template = folder / "chat_template.jinja"
+    template.write_text(DATED + template.read_text())
+    return folder
+
+
+def test_a_template_that_writes_the_date_gives_the_same_text_and_training_on_every_day(
+    dated, tmp_path, monkeypatch
+):
+    found = []
+    for number in (1, 2):
+        monkeypatch.setattr(chat_template_utils, "datetime", Day(number))
+        stage = trained(tmp_path / str(number), dated)
+        message = [{"role": "user", "content": "x"}]
+        engines = [TransformersEngine.load(str(dated)), OpenaiEngine(dated)]
+        found.append([files(stage), *(engine.render(message) for engine in engines)])
+        assert engines[0].tokenizer.apply_chat_template(message, tokenize=False) in found[0][1]
+    assert found[0] == found[1]
+    assert found[0][1].startswith("Today: 26 Jul 2024\n")
+    assert render_chat(AutoTokenizer.from_pretrained(dated), message) == found[0][1]
+
+
+def test_accelerates_environment_does_not_change_the_training(tmp_path, backbone, monkeypatch):
+    plain = trained(tmp_path / "plain", backbone)
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    assert files(trained(tmp_path / "set", backbone)) == files(plain)
+    assert os.environ["ACCELERATE_MIXED_PRECISION"] == "bf16"

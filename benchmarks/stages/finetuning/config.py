@@ -103,11 +103,10 @@ class AccelerateConfig:
         return self.processes or int(values["num_processes"])
 
     def arguments(self) -> list[str]:
-        """Return the options of `accelerate launch`: this recipe's, whatever the file says."""
+        """Return the options of `accelerate launch` that the recipe sets, whatever a file says."""
         count = self.count
         threads = os.environ.get("OMP_NUM_THREADS") or max(1, (os.cpu_count() or 1) // count)
         return [
-            *(["--config_file", str(self.config)] if self.config else ["--num_machines", "1"]),
             *(["--multi_gpu"] if not self.config and count > 1 else []),  # on a CPU as well
             *("--num_processes", str(count), "--mixed_precision", _precision()),
             *("--dynamo_backend", "no", "--main_process_port", "0"),

@@ -35,6 +35,9 @@ WORKER = "benchmarks.stages.finetuning.worker"
 _NEED_GPUS = ("FSDP", "DEEPSPEED")  # without, accelerate replicates and says nothing
 
 
+_REPLICATED = "{compute_environment: LOCAL_MACHINE, distributed_type: 'NO', num_machines: 1}\n"
+
+
 _LOOK_EVERY_S = 0.2
 
 
@@ -108,11 +111,14 @@ def _started(
     accelerate: AccelerateConfig, folder: Path, output: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start the processes; whatever ends the block early ends them too."""
-    launch = [sys.executable, "-m", "accelerate.commands.launch", *accelerate.arguments()]
+    settings = accelerate.config or folder / "accelerate.yaml"
+    if accelerate.config is None:  # in its place accelerate would read one of the user's home
+        settings.write_text(_REPLICATED, encoding="utf-8")
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(settings)]
     root = str(Path(__file__).resolve().parents[3])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     child = subprocess.Popen(
-        [*launch, "-m", WORKER, str(folder)],
+        [*launch, *accelerate.arguments(), "-m", WORKER, str(folder)],
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,

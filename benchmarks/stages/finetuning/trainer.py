@@ -225,6 +225,17 @@ def _reporter(log: Log, advance: Callable[[], None]) -> Any:
 
 
 @contextmanager
+def recipe_alone() -> Iterator[None]:
+    """Hide what accelerate reads from the environment: precision and more, in no cache key."""
+    names = [name for name in os.environ if name.startswith("ACCELERATE_")]
+    hidden = {name: os.environ.pop(name) for name in names}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+
+
+@contextmanager
 def no_bars() -> Iterator[None]:
     """Silence the libraries' own progress bars: the harness shows one of its own."""
     from datasets.utils import (
