@@ -6,8 +6,10 @@ Burmese, Khmer) characters are: a sentence would be a single word.
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
+from typing import Any
 
 _SOUTH_EAST_ASIAN = (
     "\u0e01-\u0e3a\u0e40-\u0e4e\u0e50-\u0e59\u0e81-\u0edf"  # Thai, Lao
@@ -46,6 +48,18 @@ def storable(text: str) -> str:
 def escaped(json_text: str) -> str:
     """Return JSON text that UTF-8 can hold and that reads as the same values."""
     return json_text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def load_json(text: str | bytes) -> Any:
+    """Return the value of JSON text, whoever has written it.
+
+    Raises:
+        ValueError: it is not JSON, or its lists are too deep or its numbers too long to be read.
+    """
+    try:
+        return json.loads(text.removeprefix("\ufeff") if isinstance(text, str) else text)
+    except RecursionError as error:
+        raise ValueError("lists or objects in one another, too deep to be read") from error
 
 
 def words(text: str) -> Units:
