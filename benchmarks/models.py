@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.common.fields import ConfigError
 from benchmarks.common.remembered import remembered
+from domino.text import load_json
 
 HOUSESTYLE_MODEL = "housestyle"
 """The name of the backbone that this repository ships."""
@@ -104,7 +104,7 @@ def _require_model(name: str, directory: Path) -> None:
     if not directory.is_dir():
         raise ConfigError(f"{where} is not there")
     try:
-        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+        config = load_json((directory / "config.json").read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"{where} is no model directory: it has no config.json") from error
     except (OSError, ValueError) as error:

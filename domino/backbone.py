@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 from domino.attention import check_attention, check_loaded
 from domino.engines.base import EngineError
 from domino.engines.chat import fix_date
+from domino.text import load_json
 
 Backbone = tuple[Any, Any]
 """(PreTrainedModel in eval mode without weight gradients, tokenizer)."""
@@ -115,8 +115,8 @@ def check_model_directory(path: str | Path) -> None:
             "give a directory written by save_pretrained"
         )
     try:
-        json.loads(config.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        load_json(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise EngineError(f"{config} is not JSON ({error}): the checkpoint is damaged") from error
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
-from domino.text import escaped, storable
+from domino.text import escaped, load_json, storable
 
 SCHEMA_VERSION = 1
 
@@ -86,8 +86,8 @@ class Record:
             RecordError: the line is not JSON, has another schema version, or other fields.
         """
         try:
-            values = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            values = load_json(line)
+        except ValueError as error:
             raise RecordError(
                 f"{cls.__name__}: not a JSON line: {line[:80]!r} ({error})"
             ) from error

@@ -5,7 +5,6 @@ Shapes: P soft tokens, H hidden size, V vocabulary, T tokens of a text.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Any, Literal
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+
+from domino.text import load_json
 
 Initialisation = Literal["vocabulary", "text", "normal"]
 
@@ -127,11 +128,11 @@ def load_adapter(directory: Path, shape: Any, model_name: str) -> torch.Tensor:
         SoftTokensError: it is no such adapter, or was made for a backbone of another shape.
     """
     try:
-        config = json.loads((directory / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+        config = load_json((directory / ADAPTER_CONFIG).read_text(encoding="utf-8"))
         tokens_PH = load_file(str(directory / ADAPTER_WEIGHTS))[_KEY].float()
         name = config["base_model_name_or_path"]
         made_for = [config["num_layers"], config["num_attention_heads"]]
-    except (OSError, KeyError, TypeError, json.JSONDecodeError, SafetensorError) as error:
+    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
         raise SoftTokensError(
             f"{directory} holds no prompt-tuning adapter ({error}): give a directory with "
             f"{ADAPTER_CONFIG} and {ADAPTER_WEIGHTS}, or fit again"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.common.files import write_atomically
+from domino.text import load_json
 
 _T = TypeVar("_T")
 
@@ -37,7 +38,7 @@ def remembered(path: Path, key: str, state: Any, compute: Callable[[], _T]) -> _
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = load_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}

@@ -31,7 +31,7 @@ def ngrams(tokens: Sequence[str], n: int) -> set[Units]:
 def runs(text: str, n: int) -> set[Units]:
     """Return all runs of `n` words; what the text is the same by where it is shorter than that.
 
-    Two characters of Chinese or Japanese count as a word, and four of Thai or Khmer.
+    Of a script without spaces as many characters count as a word as one has on average.
     """
     units = words(text)
     ends = [0.0, *accumulate(map(word_share, units))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from benchmarks.common.fields import ConfigError, closest
 from benchmarks.models import HOUSESTYLE_MODEL
+from domino.text import load_json
 
 _GATED = frozenset(
     {"llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "phi3", "granite", "olmo2", "smollm3"}
@@ -109,7 +109,7 @@ def read_shape(file: Path) -> BackboneShape:
         ConfigError: it cannot be read, or states none that can be counted.
     """
     try:
-        return shape_of(json.loads(file.read_text(encoding="utf-8")))
+        return shape_of(load_json(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         if isinstance(error, ConfigError):
             raise ConfigError(f"{file}: {error}") from error

@@ -28,6 +28,7 @@ from typing import Any, TypeVar
 from benchmarks.common.fields import ConfigError
 from benchmarks.common.files import is_disk_full, sync_and_hash, write_error
 from benchmarks.store.store import MANIFEST, Stage
+from domino.text import load_json
 
 FORMAT = {"format": 1}
 _ATTEMPTS = 4
@@ -277,7 +278,7 @@ def _reason(error: Exception) -> str:
 def _json(text: bytes) -> Any:
     """Return what JSON says; None where it is none, as half of it is."""
     try:
-        return json.loads(text)
+        return load_json(text)
     except ValueError:
         return None
 

@@ -31,7 +31,7 @@ from benchmarks.common.files import (
 )
 from benchmarks.store.locking import WriteLock
 from domino.records import SCHEMA_VERSION, Record, RecordError, result_fields
-from domino.text import escaped
+from domino.text import escaped, load_json
 
 __all__ = ["Stage", "Store", "StoreError", "canonical_json"]
 
@@ -95,7 +95,7 @@ class Store:
         """
         path = self.root / "stages" / directory
         try:
-            manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+            manifest = load_json((path / MANIFEST).read_text(encoding="utf-8"))
             origin = {name: manifest[name] for name in ("config", "inputs", "code")}
             stage = Stage(
                 name=manifest["name"], address=manifest["address"], path=path, origin=origin
@@ -104,7 +104,7 @@ class Store:
             raise StoreError(
                 f"{path} holds no finished stage ({error.strerror}): type the run's command again"
             ) from error
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             raise StoreError(f"{path / MANIFEST} is no manifest ({error!r}): run again") from error
         if not stage.complete:
             raise StoreError(f"{path} is not finished: type the run's command again")
@@ -265,7 +265,7 @@ class Stage:
         if not (self.path / name).is_dir():
             return False
         try:
-            sizes = json.loads(self._sizes(name).read_text(encoding="utf-8"))
+            sizes = load_json(self._sizes(name).read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return False
         return all(whole_bytes(self.path / file) >= size for file, size in sizes.items())
@@ -337,10 +337,10 @@ class Stage:
     def _manifest(self) -> dict[str, Any] | None:
         path = self.path / MANIFEST
         try:
-            manifest: Any = json.loads(path.read_text(encoding="utf-8"))
+            manifest: Any = load_json(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise self._damaged(f"{MANIFEST} is not JSON ({error})") from error
         if not isinstance(manifest, dict) or manifest.get("address") != self.address:
             raise self._damaged(f"{MANIFEST} is not the one of address {self.address}")

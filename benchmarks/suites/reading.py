@@ -10,7 +10,6 @@ import ast
 import codecs
 import gzip
 import hashlib
-import json
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.suites.base import SuiteError
-from domino.text import storable
+from domino.text import load_json, storable
 
 MAX_DEPTH = 200
 """Lists and objects inside one another: what works on values may need a few calls for each."""
@@ -119,8 +118,8 @@ def parse_json(where: str, text: str | bytes) -> Any:
     """
     text = decode(where, text) if isinstance(text, bytes) else text
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        value = load_json(text)
+    except ValueError as error:
         raise SuiteError(
             f"{where}: not JSON ({error}): correct it or get the file again"
         ) from error

@@ -6,12 +6,12 @@ smaller model would load, and mean nothing.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from domino.engines.base import EngineError
+from domino.text import load_json
 
 _PREFIX, _DOWN, _UP = "base_model.model.", ".lora_A.weight", ".lora_B.weight"
 
@@ -37,7 +37,7 @@ def lora_shape(adapter: Path, config: Any) -> LoraShape:
     from safetensors import SafetensorError, safe_open
 
     try:
-        rank = int(json.loads((adapter / "adapter_config.json").read_text("utf-8"))["r"])
+        rank = int(load_json((adapter / "adapter_config.json").read_text("utf-8"))["r"])
         with safe_open(adapter / "adapter_model.safetensors", framework="pt") as file:
             names = list(file.keys())
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}

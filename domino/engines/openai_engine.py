@@ -7,7 +7,6 @@ Servers that offer chat turns alone cannot continue a user turn or a list, and a
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
@@ -23,7 +22,7 @@ from domino.backbone import load_shape
 from domino.engines.base import Completion, EngineError, Request, SoftPrompt
 from domino.engines.chat import ChatEngine
 from domino.engines.encoding import EncodedRequest, Results, make_jobs
-from domino.text import storable
+from domino.text import load_json, storable
 
 if TYPE_CHECKING:
     from domino.records import Sampling
@@ -258,8 +257,8 @@ def read_answer(content: bytes) -> tuple[str, object, object]:
         NoAnswerError: there is no text of a completion in it.
     """
     try:
-        answer = json.loads(content)
-    except (ValueError, RecursionError):
+        answer = load_json(content)
+    except ValueError:
         raise NoAnswerError(f"not JSON: {_shown(content)}") from None
     values = answer if isinstance(answer, dict) else {}
     choices = values.get("choices")
