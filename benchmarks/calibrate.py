@@ -1,4 +1,4 @@
-"""How hard the universe is: `python -m benchmarks.suites.housestyle.calibrate`.
+"""How hard the universe is: `python -m benchmarks.calibrate`.
 
 Three rows for each domain, and no synthesis method among them: the plain backbone, fine-tuned on
 its references alone, and fine-tuned on 1,000 correct pairs. The universe was calibrated on them and

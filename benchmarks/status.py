@@ -1,6 +1,6 @@
 """`python -m benchmarks.status`: what the runs in a directory are doing, from another terminal.
 
-It reads the logs that `benchmarks.events` writes, and changes nothing.
+It reads the logs that `benchmarks.console.events` writes, and changes nothing.
 """
 
 from __future__ import annotations

@@ -132,6 +132,8 @@ class RequestProfile:
         words: tokens of a prompt's own wording.
         lengths: new tokens of a completion, as a multiple of an instruction's.
         responses: new tokens of a completion, as a multiple of a response's, in addition.
+        fit: what it trains before it draws: nothing, soft tokens of a domain (with the options of
+            `FitConfig`), or soft prompts that depend on a reference (with SoftSRV's options).
         source: how this is known.
     """
 
@@ -140,6 +142,7 @@ class RequestProfile:
     words: float = 0.0
     lengths: float = 1.0
     responses: float = 0.0
+    fit: Literal["none", "domain tokens", "contextual prompts"] = "none"
     source: str = "as the method works"
 
 

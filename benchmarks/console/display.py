@@ -7,7 +7,7 @@ import sys
 import time
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self, TextIO
+from typing import Protocol, Self, TextIO
 
 from rich.console import Console
 from rich.progress import (
@@ -22,10 +22,6 @@ from rich.progress import (
 )
 from rich.table import Column
 from rich.text import Text
-
-if TYPE_CHECKING:
-    pass
-
 
 _LINE_EVERY_S = 10.0
 

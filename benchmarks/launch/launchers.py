@@ -16,12 +16,7 @@ if TYPE_CHECKING:
     from benchmarks.launch.ahead import WalkRow
     from benchmarks.pipeline.pipeline import Pipeline
 
-
-if TYPE_CHECKING:
     Launch = Callable[[Pipeline, WalkRow], AbstractContextManager[Pipeline]]
-
-
-if TYPE_CHECKING:
     """Gives, for a block, the pipeline whose stages the launcher carries out."""
 
 

@@ -111,13 +111,13 @@ class LocalTasks(Tasks):
             for process in self._processes:
                 process.end()
 
-    def _begin(self, pipeline: Pipeline, work: StageCall) -> Future[StageResult]:
+    def _begin(self, pipeline: Pipeline, call: StageCall) -> Future[StageResult]:
         if not self._processes:
             self._prepare(pipeline)
-        task = StageTask.of(work, model=pipeline.context.model, threads=self._threads)
+        task = StageTask.of(call, model=pipeline.context.model, threads=self._threads)
         future: Future[StageResult] = Future()
         waiting = _QueuedStage(
-            row=self._places.get(work.row, -1), number=next(self._numbers), task=task, future=future
+            row=self._places.get(call.row, -1), number=next(self._numbers), task=task, future=future
         )
         heapq.heappush(self._waiting, waiting)  # whoever begins a stage holds the lock
         if self._idle:
@@ -161,9 +161,9 @@ class LocalTasks(Tasks):
     def _keep(self, address: str, state: StageProgress) -> None:
         self._states[address] = state
 
-    def _show_until(self, future: Future[StageResult], pipeline: Pipeline, work: StageCall) -> None:
+    def _show_until(self, future: Future[StageResult], pipeline: Pipeline, call: StageCall) -> None:
         """Show what the stage counts, as its process tells."""
-        display, shown, address = pipeline.display, StageProgress(), work.stage.address
+        display, shown, address = pipeline.display, StageProgress(), call.stage.address
         while True:
             over = future.done()
             display.beside("" if over else self._others(address))
@@ -192,14 +192,14 @@ class LocalTasks(Tasks):
         ]
         return f"beside it {', '.join(said)}" if said else ""
 
-    def _outcome(self, future: Future[StageResult], work: StageCall) -> StageResult:
+    def _outcome(self, future: Future[StageResult], call: StageCall) -> StageResult:
         try:
             return future.result()
         except CancelledError as error:
             raise LaunchError("the run was stopped") from error
         except EOFError as error:
             raise LaunchError(
-                f"{work.row}: the process that did {work.stage.name} has ended ({error}): where "
+                f"{call.row}: the process that did {call.stage.name} has ended ({error}): where "
                 "memory was short, give a smaller --local.processes; all finished stages are "
                 "kept: type the same command again to continue"
             ) from error

@@ -71,7 +71,7 @@ class Shards:
         on_done: Callable[[Verdict], None] | None = None,
         known: KnownGolds | None = None,
     ) -> list[Verdict]:
-        """CheckPrograms programs here and on other machines; see `checking.check_programs`.
+        """Check programs here and on other machines, as `check_programs` does.
 
         Each machine runs the canonical solutions itself, so that its own speed sets its limits.
         """

@@ -49,27 +49,27 @@ class RayTasks(Tasks):
                 if not self._futures[address].done():
                     ray.cancel(self._references[address], force=True)
 
-    def _begin(self, pipeline: Pipeline, work: StageCall) -> Future[StageResult]:
+    def _begin(self, pipeline: Pipeline, call: StageCall) -> Future[StageResult]:
         import ray
 
-        kind = self._cluster.kind(work.stage.name)
+        kind = self._cluster.kind(call.stage.name)
         options = self._cluster.options(kind)
-        task = StageTask.of(work, model=pipeline.context.model, threads=options["num_cpus"])
+        task = StageTask.of(call, model=pipeline.context.model, threads=options["num_cpus"])
         equip = self._shards if kind == "generate" and self._shards.count > 1 else None
         remote: Any = ray.remote(do).options(
-            name=f"{work.row} {work.stage.name}", max_retries=self._cluster.config.ray.retries,
+            name=f"{call.row} {call.stage.name}", max_retries=self._cluster.config.ray.retries,
             **options,
         )  # fmt: skip
-        reference = self._references[work.stage.address] = remote.remote(self._order, task, equip)
+        reference = self._references[call.stage.address] = remote.remote(self._order, task, equip)
         future: Future[StageResult] = reference.future()
         return future
 
-    def _show_until(self, future: Future[StageResult], pipeline: Pipeline, work: StageCall) -> None:
+    def _show_until(self, future: Future[StageResult], pipeline: Pipeline, call: StageCall) -> None:
         """Show how many stages of the run are over until one of them is."""
         if future.done():
             return
         shown = self._over
-        pipeline.display.start(f"on Ray, until {work.stage.name}", pipeline.steps)
+        pipeline.display.start(f"on Ray, until {call.stage.name}", pipeline.steps)
         pipeline.display.advance(shown)
         while not future.done():
             wait([future], timeout=_ASK_EVERY_S)
@@ -78,7 +78,7 @@ class RayTasks(Tasks):
             pipeline.display.advance(over - shown)
             shown = over
 
-    def _outcome(self, future: Future[StageResult], work: StageCall) -> StageResult:
+    def _outcome(self, future: Future[StageResult], call: StageCall) -> StageResult:
         """Wait for a stage, and return what came of it, seen from here.
 
         Raises:
@@ -91,28 +91,28 @@ class RayTasks(Tasks):
             done = future.result()
         except RayTaskError as error:
             if isinstance(error.cause, RayError) or not isinstance(error.cause, Exception):
-                raise _lost(work, error) from error
+                raise _lost(call, error) from error
             raise error.cause from error
         except RayError as error:
-            raise _lost(work, error) from error
-        _wait_until_seen(work, done)
+            raise _lost(call, error) from error
+        _wait_until_seen(call, done)
         return done
 
 
-def _wait_until_seen(work: StageCall, done: StageResult) -> None:
+def _wait_until_seen(call: StageCall, done: StageResult) -> None:
     until = time.monotonic() + _SEEN_WITHIN_S
-    while not work.stage.complete:
+    while not call.stage.complete:
         if time.monotonic() > until:
             raise LaunchError(
-                f"{done.node} finished {work.stage.name}, and {work.stage.path} is not to be seen "
+                f"{done.node} finished {call.stage.name}, and {call.stage.path} is not to be seen "
                 "here: give an --output that every machine of the cluster has at the same path"
             )
         time.sleep(_ASK_EVERY_S)
 
 
-def _lost(work: StageCall, error: Exception) -> LaunchError:
+def _lost(call: StageCall, error: Exception) -> LaunchError:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return LaunchError(
-        f"{work.row}: {work.stage.name} was lost on the cluster ({type(error).__name__}: {reason})"
+        f"{call.row}: {call.stage.name} was lost on the cluster ({type(error).__name__}: {reason})"
         "; all finished stages are kept: type the same command again to continue"
     )

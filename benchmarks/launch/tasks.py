@@ -28,38 +28,38 @@ class Tasks(ABC):
         self._over = 0
         self._stopped = False
 
-    def carry_out(self, pipeline: Pipeline, work: StageCall) -> bool:
+    def carry_out(self, pipeline: Pipeline, call: StageCall) -> bool:
         """Complete a stage, showing how far it is; see `Pipeline.carry_out`.
 
         Raises:
             LaunchError: what carries the stages out cannot go on.
             Exception: whatever the stage raised.
         """
-        future = self._ask(pipeline, work)
-        self._show_until(future, pipeline, work)
-        done = self._outcome(future, work)
+        future = self._ask(pipeline, call)
+        self._show_until(future, pipeline, call)
+        done = self._outcome(future, call)
         for line in done.lines:
             pipeline.display.line(line)
         return done.reused
 
-    def carry_out_ahead(self, pipeline: Pipeline, work: StageCall) -> bool:
+    def carry_out_ahead(self, pipeline: Pipeline, call: StageCall) -> bool:
         """Complete a stage, showing nothing."""
-        return self._outcome(self._ask(pipeline, work), work).reused
+        return self._outcome(self._ask(pipeline, call), call).reused
 
     @abstractmethod
     def stop(self) -> None:
         """Take back what is not over: a stage under way ends its record first."""
 
     @abstractmethod
-    def _begin(self, pipeline: Pipeline, work: StageCall) -> Future[StageResult]:
+    def _begin(self, pipeline: Pipeline, call: StageCall) -> Future[StageResult]:
         """Have a stage carried out that is not complete."""
 
     @abstractmethod
-    def _show_until(self, future: Future[StageResult], pipeline: Pipeline, work: StageCall) -> None:
+    def _show_until(self, future: Future[StageResult], pipeline: Pipeline, call: StageCall) -> None:
         """Show how far a stage is, until it is over."""
 
     @abstractmethod
-    def _outcome(self, future: Future[StageResult], work: StageCall) -> StageResult:
+    def _outcome(self, future: Future[StageResult], call: StageCall) -> StageResult:
         """Wait for a stage, and return what came of it, or raise what it raised."""
 
     def _unfinished(self) -> list[str]:
@@ -68,16 +68,16 @@ class Tasks(ABC):
             self._stopped = True
             return [address for address, future in self._futures.items() if not future.done()]
 
-    def _ask(self, pipeline: Pipeline, work: StageCall) -> Future[StageResult]:
+    def _ask(self, pipeline: Pipeline, call: StageCall) -> Future[StageResult]:
         """Return the outcome to come of a stage, beginning it where nobody has asked before."""
         with self._lock:
-            future = self._futures.get(work.stage.address)
+            future = self._futures.get(call.stage.address)
             if future is None:
                 if self._stopped:
                     raise LaunchError("the run was stopped")
-                already = work.stage.complete
-                future = _over(StageResult(reused=True)) if already else self._begin(pipeline, work)
-                self._futures[work.stage.address] = future
+                already = call.stage.complete
+                future = _over(StageResult(reused=True)) if already else self._begin(pipeline, call)
+                self._futures[call.stage.address] = future
                 future.add_done_callback(self._count)
         return future
 

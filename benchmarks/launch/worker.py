@@ -68,15 +68,15 @@ class StageTask:
     threads: int
 
     @classmethod
-    def of(cls, work: StageCall, *, model: str, threads: int) -> StageTask:
-        """Return the task that does a work."""
+    def of(cls, call: StageCall, *, model: str, threads: int) -> StageTask:
+        """Return a stage call in terms that another process understands."""
         return cls(
-            module=work.module.__name__,
-            config=work.config,
-            inputs=tuple(_name(i) if isinstance(i, Stage) else tuple(i) for i in work.inputs),
-            row=work.row,
-            seed=work.seed,
-            address=work.stage.address,
+            module=call.module.__name__,
+            config=call.config,
+            inputs=tuple(_name(i) if isinstance(i, Stage) else tuple(i) for i in call.inputs),
+            row=call.row,
+            seed=call.seed,
+            address=call.stage.address,
             model=model,
             threads=threads,
         )

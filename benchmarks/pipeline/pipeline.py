@@ -80,7 +80,7 @@ class Pipeline:
         references_digest: of those references.
         suite_digest: of the suite's name, template and problems.
         problem_counts: how many problems each split has.
-        model: of the backbone's files.
+        model_digest: of the backbone's files.
         context: what stages are given; each row replaces the seed.
         steps: how many steps the invocation has, gold check included.
         row: whose stages it completes, for the display: a method with a seed, or all rows'.

@@ -38,7 +38,7 @@ STEPS = (
     "synthesize", "filter-instructions", "respond", "filter-responses", "decontaminate",
     "finetune", "evaluate",
 )  # fmt: skip
-"""The stages of a row, in order."""
+"""The stages of a row, in the order of `run.run_row`: a failed row names its stage by place."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -61,7 +61,7 @@ class Machine:
     """A backbone on a device.
 
     Attributes:
-        device: it.
+        device: what it runs on.
         shape: of the backbone.
         rows: completions that the engine decodes together, where memory allows it.
         paged: whether keys and values take room as they come, or a whole row's from the start.

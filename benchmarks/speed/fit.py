@@ -56,7 +56,7 @@ class FitPlan:
 
     @property
     def flops(self) -> dict[str, int]:
-        """Operations of a step, by the model in `benchmarks.speed.flops`."""
+        """Operations of a step, by the model in `benchmarks.planning.flops`."""
         official = flops.official_step(self.domain, self.sample, self.lengths)
         shared = flops.shared_step(self.domain, self.sample, self.lengths)
         forward, step = shared.forward(self.shape), shared.step(self.shape)

@@ -109,9 +109,9 @@ def _templates(config: RunConfig) -> Templates:
     """Make a run of one seed, and return its stages."""
     made: Templates = {}
 
-    def remember(pipeline: Pipeline, work: StageCall) -> bool:
-        made[_owner(work), work.stage.name] = work.stage
-        return carry_out_here(pipeline, work)
+    def remember(pipeline: Pipeline, call: StageCall) -> bool:
+        made[_owner(call), call.stage.name] = call.stage
+        return carry_out_here(pipeline, call)
 
     display = make_display(plain=True, quiet=True)
     pipeline = replace(open_pipeline(config, display=display, steps=0), carry_out=remember)
@@ -120,8 +120,8 @@ def _templates(config: RunConfig) -> Templates:
     return made
 
 
-def _owner(work: StageCall) -> str:
-    return work.row.partition(" seed ")[0]
+def _owner(call: StageCall) -> str:
+    return call.row.partition(" seed ")[0]
 
 
 class _Copies(Tasks):
@@ -136,17 +136,17 @@ class _Copies(Tasks):
         self._unfinished()
         self._pool.shutdown(cancel_futures=True)
 
-    def _begin(self, pipeline: Pipeline, work: StageCall) -> Future[StageResult]:
-        return self._pool.submit(self._copy, work)
+    def _begin(self, pipeline: Pipeline, call: StageCall) -> Future[StageResult]:
+        return self._pool.submit(self._copy, call)
 
-    def _show_until(self, future: Future[StageResult], pipeline: Pipeline, work: StageCall) -> None:
+    def _show_until(self, future: Future[StageResult], pipeline: Pipeline, call: StageCall) -> None:
         future.exception()
 
-    def _outcome(self, future: Future[StageResult], work: StageCall) -> StageResult:
+    def _outcome(self, future: Future[StageResult], call: StageCall) -> StageResult:
         return future.result()
 
-    def _copy(self, work: StageCall) -> StageResult:
-        source, stage = self._templates[_owner(work), work.stage.name], work.stage
+    def _copy(self, call: StageCall) -> StageResult:
+        source, stage = self._templates[_owner(call), call.stage.name], call.stage
         with stage.writing():
             for file in source.digests:
                 target = stage.path / file

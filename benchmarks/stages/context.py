@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 CheckPrograms = Callable[..., "list[Verdict]"]
-"""Takes and returns what `benchmarks.checking.check_programs` does."""
+"""Takes and returns what `benchmarks.evaluator.check.check_programs` does."""
 
 
 class Progress(Protocol):

@@ -62,13 +62,13 @@ class DecontaminateConfig:
 
 def run(
     config: DecontaminateConfig,
-    filtered: Stage,
+    agreed: Stage,
     references: Sequence[Reference],
     stage: Stage,
     context: StageContext,
 ) -> None:
     """Write kept.jsonl and dropped.jsonl; the first `pairs` clean pairs stay, in order."""
-    records = filtered.read(KEPT, Synthetic)
+    records = agreed.read(KEPT, Synthetic)
     sieve = Sieve(stage, records)
     context.progress.start(stage.name, len(records))
     context.progress.advance(sieve.sorted)

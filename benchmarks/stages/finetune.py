@@ -43,7 +43,7 @@ TRAITS = Traits(random=always)
 
 @recipe_alone()
 def run(config: FinetuneConfig, pairs: Stage, stage: Stage, context: StageContext) -> None:
-    """Write adapter/ and losses.jsonl; no adapter where no pair is left to train on.
+    """Write adapter/, losses.jsonl and dropped.jsonl; no adapter where no pair is left to train on.
 
     Training is a function of the seed and starts over after a kill.
 

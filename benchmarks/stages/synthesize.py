@@ -56,7 +56,7 @@ def run(
     stage: Stage,
     context: StageContext,
 ) -> None:
-    """Write synthetic.jsonl and method/; continues where an earlier process stopped, fits included.
+    """Write method/, losses.jsonl and synthetic.jsonl; continue where a process stopped.
 
     A method that adds no new instruction gives all that it has, whatever `draws` says. The summary
     also holds what the method refused itself, and the reason that it gave where it ran dry.

@@ -89,15 +89,24 @@ def _closure(modules: tuple[str, ...]) -> set[str]:
 
 
 def _prompts(module: str) -> list[Path]:
-    """Return the text files in the folder `prompts` of the package that a module lies in."""
+    """Return the files of the folder `prompts` beside a module: ours where the module names them.
+
+    Our modules name a prompt by a text, or by the beginning of a formatted one ("evol_").
+    """
     path = _file(module)
-    return sorted((path.parent / "prompts").glob("*.txt")) if path else []
+    files = sorted((path.parent / "prompts").glob("*.txt")) if path else []
+    if module.split(".")[0] not in _PACKAGES:
+        return files
+    texts = _source(module).texts
+    starts = tuple(text for text in texts if text.endswith("_"))
+    return [file for file in files if file.stem in texts or file.stem.startswith(starts)]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Source:
     digest: str
     imports: tuple[str, ...]
+    texts: frozenset[str]
 
 
 @functools.cache
@@ -110,7 +119,12 @@ def _source(module: str) -> _Source:
     packages = {*_PACKAGES, module.partition(".")[0]}
     named = {name for name in _imports(tree, package) if name.partition(".")[0] in packages}
     imports = tuple(sorted(name for name in named if _file(name)))
-    return _Source(digest=hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imports=imports)
+    constants = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return _Source(
+        digest=hashlib.sha256(ast.dump(tree).encode()).hexdigest(),
+        imports=imports,
+        texts=frozenset(text for text in constants if isinstance(text, str)),
+    )
 
 
 @functools.cache

@@ -47,10 +47,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             import benchmarks.methods
             if TYPE_CHECKING:
                 from domino.hint import Hint
-            def run():
+            def run(kind):
                 from domino import part
+                return ("ask", f"ask_{kind}")
             """,
+        "benchmarks/prompts/ask_twice.txt": "Ask twice.\n",
         "benchmarks/prompts/ask.txt": "Ask.\n",
+        "benchmarks/prompts/of_another_method.txt": "Tell.\n",
         "domino/__init__.py": "",
         "domino/part.py": "from domino.deep import x\n",
         "domino/deep.py": "x = 1\n",
@@ -81,6 +84,8 @@ def version() -> str:
         ("domino/deep.py", "x = 2\n", True),
         ("domino/part.py", "from domino.deep import x as y\n", True),
         ("benchmarks/prompts/ask.txt", "Ask again.\n", True),
+        ("benchmarks/prompts/ask_twice.txt", "Ask three times.\n", True),
+        ("benchmarks/prompts/of_another_method.txt", "Tell more.\n", False),
         ("domino/deep.py", "# a comment\nx  =  1\n", False),
         ("domino/other.py", "y = 2\n", False),
         ("domino/hint.py", "class Hint: a: int\n", False),
@@ -93,6 +98,15 @@ def test_code_changes_where_something_that_is_reached_changes(
     before = version()
     (project / name).write_text(text)
     assert (version() != before) is changes
+
+
+@pytest.mark.parametrize("package", ["baselines", "benchmarks"])
+def test_every_prompt_is_part_of_the_code_of_a_module_that_names_it(package: str) -> None:
+    folder = identity.ROOT / package
+    modules = [f"{package}.{path.stem}" for path in folder.glob("*.py") if path.stem[0] != "_"]
+    named = {prompt for module in modules for prompt in identity._prompts(module)}
+    assert named == set((folder / "prompts").glob("*.txt"))
+    assert not identity._prompts("baselines.no_data")
 
 
 def test_code_does_not_depend_on_where_the_project_lies(

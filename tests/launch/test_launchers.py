@@ -1,4 +1,4 @@
-"""What launcher ray is refused for before any work, and its parts that need no cluster."""
+"""What launcher ray is refused for before any call, and its parts that need no cluster."""
 
 import importlib.util
 import pickle
@@ -156,8 +156,8 @@ def gold_task(pipeline: Pipeline) -> tuple[StageCall, StageTask]:
     """The gold check as a task; nothing is run."""
     asked: list[StageCall] = []
 
-    def ask(pipeline: Pipeline, work: StageCall) -> bool:
-        asked.append(work)
+    def ask(pipeline: Pipeline, call: StageCall) -> bool:
+        asked.append(call)
         return False
 
     config = GoldConfig(suite="small")
@@ -166,34 +166,34 @@ def gold_task(pipeline: Pipeline) -> tuple[StageCall, StageTask]:
 
 
 def test_a_machine_does_the_stage_that_it_is_told(config: RunConfig) -> None:
-    work, task = gold_task(opened(config))
-    assert not work.stage.complete
+    call, task = gold_task(opened(config))
+    assert not call.stage.complete
     order = RunSpec(config=config, directory=str(Path.cwd())).packed()
     assert not do(order, task).reused
-    assert work.stage.complete
-    assert work.stage.summary == {"problems": 3, "failures": 0}
+    assert call.stage.complete
+    assert call.stage.summary == {"problems": 3, "failures": 0}
     assert do(order, task).reused
 
 
 def test_a_machine_with_other_code_or_data_refuses(config: RunConfig) -> None:
-    work, task = gold_task(opened(config))
+    call, task = gold_task(opened(config))
     order = RunSpec(config=config, directory=str(Path.cwd())).packed()
     with pytest.raises(LaunchError, match="gold at another address"):
         do(order, replace(task, address="of other code"))
     nowhere = RunSpec(config=config, directory="/no/such/place").packed()
     with pytest.raises(LaunchError, match="has no directory /no/such/place"):
         do(nowhere, task)
-    assert not work.stage.complete
+    assert not call.stage.complete
 
 
 def test_every_row_is_walked_at_once_after_the_gold_check(config: RunConfig) -> None:
     together = threading.Barrier(len(config.methods), timeout=60)
     asked: list[str] = []
 
-    def carry_out(pipeline: Pipeline, work: StageCall) -> bool:
-        asked.append(work.stage.name)
-        if work.stage.name == "gold":
-            return carry_out_here(pipeline, work)
+    def carry_out(pipeline: Pipeline, call: StageCall) -> bool:
+        asked.append(call.stage.name)
+        if call.stage.name == "gold":
+            return carry_out_here(pipeline, call)
         together.wait()  # broken where the rows come one after the other
         raise SynthesisError("far enough")
 

@@ -1,4 +1,4 @@
-"""One of the processes that `launching` has accelerate start: `-m ... JOB`, a folder.
+"""One training process, started by accelerate for `processes`; its argument is the job's folder.
 
 The job has `job.json` and `kept.jsonl`; the first process adds `losses.jsonl` as it trains and
 `adapter/` at the end.
