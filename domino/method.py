@@ -57,7 +57,7 @@ class DominoSynthesizer(Synthesizer):
     name: ClassVar[str] = "domino"
     config_class: ClassVar[type[DominoConfig]] = DominoConfig
     reads_description: ClassVar[bool] = False
-    profile: ClassVar[RequestProfile] = RequestProfile()
+    profile: ClassVar[RequestProfile] = RequestProfile(fit="domain tokens")
 
     def __init__(self, config: DominoConfig | None = None) -> None:
         self.config = self.config_class() if config is None else config

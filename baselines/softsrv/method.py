@@ -50,7 +50,7 @@ class SoftSRV(Baseline[SoftSRVConfig]):
 
     name: ClassVar[str] = "softsrv"
     config_class: ClassVar[type[SoftSRVConfig]] = SoftSRVConfig
-    profile: ClassVar[RequestProfile] = RequestProfile()
+    profile: ClassVar[RequestProfile] = RequestProfile(fit="contextual prompts")
     _prompts: tuple[torch.Tensor, ...] = ()
     _outcome: Mapping[str, float | None]
 

@@ -19,18 +19,22 @@ _LOOKED_AT = 0.5  # share of the evaluations that draw samples, which only a new
 
 def prefix_tokens(config: RunConfig, method: str) -> float:
     """Return the soft tokens before each of a method's draws."""
-    options = _options(config, method)
-    return float(getattr(options, "domain_tokens", 0) or getattr(options, "prompt_tokens", 0))
+    fit, options = load_method(method).profile.fit, _options(config, method)
+    if fit == "none":
+        return 0.0
+    return float(options.domain_tokens if fit == "domain tokens" else options.prompt_tokens)
 
 
 def fit_pieces(
     config: RunConfig, method: str, known: Mapping[str, float], machine: Machine
 ) -> list[Piece]:
     """Return the pieces of a method's fit; none where it trains nothing."""
-    options = _options(config, method)
-    if hasattr(options, "prompt_tokens"):
+    fit, options = load_method(method).profile.fit, _options(config, method)
+    if fit == "none":
+        return []
+    if fit == "contextual prompts":
         return _contextual(options, known)
-    return _soft(options, config, known, machine) if hasattr(options, "domain_tokens") else []
+    return _soft(options, config, known, machine)
 
 
 def _options(config: RunConfig, method: str) -> Any:

@@ -53,7 +53,7 @@ def fetch(url: str, root: Path, said: list[str] | None = None) -> Stage | None:
     """What another machine gets: the stage, or None where it has to be made."""
     stage = stage_of(root)
     with stage.writing():
-        found = shared(url, said).fetch(stage)
+        found = shared(url, said).download(stage)
     assert found == stage.complete
     assert not list(stage.path.glob(".fetched*"))
     return stage if found else None
@@ -82,7 +82,7 @@ def stored(kind: str) -> list[str]:
 
 def test_another_machine_gets_the_same_bytes(url: str, tmp_path: Path) -> None:
     one = make(tmp_path / "one")
-    shared(url).keep(one)
+    shared(url).upload(one)
     two = fetch(url, tmp_path / "two")
     assert two is not None
     assert content(two) == content(one)
@@ -103,7 +103,7 @@ def test_what_is_not_there_is_not_found(url: str, tmp_path: Path) -> None:
 
 def test_what_was_begun_here_gives_way_to_the_whole_stage(url: str, tmp_path: Path) -> None:
     one = make(tmp_path / "one")
-    shared(url).keep(one)
+    shared(url).upload(one)
     begun = stage_of(tmp_path / "two")
     with begun.writing():
         begun.append(FILE, records("another machine")[0])
@@ -115,12 +115,12 @@ def test_what_was_begun_here_gives_way_to_the_whole_stage(url: str, tmp_path: Pa
 
 def test_a_stage_that_is_there_is_not_sent_again(url: str, tmp_path: Path) -> None:
     one = make(tmp_path / "one")
-    shared(url).keep(one)
+    shared(url).upload(one)
     before = {path: file.modified for path, file in MemoryFileSystem.store.items()}
     again = shared(url)
-    again.keep(one)
+    again.upload(one)
     assert {path: file.modified for path, file in MemoryFileSystem.store.items()} == before
-    assert again.settle().endswith("0 stages taken from it, 0 put into it")
+    assert again.retry_uploads().endswith("0 stages taken from it, 0 put into it")
 
 
 def cut_manifest() -> None:
@@ -168,19 +168,19 @@ def lead_outside() -> None:
 def test_a_damaged_stage_is_not_used_and_is_replaced_when_it_is_made_again(
     damage: Callable[[], None], url: str, tmp_path: Path
 ) -> None:
-    shared(url).keep(make(tmp_path / "one"))
+    shared(url).upload(make(tmp_path / "one"))
     damage()
     said: list[str] = []
     store = shared(url, said)
     begun = stage_of(tmp_path / "two")
     with begun.writing():
         begun.append(FILE, records("begun")[0])
-        assert not store.fetch(begun)
+        assert not store.download(begun)
     assert "is damaged there" in said[0]
     assert begun.read(FILE, Dropped) == records("begun")[:1], "nothing of it came here"
     assert not (tmp_path / "escaped").exists()
     made = make(tmp_path / "three", "two")
-    store.keep(made)
+    store.upload(made)
     assert fetch(url, tmp_path / "four") is not None
 
 
@@ -196,7 +196,7 @@ def test_files_without_their_manifest_are_no_stage(
 
     with monkeypatch.context() as patched:
         patched.setattr(MemoryFileSystem, "pipe_file", die)
-        store.keep(one)
+        store.upload(one)
     assert MemoryFileSystem.pipe_file is write
     assert len(stored("files")) == 2
     assert stored("stages") == []
@@ -213,17 +213,17 @@ def test_of_two_writers_the_last_manifest_is_whole_however_they_mix(
     def between(self: MemoryFileSystem, path: str, value: bytes, **named: Any) -> None:
         """The second writer writes all of it after the first one's files, before its manifest."""
         monkeypatch.setattr(MemoryFileSystem, "pipe_file", write)
-        second.keep(two)
+        second.upload(two)
         write(self, path, value, **named)
 
     monkeypatch.setattr(MemoryFileSystem, "pipe_file", between)
-    first.keep(one)
+    first.upload(one)
     third = fetch(url, tmp_path / "three")
     assert third is not None
     assert content(third) == content(one)
     shared_again = shared(url)
     shared_again._there.clear()  # as one that looked before the first had ended
-    shared_again.keep(two)
+    shared_again.upload(two)
     fourth = fetch(url, tmp_path / "four")
     assert fourth is not None
     assert content(fourth) == content(two)
@@ -254,7 +254,7 @@ def test_a_failure_that_passes_is_tried_again_in_silence(
     store = shared(url)
     failing = Failing("put_file", 3, TimeoutError("slow"))
     monkeypatch.setattr(MemoryFileSystem, "put_file", failing)
-    store.keep(make(tmp_path / "one"))
+    store.upload(make(tmp_path / "one"))
     assert failing.calls == 3 + 2
     assert fetch(url, tmp_path / "two") is not None
 
@@ -270,27 +270,27 @@ def test_a_store_that_stays_away_costs_one_warning_and_no_stage(
         patched.setattr(MemoryFileSystem, name, failing)
         stage = stage_of(tmp_path / "one")
         with stage.writing():
-            assert not store.fetch(stage)
+            assert not store.download(stage)
         one = make(tmp_path / "one")
-        store.keep(one)
+        store.upload(one)
         other = Store(tmp_path / "one").stage("y", config={}, inputs=[], code="v1")
         other.finish({})
-        store.keep(other)
+        store.upload(other)
         assert failing.calls == 4, "bounded, and not for every stage anew"
         if name == "put_file":
-            assert "2 not (it failed): type the same command again" in store.settle()
+            assert "2 not (it failed): type the same command again" in store.retry_uploads()
     assert said == [
         f"warning: store {url} failed (host is gone); the run goes on, and all its results are "
         "stored in the run directory"
     ]
     assert one.complete
-    assert store.settle().endswith("0 stages taken from it, 2 put into it"), "it is back"
+    assert store.retry_uploads().endswith("0 stages taken from it, 2 put into it"), "it is back"
     assert fetch(url, tmp_path / "two") is not None
 
 
 def test_the_next_invocation_puts_there_what_is_missing(url: str, tmp_path: Path) -> None:
     one = make(tmp_path / "one")  # while the store was away
-    shared(url).keep(one)
+    shared(url).upload(one)
     assert fetch(url, tmp_path / "two") is not None
 
 
@@ -302,7 +302,7 @@ def test_a_missing_file_is_not_asked_for_again_and_again(
     monkeypatch.setattr(MemoryFileSystem, "cat_file", failing)
     stage = stage_of(tmp_path)
     with stage.writing():
-        assert not store.fetch(stage)
+        assert not store.download(stage)
     assert failing.calls == 1
 
 
@@ -315,14 +315,14 @@ def test_a_place_of_another_format_is_refused(url: str) -> None:
 
 def test_a_local_directory_is_a_store_too(tmp_path: Path) -> None:
     url = (tmp_path / "share" / "place").as_uri()
-    shared(url).keep(make(tmp_path / "one"))
+    shared(url).upload(make(tmp_path / "one"))
     assert fetch(url, tmp_path / "two") is not None
     assert len(list((tmp_path / "share" / "place" / "stages").glob("x-*.json"))) == 1
 
 
 def test_a_local_directory_of_any_name_is_a_store(tmp_path: Path) -> None:
     folder = tmp_path / "feature%2Fx a?b#c" / "é::[1]*"
-    shared(str(folder)).keep(make(tmp_path / "one"))
+    shared(str(folder)).upload(make(tmp_path / "one"))
     assert fetch(str(folder), tmp_path / "two") is not None
     assert len(list((folder / "stages").iterdir())) == 1
 
@@ -363,7 +363,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.mark.slow
 def test_a_bucket_is_a_store_and_a_missing_one_is_not_made(s3: str, tmp_path: Path) -> None:
-    shared(s3).keep(make(tmp_path / "one"))
+    shared(s3).upload(make(tmp_path / "one"))
     two = fetch(s3, tmp_path / "two")
     assert two is not None
     assert content(two) == content(stage_of(tmp_path / "one"))
