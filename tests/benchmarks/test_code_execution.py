@@ -75,7 +75,7 @@ def test_a_question_is_read_back_as_function_and_call(tmp_path: Path) -> None:
 
 @needs_bubblewrap
 @pytest.mark.parametrize("row", [crux_row, livecode_row])
-def test_answers_are_judged_by_value_and_never_run(tmp_path: Path, row: Any) -> None:
+def test_answers_are_expressions_that_are_judged_by_value(tmp_path: Path, row: Any) -> None:
     suite = suite_of(tmp_path / "c.jsonl", row(0), row(1))
     problem = suite.everything()[1]
     right = row(1)["output"]
@@ -84,9 +84,16 @@ def test_answers_are_judged_by_value_and_never_run(tmp_path: Path, row: Any) -> 
         f" {right}\n": "passed",
         "[1, ('x == y', 2)]": "wrong",
         "(1, ('x == y', 1))": "wrong",
+        f"[{right}][0]": "passed",
+        f"max([{right}])": "passed",
+        f"[{right}] * 2": "wrong",
         "f(1, 'x == y')": "error",
-        f"[{right}][0]": "error",
+        "first([1, 1])": "error",
+        "observed_output()": "error",
+        "Counter([1])": "wrong" if row is livecode_row else "error",
+        "x = 1": "error",
         "exit()": "error",
+        "[" * 150 + "]" * 150: "wrong",
         "": "error",
         "(" * 5000: "error",
     }
@@ -96,6 +103,51 @@ def test_answers_are_judged_by_value_and_never_run(tmp_path: Path, row: Any) -> 
     verdicts = check_programs([problem], programs, CONFIG)
     assert [verdict.base.value for verdict in verdicts] == list(answers.values())
     assert canonical_failures(suite.everything(), CONFIG) == []
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize(
+    ("output", "answer"),
+    [
+        ("[0, 0, 0, 0, 0]", "[0] * 5"),
+        ("'ababab'", "'ab' * 3"),
+        ("{'a': 3}", "dict(a=3)"),
+        ("1000", "10 ** 3"),
+        ("{'a': 2}", "Counter('aa')"),
+    ],
+)
+def test_the_official_checks_evaluate_an_answer_behind_the_imports_of_its_function(
+    tmp_path: Path, output: str, answer: str
+) -> None:
+    row = crux_row(1, code=f"from collections import Counter\ndef f():\n    return {output}")
+    suite = suite_of(tmp_path / "c.jsonl", {**row, "input": "", "output": output}, name="cruxeval")
+    [problem] = suite.everything()
+    program = Program(
+        id="0", problem_id=problem.id, code=suite.extract(problem, f"[ANSWER]{answer}")
+    )
+    [verdict] = check_programs([problem], [program], CONFIG)
+    assert verdict.passed, verdict
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_kept"),
+    [
+        ("[0] * 5", True),
+        ("dict(a=3)", True),
+        ("[n for n in range(3)]", True),
+        ("Yes", False),
+        ("f(1)", False),
+        ("return 1", False),
+        ("1) + (2", True),
+        ("1)\n(2", False),
+        ("", False),
+        ("(" * 500, False),
+    ],
+)
+def test_a_response_without_a_value_is_refused(tmp_path: Path, answer: str, is_kept: bool) -> None:
+    suite = suite_of(tmp_path / "c.jsonl", crux_row(1), crux_row(2))
+    refusal = suite.refuse_response("", f"[ANSWER]{answer}[/ANSWER]")
+    assert (refusal is None) is is_kept
 
 
 @needs_bubblewrap

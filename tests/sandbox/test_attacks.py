@@ -74,19 +74,29 @@ def test_an_attack_neither_passes_nor_leaves_anything(one: Attack) -> None:
     assert result.effects == ()
 
 
+SOLUTIONS = {
+    "an int": "def total(numbers): return sum(numbers)",
+    "a float": "def total(numbers): return sum(numbers) / 8",
+    "a list of a float": "def total(numbers): return [sum(numbers) / 8]",
+    "a truth value": "def total(numbers): return sum(numbers) > 5",
+}
+
+
 @needs_bubblewrap
-def test_no_cheat_passes_under_evalplus_own_rules() -> None:
+@pytest.mark.parametrize("returned", SOLUTIONS)
+def test_no_cheat_passes_under_evalplus_own_rules(returned: str) -> None:
+    problem = replace(BY_EVALPLUS, canonical_solution=SOLUTIONS[returned], atol=1e-6)
     with Scene() as scene:
         programs = [
             Program(
                 id=one.name,
                 problem_id=PROBLEM.id,
-                code=candidate(one, scene.fill(one.code), BY_EVALPLUS),
+                code=candidate(one, scene.fill(one.code), problem),
             )
             for one in ATTACKS
             if one.kind == "cheating"
         ]
-        verdicts = check_programs([BY_EVALPLUS], programs, CONFIG)
+        verdicts = check_programs([problem], programs, CONFIG)
         assert [verdict for verdict in verdicts if verdict.passed] == []
         assert scene.effects() == []
 
