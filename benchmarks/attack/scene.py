@@ -142,7 +142,14 @@ class Scene:
         return self._new_children()
 
     def _new_children(self) -> list[psutil.Process]:
-        return [process for process in _running_children() if process.pid not in self._before]
+        new = (process for process in _running_children() if process.pid not in self._before)
+        return [process for process in new if not self._is_noise(process)]
+
+    def _is_noise(self, process: psutil.Process) -> bool:
+        try:
+            return self._noisy is not None and process.ppid() == self._noisy.pid
+        except psutil.NoSuchProcess:  # it has just ended
+            return True
 
     def _changed_bait(self) -> Iterator[str]:
         names = {path.name for path in self._bait.iterdir()}
