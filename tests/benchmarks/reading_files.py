@@ -115,6 +115,7 @@ WHOLE: dict[str, tuple[Any, Callable[[Path], Any]]] = {
 """Files that are one JSON value."""
 
 
-def lines(rows: list[Row]) -> bytes:
+def lines(rows: Any) -> bytes:
     """Return rows as JSON lines."""
+    rows = rows if isinstance(rows, list) else [rows]
     return "".join(json.dumps(row) + "\n" for row in rows).encode()

@@ -211,6 +211,13 @@ def test_a_file_of_another_schema_is_refused_in_one_line(
     assert "\n" not in str(caught.value)
 
 
+def test_dates_of_a_part_of_the_rows_are_refused(tmp_path: Path) -> None:
+    rows = [livecode_row(n) for n in range(7)] + [livecode_row(7, contest_date=None)]
+    suite = suite_of(tmp_path / "l.jsonl", *rows)
+    with pytest.raises(SuiteError, match=r"1 of 8 problems have no contest_date.*'sample_7'"):
+        suite.references()
+
+
 def test_a_cutoff_needs_dates(tmp_path: Path) -> None:
     suite = suite_of(tmp_path / "c.jsonl", crux_row(1), crux_row(2), cutoff="2023-01-01")
     with pytest.raises(SuiteError, match="has no contest dates"):

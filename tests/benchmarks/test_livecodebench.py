@@ -224,6 +224,18 @@ def test_options_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         suite_of(path, domain="x")
 
 
+@pytest.mark.parametrize("cutoff", [None, DAYS[2]])
+@pytest.mark.parametrize("undated", [{}, {"contest_date": None}])
+def test_dates_of_a_part_of_the_rows_are_refused(
+    tmp_path: Path, cutoff: str | None, undated: dict[str, Any]
+) -> None:
+    rows = [dated(script_row(n), DAYS[n % 6]) for n in range(7)] + [script_row(7, **undated)]
+    suite = suite_of(write_rows(tmp_path / "rows.jsonl", *rows), cutoff=cutoff)
+    with pytest.raises(SuiteError, match=r"1 of 8 problems have no contest_date.*'script_7'"):
+        suite.problems("test")
+    assert len(suite.everything()) == 8
+
+
 def test_the_published_public_problems_are_read_and_split() -> None:
     shared_data(PUBLISHED)
     parts = [shared_data(f"livecodebench/public_tests_part{n}.jsonl.gz") for n in (1, 6)]

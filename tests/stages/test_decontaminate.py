@@ -91,6 +91,19 @@ def test_only_the_first_of_equal_instructions_stays(tmp_path):
     assert dropped == {"s1": ("duplicate", "of s0")}
 
 
+CALLS = ("f([1, -2])", "f([1, 2])", "a + b", "a - b", "x < y", "x > y", "f('Ab')", "f('aB')")
+
+
+def test_instructions_with_code_are_equal_only_sign_by_sign(tmp_path):
+    texts = [*(f"What does {call} give?" for call in CALLS), "What does f('aB') give?"]
+    records = [synthetic(n, text=text, response="x") for n, text in enumerate(texts)]
+    for suite in (SmallSuite(), KeyedSuite()):
+        folder = tmp_path / type(suite).__name__
+        kept, dropped = cleaned(folder, DecontaminateConfig(), records, suite)
+        assert kept == [f"s{n}" for n in range(8)]
+        assert dropped == {"s8": ("duplicate", "of s7")}
+
+
 def test_the_first_clean_pairs_fill_the_budget(tmp_path):
     records = [synthetic(n, response="x") for n in (100, 1, 101, 102)]
     kept, dropped = cleaned(tmp_path, DecontaminateConfig(pairs=2), records, KeyedSuite())

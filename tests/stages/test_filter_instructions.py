@@ -43,6 +43,17 @@ def test_empty_and_repeated_instructions_are_dropped(tmp_path):
     assert_reconciles(stage, [record.id for record in RECORDS], kept)
 
 
+def test_instructions_with_code_are_repeated_only_sign_by_sign(tmp_path):
+    calls = ("f([1, -2])", "f([1, 2])", "f('Ab')", "f('aB')", "f('a b')", "f('a  b')", "f('aB')")
+    records = [synthetic(n, text=f"What does {call} give?") for n, call in enumerate(calls)]
+    stage = fresh(tmp_path, "filter-instructions")
+    run(FilterConfig(), source(tmp_path, "synthetic.jsonl", records), stage, context())
+    assert [record.id for record in stage.read("kept.jsonl", Synthetic)] == [
+        f"s{n}" for n in range(6)
+    ]
+    assert reasons(stage) == {"s6": "duplicate"}
+
+
 def test_the_judge_keeps_the_grades_asked_for(tmp_path):
     stage = fresh(tmp_path, "filter-instructions")
     config = FilterConfig(judge_instructions=True)
