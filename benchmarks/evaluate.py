@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.cli.exit_codes import exit_code
+from benchmarks.cli.exit_codes import Parser, exit_code
 from benchmarks.common.words import counting
 from benchmarks.evaluator.check import check
 from benchmarks.evaluator.verdicts import CheckingError
@@ -109,7 +109,7 @@ def _problems(options: argparse.Namespace, suite: Suite) -> tuple[Problem, ...]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.evaluate", description=__doc__)
+    parser = Parser(prog="python -m benchmarks.evaluate", description=__doc__)
     parser.add_argument(
         "--suite", required=True, choices=[name for name in SUITES if name not in GENERATED]
     )

@@ -10,7 +10,7 @@ import select
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from benchmarks.common.fields import ConfigError
 from benchmarks.common.files import StoreError, disk_full_message, is_disk_full
@@ -41,6 +41,10 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise the message as bad input."""
         raise ConfigError(f"{message}; see --help")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Write help; argparse itself hides that it could not be written."""
+        (file or sys.stderr).write(message)
 
 
 def exit_code(program: str, work: Callable[[], int]) -> int:

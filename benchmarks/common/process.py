@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import getpass
 import os
 import sys
+import tempfile
+from pathlib import Path
 
 
 def prepare_process() -> None:
@@ -27,7 +30,31 @@ def prepare_process() -> None:
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+    _have_a_home()
     _keep_freed_memory()
+
+
+def _have_a_home() -> None:
+    """Give a user whom the system does not know, as containers have, a home and a name.
+
+    MLflow and others ask for both, and end where there is none.
+    """
+    try:
+        Path.home()
+        getpass.getuser()
+    except (RuntimeError, KeyError, OSError):
+        user = f"user-{os.getuid()}"
+        home = Path(tempfile.gettempdir(), f"domino-{user}")
+        home.mkdir(mode=0o700, exist_ok=True)
+        os.environ.setdefault("HOME", str(home))
+        os.environ.setdefault("USER", user)
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1  # macOS and Windows
 
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of malloc.h

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import heapq
 import itertools
-import os
 import socket
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.common.process import cores
 from benchmarks.common.words import counted
 from benchmarks.launch.errors import LaunchError
 from benchmarks.launch.local_process import STOP, StageProgress
@@ -45,14 +45,10 @@ def share_machine(config: RunConfig, model: Path) -> tuple[int, int]:
     """
     places = config.local.processes
     if places is None:
-        places = min(_cores(), _fitting(model))
+        places = min(cores(), _fitting(model))
         places = 1 if places == 1 or _has_gpu() else places
     rows = len(config.methods) * len(config.seeds)
-    return min(rows, places), max(1, _cores() // places)
-
-
-def _cores() -> int:
-    return max(1, len(os.sched_getaffinity(0)))
+    return min(rows, places), max(1, cores() // places)
 
 
 def _has_gpu() -> bool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import json
 import math
 import os
 import select
-import signal
 import socket
+import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -36,7 +35,7 @@ _CHUNK = 1 << 16
 _PIPE_BYTES = 1 << 20
 # A program that writes byte by byte must not wake its reader for each of them.
 _FEW_BYTES, _PAUSE_S = 4096, 0.002
-_OUT_OF_TIME = (-signal.SIGXCPU, -signal.SIGKILL)
+_OUT_OF_TIME = (-24, -9)  # SIGXCPU and SIGKILL, which Windows has no names for
 
 StopEarly = Callable[[Sequence[AnyOutput]], bool]
 """Whether the outputs so far decide the verdict, so that the program can be stopped."""
@@ -52,6 +51,19 @@ class NoSandboxError(SandboxError):
 
 class UnsandboxedWarning(UserWarning):
     """Programs run as plain limited processes: they can read and write what the user can."""
+
+
+def require_linux() -> None:
+    """Refuse a system whose kernel cannot hold a program to its limits.
+
+    Raises:
+        NoSandboxError: this is not Linux.
+    """
+    if sys.platform != "linux":
+        raise NoSandboxError(
+            f"programs are judged on Linux alone, and this is {sys.platform}: run the command in a "
+            "container (docker build -t domino . makes its image) or, on Windows, in WSL 2"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +167,8 @@ class Worker:
         return self.run(job, stop_early=stop_early, wall_factor=contention.MAX_SLOWDOWN)
 
     def _run(self, payload: bytes, reply: Reply, clock: Clock, stop_early: StopEarly) -> Ending:
+        import fcntl  # which Windows does not have, where reports can still be read
+
         read_fd, write_fd = os.pipe()
         with suppress(OSError):
             fcntl.fcntl(write_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
@@ -221,6 +235,7 @@ class Worker:
         return Ending(stopped or report["reason"], code, cpu_s)
 
     def _start(self) -> None:
+        require_linux()
         reason = self._start_sandboxed()
         self._sandboxed = reason is None
         if self._sandboxed:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common.process import cores
 from benchmarks.sandbox.worker import codec
 from domino.records import Outcome
 
@@ -18,15 +19,14 @@ class SandboxConfigError(ValueError):
     """A sandbox setting that cannot be used: says which, the value, and what to give."""
 
 
-def _default_workers() -> int:
-    return max(1, len(os.sched_getaffinity(0)))
-
-
-def _default_golds() -> Path:
+def _default_golds() -> Path | None:
     import platformdirs  # not at the top: a worker without a sandbox has the standard library alone
 
     place = os.environ.get("DOMINO_CACHE")
-    return (Path(place) if place else platformdirs.user_cache_path("domino")) / "golds"
+    try:
+        return (Path(place) if place else platformdirs.user_cache_path("domino")) / "golds"
+    except RuntimeError:  # a user without a home, as containers have
+        return None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +65,7 @@ class SandboxConfig:
     processes: int = 1
     file_mib: int = 16
     output_mib: int = 32
-    workers: int = field(default_factory=_default_workers, metadata={"changes_result": False})
+    workers: int = field(default_factory=cores, metadata={"changes_result": False})
     interpreter: str | None = None
     bubblewrap: str = field(default="bwrap", metadata={"changes_result": False})
     allow_unsandboxed: bool = field(default=False, metadata={"changes_result": False})
