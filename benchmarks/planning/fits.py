@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.methods import method_config
+from benchmarks.methods import load_method, method_config
 from benchmarks.planning.flops import FlopCount, official_step, run, shared_step
 from benchmarks.planning.work import FitSteps, Generation, Machine, Piece, kept_bytes
 
