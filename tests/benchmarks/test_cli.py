@@ -2,7 +2,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -85,19 +84,6 @@ def run_module(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
 
 
-def test_help_answers_within_a_second_of_processor_time() -> None:
-    before = os.times()
-    began = time.monotonic()
-    done = run_module("--help")
-    elapsed = time.monotonic() - began
-    after = os.times()
-    used = after.children_user + after.children_system
-    used -= before.children_user + before.children_system
-    assert done.returncode == 0
-    assert "default: housestyle" in done.stdout
-    assert used < 1.0, f"{used:.2f} s of processor time, {elapsed:.2f} s on the clock"
-
-
 def test_libraries_are_told_to_wait_asleep_and_what_the_user_has_set_stays(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -108,16 +94,18 @@ def test_libraries_are_told_to_wait_asleep_and_what_the_user_has_set_stays(
         assert environment["TOKENIZERS_PARALLELISM"] == "false"
 
 
-def test_help_imports_nothing_heavy() -> None:
+@pytest.mark.parametrize("command", ["run", "evaluate", "status"])
+def test_help_answers_at_once_since_it_imports_nothing_heavy(command: str) -> None:
     code = (
         "import sys, contextlib\n"
-        "from benchmarks.run import main\n"
+        f"from benchmarks.{command} import main\n"
         "with contextlib.suppress(SystemExit): main(['--help'])\n"
         "heavy = {'torch', 'transformers', 'trl', 'mlflow', 'pandas', 'evalplus', 'scipy', 'ray'}\n"
         "print('HEAVY', sorted(heavy & set(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT,
                           check=True)  # fmt: skip
+    assert f"usage: python -m benchmarks.{command}" in done.stdout
     assert done.stdout.splitlines()[-1] == "HEAVY []"
 
 

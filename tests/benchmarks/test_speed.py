@@ -1,7 +1,6 @@
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
@@ -72,14 +71,12 @@ def test_votes_are_the_same_texts_whether_asked_by_rounds_or_at_once(tmp_path, c
 
 
 def test_help_comes_without_loading_torch():
-    started = time.process_time()
     code = (
         "import sys\nfrom benchmarks.speed.__main__ import main\n"
         "try:\n    main(['fit', '--help'])\nfinally:\n    assert 'torch' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "--ragged" in done.stdout
-    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(
