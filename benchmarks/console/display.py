@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
 import time
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -24,6 +25,7 @@ from rich.table import Column
 from rich.text import Text
 
 _LINE_EVERY_S = 10.0
+_SILENT_AT_MOST_S = 30.0
 
 
 class Display(AbstractContextManager["Display"], Protocol):
@@ -69,7 +71,10 @@ def make_display(*, plain: bool, quiet: bool = False, stream: TextIO | None = No
 
 
 class PlainDisplay(Display):
-    """One line when a stage begins and ends, and one about every ten seconds between."""
+    """One line when a stage begins and ends, and about every ten seconds between.
+
+    A stage that reports nothing for half a minute (a long call of the engine) still gets a line.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         """Write to `stream`."""
@@ -79,10 +84,17 @@ class PlainDisplay(Display):
         self._total: int | None = None
         self._began = self._spoke = 0.0
         self._since: tuple[float, int] | None = None
+        self._ended = threading.Event()
 
     def __enter__(self) -> Self:
         """Begin."""
+        threading.Thread(target=self._break_silence, name="display", daemon=True).start()
         return self
+
+    def _break_silence(self) -> None:
+        while not self._ended.wait(_SILENT_AT_MOST_S / 2):
+            if self._label:
+                self._say_state(_SILENT_AT_MOST_S / 2)
 
     def __exit__(
         self,
@@ -91,6 +103,7 @@ class PlainDisplay(Display):
         trace: TracebackType | None,
     ) -> None:
         """Say how the last stage ended."""
+        self._ended.set()
         if kind is None:
             self._close()
 
@@ -121,13 +134,19 @@ class PlainDisplay(Display):
         self._done += n
         if self._since is None:  # what came before the first item, a fit say, is no item's time
             self._since = time.monotonic(), self._done
-        if time.monotonic() - self._spoke >= _LINE_EVERY_S:
-            self._spoke = time.monotonic()
-            self.line(f"{self._place} {self._row} {self._label}: {self._state()}{self._beside}")
+        self._say_state(_LINE_EVERY_S)
 
     def note(self, text: str) -> None:
-        """Keep the text for the next line of the stage; notes may be many."""
+        """Show the text in the next line of the stage; notes may be many."""
         self._note = f"; {text}"
+        if self._label:
+            self._say_state(_LINE_EVERY_S)
+
+    def _say_state(self, silent_s: float) -> None:
+        """Write how far the stage is, where nothing has been written for so long."""
+        if time.monotonic() - self._spoke >= silent_s:
+            self._spoke = time.monotonic()
+            self.line(f"{self._place} {self._row} {self._label}: {self._state()}{self._beside}")
 
     def beside(self, text: str) -> None:
         """Keep the text for lines about what is under way."""

@@ -45,6 +45,34 @@ def test_plain_lines_say_what_begins_ends_and_is_reused() -> None:
     assert len(lines) == 6
 
 
+def test_notes_of_a_fit_are_plain_lines_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    stream = io.StringIO()
+    display = PlainDisplay(stream)
+    display.stage("row", 1, 1)
+    display.start("synthesize", 100)
+    display.note("fit step 1, objective 3.2")
+    now += 11.0
+    display.note("fit step 9, objective 2.9")
+    assert stream.getvalue().splitlines()[1:] == [
+        "[1/1] row synthesize: 0/100; fit step 9, objective 2.9"
+    ]
+
+
+def test_a_stage_that_reports_nothing_is_not_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_SILENT_AT_MOST_S", 0.02)
+    stream = io.StringIO()
+    with PlainDisplay(stream) as display:
+        display.stage("row", 1, 1)
+        display.start("synthesize", 100)
+        for _ in range(1000):
+            if stream.getvalue().count("row synthesize: 0/100") > 1:
+                return
+            time.sleep(0.01)
+    raise AssertionError(stream.getvalue())
+
+
 def test_plain_lines_give_rate_and_time_left_from_the_first_item_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
