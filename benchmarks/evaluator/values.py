@@ -97,7 +97,9 @@ def is_floats(value: Any) -> bool:
     if isinstance(value, Array):
         return value.kind in ("f4", "f8")
     is_array = isinstance(value, Single) and value.shape is not None
-    return isinstance(bare(value), float) or (is_array and value.value.dtype == "f4")
+    return isinstance(bare(value), float) or (
+        is_array and getattr(value.value, "dtype", None) == "f4"
+    )
 
 
 def is_close(got: Any, wanted: Any, atol: float) -> bool:

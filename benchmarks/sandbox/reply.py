@@ -109,8 +109,13 @@ def _seconds(text: bytes) -> float:
 def _marker(text: bytes) -> ErrorMarker:
     if len(text) > _MARKER_BYTES:
         raise ValueError("an exception of too many words")
-    type_name, message = json.loads(text)
-    return ErrorMarker(str(type_name)[:100], str(message)[:300])
+    type_name, message = (_storable(str(part)) for part in json.loads(text))
+    return ErrorMarker(type_name[:100], message[:300])
+
+
+def _storable(text: str) -> str:
+    """Return a text that can be written as UTF-8: half a surrogate pair becomes its escape."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 _Read = Callable[[bytes], AnyOutput]

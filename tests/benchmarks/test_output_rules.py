@@ -118,6 +118,7 @@ def test_a_tolerance_holds_for_numbers_of_one_type_and_shape_alone(
         (np.bool_(True), True, True),
         ([np.int64(1), np.int8(2)], [1, 2], True),
         ([np.array([1]), 2], [1, 2], True),
+        (np.array([3], dtype=object), 3, True),
         (np.array(["a"]), "a", True),
         ({np.int64(1)}, {1}, True),
         ({np.str_("a"): np.float64(1)}, {"a": 1}, True),
@@ -248,6 +249,12 @@ def test_a_malformed_reply_is_one_fault_and_costs_little(line: bytes) -> None:
     tracemalloc.stop()
     assert bool(reply.fault) is not line.startswith(b"= 0.0 0.0 ")
     assert most < 8 << 20
+
+
+def test_half_an_emoji_in_an_exception_can_be_stored() -> None:
+    reply = Reply(1, 1 << 10)
+    reply.feed(b'loaded \n! 0.0 0.0 ["E\\ud83d", "\\ud83d"]\n')
+    assert str(reply.error) == "E\\ud83d: \\ud83d"
 
 
 def problem(entry_point: str, solution: str, base: list[Any], plus: list[Any]) -> Problem:

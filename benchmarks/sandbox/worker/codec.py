@@ -133,10 +133,9 @@ class _Encoder:
             letter, size = value.dtype.kind, value.dtype.itemsize
             dtype = f"{letter}{size}" if letter in "biufc" else letter
             if NUMPY_KINDS.fullmatch(dtype):
-                self._count(value.size)
                 items = numpy.asarray(value).reshape(-1).tolist()
                 shape = list(value.shape) if issubclass(kind, numpy.ndarray) else None
-                return {"numpy": [dtype, shape, [self.encode(item, depth + 1) for item in items]]}
+                return {"numpy": [dtype, shape, self._array(list, items, depth)]}
         for base, reader in _READERS.items():
             if issubclass(kind, base):
                 return {"sub": [kind.__name__, self.encode(reader(value), depth + 1)]}
