@@ -124,10 +124,10 @@ def candidate(attack: Attack, code: str, problem: Problem) -> str:
 
     `code` is the attack's, with its marks filled in. What it does to its machine it does in the
     first call; what it does to the evaluator, in every call. Where a literal is asked for, or where
-    it defines the entry point itself, the attack's text is the answer.
+    it defines the entry point of a problem of its own, the attack's text is the answer.
     """
     runner = problem.meta.get("runner", "")
-    if runner == "literal" or defines(code, problem.entry_point):
+    if runner == "literal" or (attack.problem and defines(code, problem.entry_point)):
         return code
     return f"""{code}
 
