@@ -24,6 +24,8 @@ from typing import Any, TypeVar
 
 import yaml
 
+from domino.text import storable
+
 ConfigT = TypeVar("ConfigT")
 
 
@@ -212,6 +214,8 @@ def _guessed(value: Any) -> Any:
 def _convert(hint: Any, value: Any) -> Any:
     origin = typing.get_origin(hint)
     arguments = typing.get_args(hint)
+    if isinstance(value, str | Path):  # what no file and no file's name could hold
+        _require("\0" not in str(value) and storable(str(value)) == str(value), value)
     if isinstance(hint, types.UnionType) or origin is typing.Union:
         return _convert_union(arguments, value)
     if origin is typing.Literal:

@@ -197,6 +197,15 @@ def test_a_number_that_is_none_is_refused_wherever_it_comes_from(value: float) -
         update(Outer(), {"inner": {"rate": value}})
 
 
+@pytest.mark.parametrize("text", ["half \ud83d", "a\0b", "\udcff"])
+@pytest.mark.parametrize("name", ["name", "words", "path", "free"])
+def test_text_that_no_file_could_hold_is_refused(name: str, text: str) -> None:
+    given: dict[str, Any] = {"words": ["ok", text], "free": {"method": {"prompt": text}}}
+    with pytest.raises(ConfigError, match=f"^{name} is ") as caught:
+        update(Outer(), {name: given.get(name, text)})
+    str(caught.value).encode()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -118,7 +118,7 @@ def _read(file: Path) -> dict[str, Any]:
     """Return the values of accelerate's file."""
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         why = " ".join(str(error).split())
         raise StageError(
             f"accelerate.config {file}: {why}; `accelerate config` writes one"
