@@ -6,6 +6,7 @@ import itertools
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -66,9 +67,24 @@ def carry_out_here(pipeline: Pipeline, call: StageCall) -> bool:
             # Another process may have finished it meanwhile, or another machine before.
             reused = stage.complete or pipeline.shared.download(stage)
             if not reused:
+                _require_same_model(pipeline)
                 context = replace(pipeline.context, seed=call.seed or 0)
                 call.module.run(call.config, *call.inputs, stage, context)
     return reused
+
+
+def _require_same_model(pipeline: Pipeline) -> None:
+    """Refuse to store under a cache key what another model than the key's would compute.
+
+    Raises:
+        ConfigError: the model's files have changed since the run began.
+    """
+    model = Path(pipeline.context.model)
+    if model_digest(model, pipeline.config.output) != pipeline.model_digest:
+        raise ConfigError(
+            f"model {model} has changed since the run began: leave its files alone, and type the "
+            "same command again"
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,11 +1,13 @@
 """A method that cannot go on costs its own row, and nothing else."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from benchmarks.common.fields import ConfigError
 from benchmarks.config.run_config import RunConfig
 from benchmarks.report.rows import MethodRow
 from benchmarks.report.table import Report
@@ -154,3 +156,21 @@ def test_the_exit_code_is_1_where_a_row_failed(
     assert tiny_run.main([*arguments, "--method_options.counting.supply", "0"]) == 1
     assert "FAILED counting" in capsys.readouterr().out
     assert tiny_run.main(arguments) == 0
+
+
+def test_a_model_that_changes_during_the_run_ends_it(
+    tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Path(shutil.copytree(tiny_backbone, tmp_path / "model"))
+    config = tiny_run.config(model, tmp_path / "runs", tracking_uri=NO_MLFLOW)
+    fit = small.Counting.fit
+
+    def change(self: small.Counting, *given: object) -> None:
+        fit(self, *given)  # type: ignore[arg-type]
+        (model / "chat_template.jinja").write_text("another")
+
+    monkeypatch.setattr(small.Counting, "fit", change)
+    with pytest.raises(ConfigError, match="has changed since the run began"):
+        run(config)
+    (stage,) = (tmp_path / "runs" / "stages").glob("filter-instructions-*")
+    assert not (stage / "manifest.json").exists()

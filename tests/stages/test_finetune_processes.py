@@ -84,7 +84,15 @@ def assert_same(together, alone):
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_curve_and_the_adapter_of_one(backbone, tmp_path):  # noqa: F811
+def test_two_processes_give_the_curve_and_the_adapter_of_one(
+    backbone,  # noqa: F811
+    tmp_path,
+    monkeypatch,
+):
+    other = file(tmp_path, distributed_type="FSDP", mixed_precision="bf16", num_processes=7)
+    (tmp_path / "accelerate").mkdir()
+    other.rename(tmp_path / "accelerate" / "default_config.yaml")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))  # the file of the user's home is not read
     alone = trained(tmp_path / "one", backbone, PAIRS, CONFIG)
     logged = []
     together = trained(
@@ -162,6 +170,23 @@ def test_a_file_says_how_many_processes_there_are_and_an_option_wins(tmp_path):
     assert not AccelerateConfig(processes=1).launches
 
 
+def test_accelerate_is_always_given_a_file_or_it_would_read_one_of_the_users_home(monkeypatch):
+    given = []
+
+    def refuse(command, **_):
+        path = Path(command[command.index("--config_file") + 1])
+        given.append(yaml.safe_load(path.read_text()))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        trained_in_processes(TWO, [], {}, pytest.fail, pytest.fail),
+    ):
+        pass
+    assert given[0]["distributed_type"] == "NO"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -232,7 +257,7 @@ def job(backbone, **changes):  # noqa: F811
 def workers():
     """The processes that work at a job, wherever they are started."""
     lines = [" ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])]
-    return [line for line in lines if "finetune_worker" in line and "domino-finetune-" in line]
+    return [line for line in lines if "finetuning.worker" in line and "domino-finetune-" in line]
 
 
 def assert_all_end(seconds=60):
