@@ -24,6 +24,7 @@ class ReferencesOnly(Baseline[ReferencesOnlyConfig]):
 
     name: ClassVar[str] = "references-only"
     synthesizes: ClassVar[bool] = False
+    keeps_responses: ClassVar[bool] = True
     config_class: ClassVar[type[ReferencesOnlyConfig]] = ReferencesOnlyConfig
 
     def _drafts(self, count: int, sampling: Sampling, first: int) -> Iterator[Draft]:

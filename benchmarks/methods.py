@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from benchmarks.common.fields import closest, update
+from domino.records import changes_result
 from domino.synthesizer import Synthesizer
 
 METHODS: Mapping[str, str] = MappingProxyType(
@@ -31,6 +32,15 @@ METHODS: Mapping[str, str] = MappingProxyType(
 )
 """Method name to "module:Class"; a module is imported when its method is first loaded."""
 
+CONTROLS: Mapping[str, str] = MappingProxyType(
+    {
+        "ceiling": "benchmarks.controls:Ceiling",
+        "shuffled-responses": "benchmarks.controls:ShuffledResponses",
+        "other-domain": "benchmarks.controls:OtherDomain",
+    }
+)
+"""Rows that show what the measurements can show; no synthesis method among them."""
+
 _PLUG_IN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
@@ -38,9 +48,23 @@ class MethodError(ValueError):
     """A name that is no method, or a plug-in that cannot be one: which, why, what to do."""
 
 
+def base_name(name: str) -> str:
+    """Return a method's name without its alias: `few-shot@again` is `few-shot` under another name.
+
+    A method under two names draws twice, independently: the A/A comparison of a run.
+    """
+    return name.partition("@")[0]
+
+
+def is_known(name: str) -> bool:
+    """Whether a name is that of a method, of a control, or of either with an alias."""
+    base, at, alias = name.partition("@")
+    return (base in METHODS or base in CONTROLS) and (not at or alias.isidentifier())
+
+
 def is_plug_in(name: str) -> bool:
     """Whether a name has the form "package.module:Class" and is none of the map's."""
-    return name not in METHODS and _PLUG_IN.fullmatch(name) is not None
+    return not is_known(name) and _PLUG_IN.fullmatch(base_name(name)) is not None
 
 
 def reads_description(name: str) -> bool:
@@ -67,7 +91,7 @@ def load_method(name: str) -> type[Synthesizer]:
         MethodError: no method has this name, or a plug-in cannot be imported or is no Synthesizer.
     """
     module, class_name = _location(name)
-    if name in METHODS:
+    if is_known(name):
         loaded: type[Synthesizer] = getattr(importlib.import_module(module), class_name)
         return loaded
     return _plug_in(name, module, class_name)
@@ -84,29 +108,36 @@ def method_config(name: str, options: Mapping[str, Any]) -> Any:
     return update(method_class.config_class(), options, prefix=f"method_options.{name}.")
 
 
-def changed_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def changed_options(name: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the options that change a method's config, in the types of their fields.
 
-    So equal settings have one cache key, however they are spelled.
+    So equal settings have one cache key, however they are spelled. The second mapping has those
+    whose fields do not change a result.
 
     Raises:
         ConfigError: a field is unknown, or a value does not fit.
         MethodError: the method cannot be loaded.
     """
     if not options:
-        return {}
+        return {}, {}
     plain, changed = method_config(name, {}), method_config(name, options)
-    values = {field.name: getattr(changed, field.name) for field in dataclasses.fields(changed)}
-    return {field: value for field, value in values.items() if value != getattr(plain, field)}
+    found: tuple[dict[str, Any], dict[str, Any]] = {}, {}
+    for field in dataclasses.fields(changed):
+        value = getattr(changed, field.name)
+        if value != getattr(plain, field.name):
+            found[0 if changes_result(field) else 1][field.name] = value
+    return found
 
 
 def _location(name: str) -> tuple[str, str]:
-    if name not in METHODS and not is_plug_in(name):
+    if not is_known(name) and not is_plug_in(name):
+        known = [*METHODS, *CONTROLS]
         raise MethodError(
-            f"no method is named {name!r}{closest(name, METHODS)}; known are {', '.join(METHODS)}, "
+            f"no method is named {name!r}{closest(name, known)}; known are {', '.join(known)}, "
             "and package.module:Class"
         )
-    module, _, class_name = METHODS.get(name, name).partition(":")
+    base = base_name(name)
+    module, _, class_name = {**CONTROLS, **METHODS}.get(base, base).partition(":")
     return module, class_name
 
 

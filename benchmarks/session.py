@@ -21,7 +21,7 @@ from benchmarks.console.display import make_display
 from benchmarks.console.events import RecordingDisplay
 from benchmarks.console.interruption import Interruption
 from benchmarks.launch.launchers import open_launcher
-from benchmarks.methods import is_plug_in, load_method
+from benchmarks.methods import CONTROLS, base_name, is_plug_in, load_method
 from benchmarks.models import resolve_model
 from benchmarks.pipeline.description import description_steps
 from benchmarks.pipeline.manifest import describe_invocation, write_invocation
@@ -209,12 +209,16 @@ def check_before_work(pipeline: Pipeline) -> None:
         MethodError: a plug-in cannot be imported, or is not a method.
         ConfigError: a method has no such option, or not with this value.
         StageError: the responder cannot be had from these references, or fine-tuning not so.
-        SynthesisError: no method could learn from these references.
+        SynthesisError: no method could learn from these references, or the suite has no pairs for a
+            control.
     """
     config = pipeline.config
     for method in config.methods:
         if is_plug_in(method):
             load_method(method)
+        if base_name(method) in CONTROLS:
+            control: Any = load_method(method)
+            control.available(pipeline.context.suite, pipeline.references)
     Domain(references=pipeline.references, template=pipeline.context.suite.template)
     for method, options in config.method_options.items():
         if method in config.methods and options and not _synthesized(pipeline, method):

@@ -154,6 +154,8 @@ class Synthesizer(ABC):
     """False for rows that add no new instruction: no data, references only."""
     trains: ClassVar[bool] = True
     """False for the row that is fine-tuned on nothing: no data."""
+    keeps_responses: ClassVar[bool] = False
+    """True where records bring the response that counts: references, and the harness's controls."""
     reads_description: ClassVar[bool] = True
     """False where `Domain.description` changes nothing: runs that differ in it share its stages."""
     profile: ClassVar[RequestProfile] = RequestProfile(

@@ -16,7 +16,15 @@ from urllib.parse import urlsplit
 from benchmarks.common.fields import ConfigError, closest, read_yaml
 from benchmarks.config.launch_config import LAUNCHERS, LocalConfig, RayConfig
 from benchmarks.engines import ENGINES
-from benchmarks.methods import METHODS, changed_options, is_plug_in, reads_description
+from benchmarks.methods import (
+    CONTROLS,
+    METHODS,
+    base_name,
+    changed_options,
+    is_known,
+    is_plug_in,
+    reads_description,
+)
 from benchmarks.models import HOUSESTYLE_MODEL
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.stages.decontaminate import DecontaminateConfig
@@ -47,7 +55,8 @@ class RunConfig:
             openai (a server; fine-tuned backbones are then evaluated by transformers).
         vllm: how engine vllm runs the backbone.
         openai: the server of engine openai.
-        methods: names of the methods, one row each; package.module:Class is one of your own.
+        methods: names of the methods, one row each; package.module:Class is one of your own, and
+            NAME@ALIAS the same method once more, drawn independently.
         method_options: fields of a method's own config, one by one: --method_options.NAME.FIELD.
         seeds: each seed is a whole pipeline: fit, synthesis, fine-tuning, evaluation.
         references: how many of the suite's references are used; null uses all.
@@ -118,8 +127,8 @@ class RunConfig:
         _require_known("engine", [self.engine], ENGINES)
         _require_known("launcher", [self.launcher], LAUNCHERS)
         for name in ("methods", "method_options"):
-            named = [method for method in getattr(self, name) if not is_plug_in(method)]
-            _require_known(name, named, METHODS)
+            named = [m for m in getattr(self, name) if not is_plug_in(m) and not is_known(m)]
+            _require_known(name, named, [*METHODS, *CONTROLS])
         for name in self.method_options:
             if is_plug_in(name) and name not in self.methods:
                 raise ConfigError(
@@ -213,15 +222,23 @@ def _require_at_least(name: str, value: float, minimum: int) -> None:
 
 def synthesize_config(config: RunConfig, method: str) -> SynthesizeConfig:
     """Return what the first stage needs to know."""
+    options, other_options = changed_options(method, options_of(config, method))
     return SynthesizeConfig(
         method=method,
-        options=changed_options(method, config.method_options.get(method, {})),
+        options=options,
+        other_options=other_options,
         draws=config.draws,
         sampling=config.sampling,
         description=(
             config.description if config.description and reads_description(method) else ""
         ),
     )
+
+
+def options_of(config: RunConfig, method: str) -> Mapping[str, Any]:
+    """Return a method's options; those of the method itself for one with an alias."""
+    options = config.method_options
+    return options.get(method, options.get(base_name(method), {}))
 
 
 def respond_config(config: RunConfig, method: str) -> RespondConfig:

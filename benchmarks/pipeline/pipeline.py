@@ -30,7 +30,7 @@ from benchmarks.store.remote import NoRemoteStore, open_shared
 from benchmarks.store.store import Stage, Store
 from benchmarks.suites.base import Suite
 from benchmarks.suites.registry import GENERATED, load_suite, suite_module
-from domino.records import Reference, result_fields
+from domino.records import Reference, derive_seed, result_fields
 
 OnStage = Callable[[Stage, bool], None]
 """Called with (stage, whether it was complete already) as each step ends."""
@@ -124,7 +124,9 @@ class Pipeline:
 
     def for_row(self, method: str, seed: int) -> Pipeline:
         """Return the pipeline that completes the stages of one method with one seed."""
-        return replace(self, row=f"{method} seed {seed}", seed=seed)
+        alias = method.partition("@")[2]
+        drawn = derive_seed(seed, "alias", alias) if alias else seed
+        return replace(self, row=f"{method} seed {seed}", seed=drawn)
 
     def step(self, module: ModuleType, config: Any, *inputs: Stage | Sequence[Reference]) -> Stage:
         """Return the finished stage of `module.run(config, *inputs, stage, context)`.

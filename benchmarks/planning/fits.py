@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.config.run_config import options_of
 from benchmarks.methods import load_method, method_config
 from benchmarks.planning.flops import FlopCount, official_step, run, shared_step
 from benchmarks.planning.work import FitSteps, Generation, Machine, Piece, kept_bytes
@@ -38,7 +39,7 @@ def fit_pieces(
 
 
 def _options(config: RunConfig, method: str) -> Any:
-    return method_config(method, config.method_options.get(method, {}))
+    return method_config(method, options_of(config, method))
 
 
 def _held_out(options: Any, references: float) -> float:

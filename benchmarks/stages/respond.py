@@ -103,7 +103,7 @@ def run(
     """
     check(config, references)
     records = filtered.read(KEPT, Synthetic)
-    if config.responder != "own" and synthesized.summary["synthesizes"]:
+    if config.responder != "own" and not synthesized.summary["keeps_responses"]:
         records = [replace(record, response=None) for record in records]
     done = {record.id for record in stage.read(RESPONSES, Synthetic)}
     recorded = {candidates.id for candidates in stage.read(CANDIDATES, Candidates)}

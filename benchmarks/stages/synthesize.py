@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.controls import Control
 from benchmarks.methods import load_method
 from benchmarks.stages.context import StageContext, seeded
 from benchmarks.stages.curves import recorded_log
@@ -33,6 +34,7 @@ class SynthesizeConfig:
     Attributes:
         method: its name in `benchmarks.methods.METHODS`.
         options: fields of the method's own config that differ from their defaults.
+        other_options: those of them that do not change a result.
         draws: instructions to draw, before any filter.
         sampling: how instructions are sampled; each row derives its seed from it.
         description: words about the domain, for deductive methods.
@@ -42,6 +44,9 @@ class SynthesizeConfig:
     draws: int
     sampling: Sampling
     options: Mapping[str, Any] = field(default_factory=dict)
+    other_options: Mapping[str, Any] = field(
+        default_factory=dict, metadata={"changes_result": False}
+    )
     description: str = ""
 
     def __post_init__(self) -> None:
@@ -91,6 +96,7 @@ def run(
         "refused": {reason: count for reason, count in tally.rejected.most_common() if count},
         "tokens": sum(record.provenance.tokens for record in made),
         "synthesizes": method_class.synthesizes,
+        "keeps_responses": method_class.keeps_responses,
     }
     more = {"description": method.description, "findings": findings}
     stage.finish(summary | {name: value for name, value in more.items() if value})
@@ -106,7 +112,9 @@ def _fitted(
     method_class = load_method(config.method)
     saved = stage.path / METHOD
     if not stage.has(METHOD):
-        method = _made(method_class, config.options)
+        method = _made(method_class, {**config.options, **config.other_options})
+        if isinstance(method, Control):
+            method.open_suite(context.suite)
         domain = Domain(
             references=tuple(references),
             template=context.suite.template,

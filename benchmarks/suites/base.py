@@ -69,6 +69,14 @@ class Suite(ABC):
     def references(self) -> tuple[Reference, ...]:
         """All references of the domain, in a fixed order; a run uses the first `n` of them."""
 
+    def right_pairs(self) -> Sequence[Reference]:
+        """Pairs with right responses, for the row *ceiling*; those of the references by default."""
+        return [reference for reference in self.references() if reference.response]
+
+    def other_pairs(self) -> Sequence[Reference]:
+        """Right pairs of another domain, for the row *other-domain*; most suites have none."""
+        return ()
+
     @abstractmethod
     def problems(self, split: Split) -> tuple[Problem, ...]:
         """The problems of a split, in a fixed order; disjoint from the references by program."""

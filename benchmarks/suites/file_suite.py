@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -63,6 +64,12 @@ class FileSuite(Suite):
     def digest(self) -> str:
         """SHA-256 of the data file's bytes."""
         return self.file.digest
+
+    def right_pairs(self) -> Sequence[Reference]:
+        """The references with their responses, whatever the track."""
+        paired = copy.copy(self)
+        paired._template = "pair"
+        return [reference for reference in paired.references() if reference.response]
 
     def everything(self) -> tuple[Problem, ...]:
         """All problems of the file."""

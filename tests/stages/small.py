@@ -149,6 +149,7 @@ class Repeating(Counting):
 
     name = "repeating"
     synthesizes = False
+    keeps_responses = True
 
     def synthesize(self, count, sampling, *, first=0):
         for index in range(first, min(first + count, 4)):

@@ -29,8 +29,9 @@ REFERENCES = SmallSuite().references()
 
 
 def summary(**counts):
-    none = {"missing": 0, "why": "", "refused": {}, "tokens": 0, "synthesizes": True}
-    return {**none, **counts}
+    none = {"missing": 0, "why": "", "refused": {}, "tokens": 0}
+    kinds = {"synthesizes": True, "keeps_responses": False}
+    return {**none, **kinds, **counts}
 
 
 def config(method="counting", draws=6, **options):
@@ -164,7 +165,7 @@ def test_what_a_method_refused_itself_and_why_it_stopped_are_kept(tmp_path, monk
 def test_references_are_neither_padded_nor_cut(tmp_path, draws):
     stage = fresh(tmp_path, "synthesize")
     run(config("repeating", draws=draws), REFERENCES, stage, context())
-    assert stage.summary == summary(drawn=4, synthesizes=False)
+    assert stage.summary == summary(drawn=4, synthesizes=False, keeps_responses=True)
 
 
 def test_rows_of_different_seeds_sample_with_different_seeds(tmp_path):

@@ -57,6 +57,16 @@ class HousestyleSuite(Suite):
         """1,000 correct pairs of the domain: the ceiling that the universe is calibrated on."""
         return self._pairs("oracle", with_response=True)
 
+    def right_pairs(self) -> tuple[Reference, ...]:
+        """Fresh correct pairs of the domain."""
+        return self.oracle_pairs()
+
+    def other_pairs(self) -> tuple[Reference, ...]:
+        """Correct pairs of the domain that comes next among the named ones."""
+        names = [*DOMAINS]
+        other = names[(names.index(self.domain.name) + 1) % len(names)]
+        return HousestyleSuite(other, self.track).oracle_pairs()
+
     def problems(self, split: Split) -> tuple[Problem, ...]:
         """64 development or 128 test problems."""
         return _problems(self.domain.name, self.track, split)
