@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from benchmarks.evaluator.values import bare, elements, is_close, is_floats, plain, type_of
 from benchmarks.sandbox import Output
-from benchmarks.sandbox.worker.codec import UNEQUAL_TAGS
+from benchmarks.sandbox.worker.codec import UNEQUAL_TAGS, Array
 from benchmarks.sandbox.worker.decoder import (
     canonical,
     decode,
@@ -243,7 +243,9 @@ def _or_padded(equal: bool, arguments: Sequence[Any], got: Any, wanted: Any, ato
 
 
 def _as_sets(equal: bool, arguments: Sequence[Any], got: Any, wanted: Any, atol: float) -> bool:
-    return distinct(elements(got)) == distinct(elements(wanted))
+    lengths = {len(got.items), len(wanted), 1} if isinstance(got, Array) else {1}
+    # NumPy raises where an array is compared with as many values as it does not have.
+    return len(lengths) < 3 and distinct(elements(got)) == distinct(elements(wanted))
 
 
 def _not_none(equal: bool, arguments: Sequence[Any], got: Any, wanted: Any, atol: float) -> bool:
