@@ -17,8 +17,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-import platformdirs
-
 from benchmarks.sandbox import contention, namespaces
 from benchmarks.sandbox.clock import Clock, ClockError
 from benchmarks.sandbox.interpreter import find_interpreter, refuse_in_sight
@@ -302,6 +300,8 @@ class Worker:
 
 def _caches(config: SandboxConfig) -> list[Path]:
     """Return where this user's programs keep expected outputs, data sets and models."""
+    import platformdirs  # not at the top: a worker without a sandbox has the standard library alone
+
     named = [config.golds, os.environ.get("HF_HOME"), platformdirs.user_cache_path()]
     return [Path(place) for place in named if place]
 
