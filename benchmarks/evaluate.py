@@ -23,6 +23,7 @@ from benchmarks.sandbox import (
     SandboxError,
     UnsandboxedWarning,
 )
+from benchmarks.sandbox.interpreter import refuse_in_sight
 from benchmarks.suites.base import Suite, SuiteError
 from benchmarks.suites.export import problems_of, read_about
 from benchmarks.suites.registry import GENERATED, SUITES, SuiteOptions, load_suite
@@ -77,6 +78,8 @@ def _scored(options: argparse.Namespace) -> Scored:
         ),
     )
     config = suite.limits(config)
+    given = (options.dataset, options.samples, options.json, options.task_ids)
+    refuse_in_sight(config.interpreter, filter(None, given))
     problems = _problems(options, suite)
     samples = read_samples(options.samples, problems)
     programs = [p for p in samples.programs if p.problem_id not in suite.unjudged]

