@@ -19,7 +19,6 @@ from benchmarks.cli.exit_codes import Parser, exit_code
 from benchmarks.common.fields import ConfigError
 from benchmarks.console.events import LOGS, Event
 from benchmarks.store.provenance import started_by_dead_process
-from domino.records import RecordError
 
 PROGRAM = "python -m benchmarks.status"
 
@@ -147,13 +146,15 @@ def _events(log: Path) -> Iterator[Event]:
     """Yield what can be read; a last line may be in the middle of being written."""
     for line in log.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
-            yield Event.from_json(line)
-        except RecordError:
+            event = Event.from_json(line)
+            _time(event)
+        except ValueError:
             return
+        yield event
 
 
 def _time(event: Event) -> datetime:
-    return datetime.fromisoformat(event.at)
+    return datetime.fromisoformat(event.at).astimezone(UTC)
 
 
 def describe(state: RunState) -> str:

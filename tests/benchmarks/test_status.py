@@ -57,6 +57,22 @@ def test_a_log_holds_one_line_an_event(tmp_path: Path) -> None:
     assert found[-1].text == "finished"
 
 
+def test_a_line_ends_where_json_has_it_end_and_what_cannot_be_read_ends_the_log(
+    tmp_path: Path,
+) -> None:
+    with display(tmp_path) as shown:
+        shown.begin(ABOUT)
+        shown.line("a model's words: \u2028 \x85 \ud83d")
+        shown.kept_as("housestyle-1234")
+    assert state(tmp_path).state == "finished"
+    (log,) = (tmp_path / "logs").iterdir()
+    whole = log.read_text(encoding="utf-8")
+    event = Event(at="soon", event="end").to_json()
+    for line in (event, "[" * 100_000, "{}", event.replace('"soon"', "5"), event[:20]):
+        log.write_text(f"{whole}{line}\n", encoding="utf-8")
+        assert state(tmp_path).state == "finished"
+
+
 def test_a_run_that_has_ended_tells_its_name(tmp_path: Path) -> None:
     with display(tmp_path) as shown:
         shown.begin(ABOUT)
