@@ -16,7 +16,13 @@ from urllib.parse import urlsplit
 from benchmarks.common.fields import ConfigError, closest, read_yaml
 from benchmarks.config.launch_config import LAUNCHERS, LocalConfig, RayConfig
 from benchmarks.engines import ENGINES
-from benchmarks.methods import METHODS, changed_options, is_plug_in, reads_description
+from benchmarks.methods import (
+    METHODS,
+    changed_options,
+    is_plug_in,
+    reads_description,
+    typed_options,
+)
 from benchmarks.models import HOUSESTYLE_MODEL
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.stages.decontaminate import DecontaminateConfig
@@ -126,6 +132,8 @@ class RunConfig:
                     f"method_options has options of {name!r}, which is not among the methods"
                     f"{closest(name, self.methods)}: add it to --methods, or leave them out"
                 )
+        typed = {name: typed_options(name, own) for name, own in self.method_options.items()}
+        object.__setattr__(self, "method_options", typed)
         _require_distinct("methods", self.methods)
         _require_distinct("seeds", self.seeds)
         _require_at_least("seeds", min(self.seeds), 0)
