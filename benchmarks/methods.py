@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from benchmarks.common.fields import closest, update
+from benchmarks.common.fields import Unquoted, closest, update
 from domino.records import changes_result
 from domino.synthesizer import Synthesizer
 
@@ -106,6 +106,19 @@ def method_config(name: str, options: Mapping[str, Any]) -> Any:
     """
     method_class: Any = load_method(name)
     return update(method_class.config_class(), options, prefix=f"method_options.{name}.")
+
+
+def typed_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a method's options in the types of its fields, where their text alone does not say it.
+
+    Raises:
+        ConfigError: a field is unknown, or a value does not fit.
+        MethodError: the method cannot be loaded.
+    """
+    if not any(isinstance(value, Unquoted) for value in options.values()):
+        return dict(options)  # so that most commands need not load the method yet
+    config = method_config(name, options)
+    return {field: getattr(config, field) for field in options}
 
 
 def changed_options(name: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -24,6 +24,7 @@ from benchmarks.methods import (
     is_known,
     is_plug_in,
     reads_description,
+    typed_options,
 )
 from benchmarks.models import HOUSESTYLE_MODEL
 from benchmarks.sandbox import SandboxConfig
@@ -135,6 +136,8 @@ class RunConfig:
                     f"method_options has options of {name!r}, which is not among the methods"
                     f"{closest(name, self.methods)}: add it to --methods, or leave them out"
                 )
+        typed = {name: typed_options(name, own) for name, own in self.method_options.items()}
+        object.__setattr__(self, "method_options", typed)
         _require_distinct("methods", self.methods)
         _require_distinct("seeds", self.seeds)
         _require_at_least("seeds", min(self.seeds), 0)

@@ -123,6 +123,7 @@ def test_an_option_of_a_method_has_one_cache_key_in_every_spelling(tmp_path: Pat
     for text in ("1e-3", "0.001", "1.0e-3", "'0.001'"):
         path.write_text(f"method_options: {{domino: {{learning_rate: {text}, steps: 7}}}}")
         config = update(RunConfig(), read_config_file(path))
+        assert config.method_options["domino"]["steps"] == 7
         found.append(synthesize_config(config, "domino").options)
     assert found == [{"learning_rate": 0.001, "steps": 7}] * 4
     assert {canonical_json(options) for options in found} == {canonical_json(found[0])}
@@ -137,6 +138,15 @@ def test_an_option_at_its_default_is_no_other_cache_key() -> None:
 def test_an_option_of_a_method_that_does_not_fit_is_refused(tmp_path: Path, value: str) -> None:
     path = tmp_path / "run.yaml"
     path.write_text(f"method_options: {{domino: {{learning_rate: {value}}}}}")
-    config = update(RunConfig(), read_config_file(path))
     with pytest.raises(ConfigError, match=r"^method_options.domino.learning_rate is .*give number"):
-        synthesize_config(config, "domino")
+        synthesize_config(update(RunConfig(), read_config_file(path)), "domino")
+
+
+def test_what_a_run_keeps_of_a_methods_options_has_the_types_of_its_fields(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(
+        "method_options: {domino: {w_contrastive: 1.0e-1, steps: 0x10, initial_text: 1.10}}"
+    )
+    options = update(RunConfig(), read_config_file(path)).method_options["domino"]
+    assert options == {"w_contrastive": 0.1, "steps": 16, "initial_text": "1.10"}
+    assert [type(value) for value in options.values()] == [float, int, str]
