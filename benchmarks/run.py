@@ -77,7 +77,12 @@ def execute(
     with open_session(
         config, walk_row, plain=plain, quiet=quiet, make_engine=make_engine, launch=launch
     ) as session:
-        rows = run_rows(session.pipeline, on_row=session.begin_row, on_failure=session.fail_row)
+        rows = run_rows(
+            session.pipeline,
+            on_row=session.begin_row,
+            on_failure=session.fail_row,
+            decided=session.decided,
+        )
         description = describe_rows(session.pipeline, rows, on_stage=session.log_description)
         report, places = session.report(rows, description)
     print_report(report, places, json_path)
@@ -89,6 +94,7 @@ def run_rows(
     *,
     on_row: Callable[[str, int], None] = lambda method, seed: None,
     on_failure: Callable[[FailedRun], None] = lambda row: None,
+    decided: Callable[[list[SeedRun | FailedRun]], bool] = lambda rows: False,
 ) -> list[SeedRun | FailedRun]:
     """Run every method with every seed, once the suite's own solutions have passed.
 
@@ -96,6 +102,7 @@ def run_rows(
         pipeline: what the rows share.
         on_row: called with (method, seed) before each row.
         on_failure: called with each row that could not go on; the others do.
+        decided: called with the rows so far after each seed; no seed follows where it is true.
 
     Raises:
         GoldError: the suite's canonical solutions fail, so it may not score.
@@ -106,8 +113,10 @@ def run_rows(
 
     keep_domain(pipeline)
     check_gold(pipeline)
-    rows = []
+    rows: list[SeedRun | FailedRun] = []
     for seed in pipeline.config.seeds:
+        if decided(rows):
+            break
         for method in pipeline.config.methods:
             on_row(method, seed)
             row = try_row(pipeline, method, seed)

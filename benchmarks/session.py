@@ -22,6 +22,7 @@ from benchmarks.console.events import RecordingDisplay
 from benchmarks.console.interruption import Interruption
 from benchmarks.launch.launchers import open_launcher
 from benchmarks.methods import CONTROLS, base_name, is_plug_in, load_method
+from benchmarks.metrics.sequential import ANALYSES
 from benchmarks.models import resolve_model
 from benchmarks.pipeline.description import description_steps
 from benchmarks.pipeline.manifest import describe_invocation, write_invocation
@@ -69,6 +70,17 @@ class Session:
         self.display.line(f"FAILED {row.method} seed {row.seed} in {row.stage}: {row.reason}")
         self.tracker.fail_row(f"{row.stage}: {row.reason}")
 
+    def decided(self, rows: Sequence[SeedRun | FailedRun]) -> bool:
+        """Whether an interim analysis is due that decides every primary comparison."""
+        config = self.pipeline.config
+        seeds = len({row.seed for row in rows})
+        if not config.compare.until_decided or seeds not in ANALYSES:
+            return False
+        if not compare_rows(rows, config.methods, config.compare).decided:
+            return False
+        self.display.line(f"every primary comparison is decided at {seeds} seeds: no more are run")
+        return True
+
     def log_stage(self, stage: Stage, was_complete: bool) -> None:
         """Log a finished stage of the current row."""
         self.reused.append(was_complete)
@@ -91,7 +103,7 @@ class Session:
         pipeline, config = self.pipeline, self.pipeline.config
         finished = [row for row in rows if isinstance(row, SeedRun)]
         report = Report(
-            about=_about(pipeline),
+            about=_about(pipeline) | {"seeds": list(dict.fromkeys(row.seed for row in rows))},
             rows=method_rows(rows, config.evaluate.ks),
             facts=fact_rows(finished, pipeline.context.suite),
             stored=config.output.resolve(),

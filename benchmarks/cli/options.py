@@ -35,6 +35,9 @@ ALLOW_UNSANDBOXED = {"sandbox": {"allow_unsandboxed": True}}
 """What `--allow-unsandboxed` sets in a run."""
 
 
+UNTIL_DECIDED_SEEDS = 10
+"""Seeds of `--until-decided`, where no others are given: as many as its last analysis needs."""
+
 _FREE_FORM = "--method_options."
 
 
@@ -69,8 +72,11 @@ def read_command(arguments: Sequence[str]) -> Command:
     values: dict[str, Any] = {}
     for path in given.config:
         values = merge(values, read_config_file(Path(path)))
-    allowed = [ALLOW_UNSANDBOXED] if given.allow_unsandboxed else []
-    for part in [*_overrides(options, given), *_free_form(rest, options), *allowed]:
+    flags = [ALLOW_UNSANDBOXED] if given.allow_unsandboxed else []
+    if given.until_decided:
+        values = merge({"seeds": list(range(UNTIL_DECIDED_SEEDS))}, values)
+        flags.append({"compare": {"until_decided": True}})
+    for part in [*_overrides(options, given), *_free_form(rest, options), *flags]:
         values = merge(values, part)
     preset = load_preset(_preset_name(given.preset, values))
     values.pop("preset", None)
@@ -129,6 +135,11 @@ def make_parser(options: Iterable[Leaf], *, whole: bool = True) -> argparse.Argu
     parser.add_argument(
         "--allow-unsandboxed", action="store_true",
         help="run programs without bubblewrap where it is missing: they can then do what you can",
+    )  # fmt: skip
+    parser.add_argument(
+        "--until-decided", action="store_true",
+        help="compare the methods at 4, 6, 8 and 10 seeds, and stop once every primary comparison "
+        "is decided (seeds 0 to 9, where --seeds names no others)",
     )  # fmt: skip
     parser.add_argument(
         "--quiet", action="store_true", help="nothing before the table (DIR/logs has it all)"

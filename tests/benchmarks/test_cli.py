@@ -11,12 +11,13 @@ from benchmarks.common.fields import ConfigError, leaves
 from benchmarks.common.files import StoreError
 from benchmarks.common.process import prepare_process
 from benchmarks.config.presets import DEFAULT, load_preset
+from benchmarks.metrics.sequential import ANALYSES
 from benchmarks.run import main
 
 ROOT = Path(__file__).resolve().parents[2]
 
 OPTIONS = """
---help --help-all --preset --config --json --plain --quiet
+--help --help-all --preset --config --json --plain --quiet --until-decided
 --suite --suite_options.domain --suite_options.track --suite_options.dataset
 --suite_options.references_path --suite_options.cutoff --suite_options.split_seed
 --suite_options.folds --suite_options.fold
@@ -251,6 +252,15 @@ def test_merging_prefers_what_is_above_and_changes_neither() -> None:
     assert merge(below, above) == {"a": {"x": 1, "y": 3}, "b": 1, "c": {"z": 1}}
     assert below == {"a": {"x": 1, "y": 2}, "b": 1}
     assert merge({"a": {"x": 1}}, {"a": None}) == {"a": None}
+
+
+def test_until_decided_asks_for_as_many_seeds_as_its_last_analysis_needs() -> None:
+    config = read_command(["--until-decided"]).config
+    assert config.seeds == tuple(range(ANALYSES[-1]))
+    assert config.compare.until_decided
+    assert read_command(["--until-decided", "--seeds", "5,6,7,8"]).config.seeds == (5, 6, 7, 8)
+    with pytest.raises(ConfigError, match="the first analysis needs 4"):
+        read_command(["--until-decided", "--seeds", "5"])
 
 
 def test_the_same_key_twice_is_the_last() -> None:
