@@ -201,6 +201,15 @@ HOSTILE: dict[str, Callable[[], Any]] = {
     "decimals next to a long integer": lambda: {
         "set": [{"int": LONG}, *({"decimal": str(int(LONG, 16) % MODULUS)} for _ in range(9))]
     },
+    "many decimals next to integers of their hash": lambda: [
+        {
+            "set": [
+                *({"decimal": str(long % MODULUS + n * MODULUS)} for n in range(1, 15)),
+                {"int": hex(long)},
+            ]
+        }
+        for long in range(1 << 16_000, (1 << 16_000) + 600)
+    ],
     "a column of zeros": lambda: {"numpy": ["f8", [99_999, 1], [0.0] * 99_999]},
     "a long text among short ones": lambda: ["x" * 500_000, *(["y"] * 20_000)],
     "empty lists": lambda: [[]] * 500_000,
