@@ -37,17 +37,21 @@ def prepare_process() -> None:
 def _have_a_home() -> None:
     """Give a user whom the system does not know, as containers have, a home and a name.
 
-    MLflow and others ask for both, and end where there is none.
+    MLflow and others ask for both, and end where there is none. matplotlib needs a folder to write
+    to, or it complains.
     """
+    user = f"user-{os.getuid()}" if hasattr(os, "getuid") else "user"
+    own = Path(tempfile.gettempdir(), f"domino-{user}")
     try:
-        Path.home()
         getpass.getuser()
+        writable = os.access(Path.home(), os.W_OK)
     except (RuntimeError, KeyError, OSError):
-        user = f"user-{os.getuid()}"
-        home = Path(tempfile.gettempdir(), f"domino-{user}")
-        home.mkdir(mode=0o700, exist_ok=True)
-        os.environ.setdefault("HOME", str(home))
+        writable = False
+        os.environ.setdefault("HOME", str(own))
         os.environ.setdefault("USER", user)
+    if not writable:
+        own.mkdir(mode=0o700, exist_ok=True)
+        os.environ.setdefault("MPLCONFIGDIR", str(own))
 
 
 def cores() -> int:

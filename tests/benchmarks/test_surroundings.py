@@ -137,6 +137,17 @@ def test_a_process_of_an_unknown_user_gets_a_home_of_its_own(
     assert os.environ["USER"] == f"user-{os.getuid()}"
 
 
+def test_where_the_home_cannot_be_written_figures_need_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("os.environ", {**os.environ, "HOME": str(tmp_path / "nowhere")})
+    os.environ.pop("MPLCONFIGDIR", None)
+    prepare_process()
+    assert os.environ["HOME"] == str(tmp_path / "nowhere")
+    assert Path(os.environ["MPLCONFIGDIR"]).parent == tmp_path
+
+
 @pytest.mark.parametrize("allowed", [False, True])
 @pytest.mark.parametrize("platform", ["darwin", "win32"])
 def test_off_linux_one_line_says_where_programs_are_judged(
