@@ -98,7 +98,7 @@ class Session:
             seconds=time.monotonic() - self.began,
             reused=sum(self.reused),
             stages=len(self.reused),
-            comparisons=compare_rows(rows),
+            comparisons=compare_rows(rows, config.methods, config.compare),
         )
         facts = {row.method: row.shares for row in report.facts}
         invocation = describe_invocation(config, report.about, description, rows, facts)

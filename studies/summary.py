@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
+from benchmarks.metrics.crossed import LEVEL, MIN_SEEDS
 from studies.trials import BY_SEED
 
 if TYPE_CHECKING:
     from studies.config import StudyConfig
     from studies.objective import Direction
 
-LEVEL = 0.95
 _ROUNDING = 1e-9
 
 
@@ -67,30 +68,48 @@ def settings(config: StudyConfig, trials: Sequence[FrozenTrial]) -> list[FrozenT
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """One setting minus another, paired by seed; `p` is of no difference, uncorrected."""
+    """One setting minus another, paired by seed.
+
+    Attributes:
+        difference: its mean and 95 % interval, which has no ends below four seeds.
+        p: of no difference, uncorrected; None below four seeds.
+    """
 
     difference: Summary
-    p: float
+    p: float | None
 
     def verdict(self, direction: Direction, corrected: float) -> str:
-        """Return better, worse, or not distinguishable, by the corrected p."""
+        """Return better, worse, or undecided, by the corrected p."""
         if corrected > 1 - LEVEL:
-            return "not distinguishable"
+            return "undecided"
         return "better" if (self.difference.value > 0) == (direction == "maximize") else "worse"
 
 
-def compare(own: Sequence[float], other: Sequence[float]) -> Comparison:
-    """Return the paired difference of two settings over the same seeds, by Student's t."""
-    from scipy.stats import ttest_rel
+def compare(settings: Sequence[Sequence[float]]) -> list[Comparison]:
+    """Return every setting but the first minus the first, over the same seeds.
 
-    differences = [a - b for a, b in zip(own, other, strict=True)]
-    if (
-        max(differences) - min(differences) <= _ROUNDING
-    ):  # the t statistic would be 0 / 0, or infinite
-        p = 1.0 if abs(differences[0]) <= _ROUNDING else 0.0
-    else:
-        p = float(ttest_rel(own, other).pvalue)
-    return Comparison(difference=summarize(differences), p=p)
+    A two-way analysis of variance, settings by seeds without interaction (Fisher's randomized
+    blocks, 1935): all settings share one residual, which a few seeds of two settings alone may make
+    0 by chance. Below four seeds there is no test, and of settings without any residual p is 1.
+    """
+    from scipy.special import stdtr, stdtrit
+
+    values_KS = np.asarray(settings, dtype=np.float64)
+    count, seeds = values_KS.shape
+    means_K1 = values_KS.mean(axis=1, keepdims=True)
+    left = values_KS - means_K1 - values_KS.mean(axis=0, keepdims=True) + values_KS.mean()
+    df = (count - 1) * (seeds - 1)
+    error = math.sqrt(2 * float((left**2).sum()) / df / seeds) if df else 0.0
+    found = []
+    for value in (float(mean - means_K1[0, 0]) for mean in means_K1[1:, 0]):
+        if seeds < MIN_SEEDS:
+            found.append(Comparison(difference=Summary(value=value, low=None, high=None), p=None))
+            continue
+        half = float(stdtrit(df, (1 + LEVEL) / 2)) * error
+        p = float(2 * stdtr(df, -abs(value) / error)) if error > _ROUNDING else 1.0
+        summary = Summary(value=value, low=value - half, high=value + half)
+        found.append(Comparison(difference=summary, p=p))
+    return found
 
 
 def _quantile(n: int) -> float:

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
 from benchmarks.common.words import say
+from benchmarks.metrics.crossed import MIN_SEEDS
 from benchmarks.metrics.intervals import holm
 from benchmarks.report.display import NONE, DisplayTable
 from benchmarks.report.table import slim_table
@@ -70,6 +71,12 @@ def differences_table(config: StudyConfig, cells: Sequence[FrozenTrial]) -> Disp
     """Return every cell of a grid minus its first, paired by seed, in each measure."""
     first, *others = cells
     columns = [_differences(config, name, first, others) for name in config.measured]
+    test = (
+        "verdicts by Student's t, of a residual pooled over all settings (two-way analysis of "
+        f"variance), with Holm's correction over the {len(others)} settings of a column"
+    )
+    if len(config.run.seeds) < MIN_SEEDS:
+        test = f"no verdicts: comparing settings takes at least {MIN_SEEDS} seeds"
     rows = [
         (words(cell.params), *(column[place] for column in columns))
         for place, cell in enumerate(others)
@@ -79,16 +86,17 @@ def differences_table(config: StudyConfig, cells: Sequence[FrozenTrial]) -> Disp
         title=f"{config.full_name}: difference from {words(first.params)}",
         columns=("setting", *config.measured),
         rows=tuple(rows),
-        note="Mean over seeds of the paired difference, with its 95 % interval; verdicts by "
-        f"Student's t with Holm's correction over the {len(others)} settings of a column.",
+        note=f"Mean over seeds of the paired difference, with its 95 % interval; {test}.",
     )
 
 
 def _differences(
     config: StudyConfig, name: str, first: FrozenTrial, others: Sequence[FrozenTrial]
 ) -> list[str]:
-    found = [compare(by_seed(other, name), by_seed(first, name)) for other in others]
-    corrected = holm([one.p for one in found])
+    found = compare([by_seed(cell, name) for cell in (first, *others)])
+    corrected = holm([one.p for one in found if one.p is not None])
+    if not corrected:
+        return [str(one.difference) for one in found]
     direction = config.measured[name].direction
     return [
         f"{one.difference} {one.verdict(direction, p)}"

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks.common.fields import ConfigError, closest, read_yaml
+from benchmarks.config.comparison_config import ComparisonConfig
 from benchmarks.config.launch_config import LAUNCHERS, LocalConfig, RayConfig
 from benchmarks.engines import ENGINES
 from benchmarks.methods import (
@@ -75,6 +76,7 @@ class RunConfig:
         accelerate: in how many processes, and how, the backbone is fine-tuned.
         evaluate: how the problems are tried.
         embed: what measures of the data are computed on; no score depends on it.
+        compare: which comparisons of methods are planned, and what decides them.
         sandbox: limits for untrusted programs.
         launcher: where stages are carried out: local (on this machine) or ray (on a cluster).
         local: the processes of launcher local.
@@ -113,6 +115,7 @@ class RunConfig:
     )
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     embed: EmbedConfig = field(default_factory=EmbedConfig)
+    compare: ComparisonConfig = field(default_factory=ComparisonConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     launcher: str = field(default="local", metadata={"changes_result": False})
     local: LocalConfig = field(default_factory=LocalConfig, metadata={"changes_result": False})
@@ -140,6 +143,7 @@ class RunConfig:
         object.__setattr__(self, "method_options", typed)
         _require_distinct("methods", self.methods)
         _require_distinct("seeds", self.seeds)
+        self.compare.check(self.methods, self.seeds)
         _require_at_least("seeds", min(self.seeds), 0)
         _require_at_least("pairs", self.pairs, 1)
         _require_at_least("oversample", self.oversample, 1)

@@ -1,170 +1,366 @@
-"""Which method beats which: every pair compared on the same problems, in words."""
+"""Which method beats which: the planned comparisons first, every other pair as exploratory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
-from math import isfinite
-from statistics import NormalDist
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.metrics.intervals import (
-    LEVEL,
-    Difference,
-    Verdict,
-    detectable_by_error,
-    paired_difference,
-    smallest_detectable_difference,
-    verdicts,
+from benchmarks.common.fields import ConfigError
+from benchmarks.config.comparison_config import NO_DATA
+from benchmarks.metrics.crossed import (
+    MIN_SEEDS,
+    MORE_PROBLEMS,
+    Design,
+    Estimate,
+    difference,
+    needed,
+    predicted,
 )
-from benchmarks.report.rows import pass_at_1_table
+from benchmarks.metrics.intervals import holm, mcnemar
+from benchmarks.metrics.sequential import ANALYSES, Decision, Verdict, decide
+from benchmarks.pipeline.rows import FailedRun
+from benchmarks.report.rows import outcomes
 
 if TYPE_CHECKING:
+    from benchmarks.config.comparison_config import ComparisonConfig
     from benchmarks.pipeline.rows import SeedRun
 
-_TESTS = {"mcnemar": "exact McNemar", "bootstrap": "paired bootstrap over seeds and problems"}
-_WORDS: Mapping[Verdict, str] = {
-    "better": "better than",
-    "worse": "worse than",
-    "not distinguishable": "not distinguishable from",
-}
+CEILING = "ceiling"
+"""The name of the row that is fine-tuned on right pairs."""
+NOT_COMPARED: Literal["not compared"] = "not compared"
+"""The verdict on methods that have too few seeds for one."""
+
+Pair = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """Pass@1 of one method minus another's, paired by seed and problem.
+    """Pass@1 of one method minus another's.
 
     Attributes:
         first: the method that `verdict` is about.
         second: the one that it is compared with.
-        difference: with its interval, its uncorrected p, and the test.
-        p: corrected by Holm over all pairs of the run.
-        verdict: better, worse, or not distinguishable, at 5 %.
+        estimate: of the difference, at the latest analysis.
+        primary: whether the run planned it; else it is exploratory.
+        verdict: better, worse, equivalent, undecided; not compared where there are too few seeds.
+        p: of no difference, corrected by Holm over the family; of one seed, McNemar's exact one,
+            which is about two fine-tuned models and not about methods; None where there is none.
+        equivalence_p: of a difference of the margin or more, corrected likewise; None where the
+            methods are not compared.
+        edge: where both methods are, if equivalent: "floor", near no data, or "ceiling"; else "".
+        needed: the designs that would decide it, if undecided.
     """
 
     first: str
     second: str
-    difference: Difference
-    p: float
-    verdict: Verdict
+    estimate: Estimate
+    primary: bool
+    verdict: Verdict | Literal["not compared"]
+    p: float | None
+    equivalence_p: float | None = None
+    edge: str = ""
+    needed: tuple[Design, ...] = ()
+
+    @property
+    def value(self) -> float:
+        """The difference."""
+        return float(self.estimate.value)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Its 95 % interval, uncorrected; of one seed it covers problems alone."""
+        low, high = self.estimate.interval()
+        return max(-1.0, float(low)), min(1.0, float(high))
+
+    @property
+    def significant(self) -> bool:
+        """Whether the methods differ."""
+        return self.verdict in ("better", "worse")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the comparison as plain data."""
+        low, high = self.interval
+        return {
+            "first": self.first, "second": self.second,
+            "family": "primary" if self.primary else "exploratory",
+            "difference": self.value, "low": low, "high": high, "df": float(self.estimate.df),
+            "test": "exact" if self.verdict == NOT_COMPARED else "crossed",
+            "p_holm": self.p, "p_equivalence": self.equivalence_p, "verdict": self.verdict,
+            "edge": self.edge, "needed": " or ".join(map(str, self.needed)),
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparisons:
-    """All pairs of a run.
+    """All pairs of one data set.
 
     Attributes:
-        pairs: each once; the later method of the run is `first`.
-        detectable: the smallest true difference of one pair that the design finds with 80 % power
-            after the correction, at the pairs' mean share of discordant problems, or their mean
-            standard error; infinite where it finds none so often.
+        pairs: each once, the primary ones first.
+        design: seeds and problems.
+        families: how many primary and how many exploratory pairs Holm's correction is over: those
+            of all data sets of a report.
+        margin: of equivalence, in points.
+        detectable: minimum detectable difference of a primary comparison (of any pair where none is
+            planned) after Holm's correction; None where methods are not compared.
+        analyses: seeds at the interim analyses so far; empty without interim analyses.
+        missing: methods that have not been scored with every seed, and so are not compared.
+        domain: the name of the data set, where a report has several.
     """
 
     pairs: tuple[Comparison, ...]
-    detectable: float
+    design: Design
+    families: tuple[int, int]
+    margin: float
+    detectable: float | None
+    analyses: tuple[int, ...] = ()
+    missing: tuple[str, ...] = ()
+    domain: str = ""
 
-    def sentences(self) -> list[str]:
-        """Return one line for each method that is compared with those before it."""
-        methods = dict.fromkeys(pair.first for pair in self.pairs)
-        return [_sentence(m, [pair for pair in self.pairs if pair.first == m]) for m in methods]
+    @property
+    def primary(self) -> list[Comparison]:
+        """The planned comparisons."""
+        return [pair for pair in self.pairs if pair.primary]
 
-    def note(self) -> str:
-        """Return how the pairs were compared and what that can find, in one line."""
-        return f"{self.how()} {self.power()}"
+    @property
+    def exploratory(self) -> list[Comparison]:
+        """All other pairs."""
+        return [pair for pair in self.pairs if not pair.primary]
 
-    def how(self) -> str:
-        """Return how the pairs were compared."""
-        tests = " and ".join(sorted({_TESTS[pair.difference.test] for pair in self.pairs}))
-        family = f", Holm over {len(self.pairs)} pairs" if len(self.pairs) > 1 else ""
-        return f"Pairs by problem: {tests}{family} at 5 %."
+    @property
+    def family(self) -> list[Comparison]:
+        """The planned comparisons, or all pairs where none is planned."""
+        return self.primary or list(self.pairs)
 
-    def power(self) -> str:
-        """Return the smallest difference that the design is likely to find."""
-        if not isfinite(self.detectable):
-            return (
-                "No true difference would be found in 80 % of such runs: the problems are too few."
-            )
-        points = 100 * self.detectable
-        alone = " of one pair" if len(self.pairs) > 1 else ""
-        return (
-            f"A true difference{alone} of {points:.1f} points would be found in 80 % of such runs."
+    def shares(self) -> list[float]:
+        """Return which shares of a difference's variance are of runs, problems and the residual.
+
+        Of the mean over the family's pairs.
+        """
+        parts = np.array([pair.estimate.components() for pair in self.family]).mean(axis=0)
+        return [float(share) for share in parts / (parts.sum() or 1.0)]
+
+    def outlook(self) -> list[tuple[Design, float]]:
+        """Return minimum detectable differences: now, with twice the seeds, with more problems."""
+        now = self.design
+        designs = (
+            now,
+            Design(seeds=2 * now.seeds, problems=now.problems),
+            Design(seeds=now.seeds, problems=MORE_PROBLEMS * now.problems),
         )
+        return [(design, self._detectable(design)) for design in designs]
+
+    def _detectable(self, design: Design) -> float:
+        found = [predicted(pair.estimate, self.design, design) for pair in self.family]
+        size = self.families[0] or self.families[1]
+        sizes = [one.detectable(comparisons=size) for one in found]
+        return float(np.mean(sizes))
+
+    @property
+    def decided(self) -> bool:
+        """Whether every primary comparison is decided."""
+        return all(pair.verdict not in ("undecided", NOT_COMPARED) for pair in self.primary)
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the pairs as plain data."""
-        return [
-            {
-                "first": pair.first,
-                "second": pair.second,
-                "difference": pair.difference.interval.value,
-                "low": pair.difference.interval.low,
-                "high": pair.difference.interval.high,
-                "test": pair.difference.test,
-                "p": pair.difference.p,
-                "p_holm": pair.p,
-                "verdict": pair.verdict,
-            }
-            for pair in self.pairs
-        ]
+        return [pair.to_dict() for pair in self.pairs]
 
 
-def compare(rows: Iterable[SeedRun]) -> Comparisons | None:
-    """Compare every two methods that ran with all seeds; None where there are no two.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """The methods of one data set.
 
-    All seeds are those of the first method that has the most. The problems are the same in every
-    row.
+    Attributes:
+        tables: Pass@1 [runs, problems] of each method that was scored with every seed.
+        primary: the planned comparisons.
+        missing: the other methods.
+        floor: the method without data, "" where there is none.
+        ceiling: the method with right pairs, "" likewise.
+        domain: the name of the data set, where a report has several.
     """
-    by_method: dict[str, list[SeedRun]] = {}
+
+    tables: Mapping[str, NDArray[np.float64]]
+    primary: Sequence[Pair]
+    missing: tuple[str, ...] = ()
+    floor: str = ""
+    ceiling: str = ""
+    domain: str = ""
+    design: Design = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Count."""
+        shapes = [table.shape for table in self.tables.values()]
+        runs, problems = max((s[0] for s in shapes), default=0), shapes[0][1] if shapes else 0
+        object.__setattr__(self, "design", Design(seeds=runs, problems=problems))
+
+    def pairs(self) -> dict[Pair, bool]:
+        """Return each pair of methods once, the primary ones first, and whether it is primary."""
+        if self.design.problems < 2:  # no variance can be estimated
+            return {}
+        found = {pair: True for pair in self.primary if set(pair) <= set(self.tables)}
+        others = [(later, earlier) for earlier, later in combinations(self.tables, 2)]
+        return found | {(a, b): False for a, b in others if not {(a, b), (b, a)} & set(found)}
+
+
+def group(
+    rows: Sequence[SeedRun | FailedRun],
+    names: Sequence[Mapping[str, str]],
+    config: ComparisonConfig,
+    domain: str = "",
+) -> Group:
+    """Return the methods of one data set as they are compared.
+
+    Args:
+        rows: of one run, or of several with the same problems, under the names that are shown.
+        names: for each run, the shown name of each of its methods.
+        config: the planned comparisons.
+        domain: the name of the data set, where a report has several.
+
+    Raises:
+        ConfigError: the rows do not have the same problems.
+    """
+    complete, missing = _tables(rows)
+    primary = [(own[a], own[b]) for own in names for a, b in config.pairs(list(own))]
+    return Group(
+        tables=complete, primary=primary, missing=tuple(missing), floor=names[0].get(NO_DATA, ""),
+        ceiling=names[0].get(CEILING, ""), domain=domain,
+    )  # fmt: skip
+
+
+def _tables(
+    rows: Sequence[SeedRun | FailedRun],
+) -> tuple[dict[str, NDArray[np.float64]], list[str]]:
+    """Return Pass@1 [runs, problems] of each complete method, and the names of the others.
+
+    A method that fine-tunes nothing and solves the same problems with every seed is one run: the
+    backbone, evaluated greedily.
+
+    Raises:
+        ConfigError: the rows do not have the same problems.
+    """
+    by_method: dict[str, list[SeedRun | FailedRun]] = {}
     for row in rows:
         by_method.setdefault(row.method, []).append(row)
-    seeds = max((_seeds(found) for found in by_method.values()), key=len, default=[])
-    tables = {m: pass_at_1_table(found) for m, found in by_method.items() if _seeds(found) == seeds}
-    if len(tables) < 2:
-        return None
-    names = list(tables)
-    differences = {
-        (later, earlier): paired_difference(tables[later], tables[earlier])
-        for place, later in enumerate(names)
-        for earlier in names[:place]
-    }
-    pairs = tuple(
-        Comparison(
-            first=first, second=second, difference=differences[first, second], p=p, verdict=verdict
-        )
-        for (first, second), (verdict, p) in verdicts(differences).items()
-    )
-    return Comparisons(pairs=pairs, detectable=_detectable(list(tables.values()), pairs))
+    found, problems, one_run = {}, {}, set()
+    for method, own in by_method.items():
+        scored = [row for row in own if not isinstance(row, FailedRun)]
+        if len(scored) < len(own):
+            continue
+        problems[method], table = outcomes(scored)
+        trained = any(row.tuned.summary.get("adapter", True) for row in scored)
+        if not trained and (table == table[:1]).all():
+            one_run.add(method)
+        found[method] = table[:1] if method in one_run else table
+    _require_equal(problems)
+    seeds = max(map(len, by_method.values()), default=0)
+    complete = {m: t for m, t in found.items() if len(by_method[m]) == seeds or m in one_run}
+    return complete, [method for method in by_method if method not in complete]
 
 
-def _seeds(rows: Sequence[SeedRun]) -> list[int]:
-    return sorted(row.seed for row in rows)
+def _require_equal(problems: Mapping[str, Sequence[str]]) -> None:
+    for method, own in problems.items():
+        first, others = next(iter(problems.items()))
+        if own != others:
+            raise ConfigError(
+                f"{first} and {method} were tried on different problems ({len(others)} and "
+                f"{len(own)}, {len(set(own) & set(others))} in common): compare runs of the same "
+                "problems"
+            )
 
 
-def _detectable(tables: Sequence[NDArray[np.float64]], pairs: Sequence[Comparison]) -> float:
-    if any(pair.difference.test != "mcnemar" for pair in pairs):
-        intervals = [pair.difference.interval for pair in pairs]
-        width = float(np.mean([interval.high - interval.low for interval in intervals]))
-        error = width / 2 / NormalDist().inv_cdf(0.5 + LEVEL / 2)
-        return detectable_by_error(error, comparisons=len(pairs))
-    problems = tables[0].shape[1]
-    apart = float(np.mean([np.abs(a - b).mean() for a, b in combinations(tables, 2)]))
-    return smallest_detectable_difference(
-        problems, discordance=max(apart, 1 / problems), comparisons=len(pairs)
-    )
+def compare(groups: Sequence[Group], config: ComparisonConfig) -> list[Comparisons]:
+    """Compare every two methods of each group; the primary pairs of all groups are one family."""
+    pairs = {(n, *pair): primary for n, group in enumerate(groups)
+             for pair, primary in group.pairs().items()}  # fmt: skip
+    compared = {key for key in pairs if groups[key[0]].design.seeds >= MIN_SEEDS}
+    analyses = ANALYSES if config.until_decided else (1,)
+    estimates = {key: _estimates(groups[key[0]], key[1:], config, key in compared) for key in pairs}
+    made: dict[tuple[int, str, str], Comparison] = {}
+    for primary in (True, False):
+        family = [key for key in pairs if pairs[key] == primary]
+        decisions = decide(
+            {key: estimates[key] for key in family if key in compared},
+            margin=config.margin / 100, analyses=analyses,
+        )  # fmt: skip
+        made |= {
+            key: _compared(groups[key[0]], key[1:], estimates[key][-1], decision, config.margin,
+                           primary, len(family))
+            for key, decision in decisions.items()
+        }  # fmt: skip
+        made |= _models(groups, {k: estimates[k][-1] for k in family if k not in compared}, primary)
+    families = sum(pairs.values()), len(pairs) - sum(pairs.values())
+    return [
+        _of_group(group, [made[key] for key in pairs if key[0] == n], families, config)
+        for n, group in enumerate(groups)
+    ]
 
 
-def _sentence(method: str, pairs: Sequence[Comparison]) -> str:
-    parts = []
-    for verdict, words in _WORDS.items():
-        others = [
-            f"{pair.second} ({100 * pair.difference.interval.value:+.1f})"
-            for pair in pairs
-            if pair.verdict == verdict
-        ]
-        if others:
-            parts.append(f"{words} {', '.join(others)}")
-    return f"{method} is {'; '.join(parts)}."
+def _estimates(
+    group: Group, pair: Pair, config: ComparisonConfig, compared: bool
+) -> list[Estimate]:
+    """Return the difference at every analysis so far."""
+    a, b = (group.tables[name] for name in pair)
+    if not (config.until_decided and compared):
+        return [difference(a, b)]
+    return [difference(a[:n], b[:n]) for n in ANALYSES if n <= group.design.seeds]
+
+
+def _compared(
+    group: Group, pair: Pair, estimate: Estimate, decision: Decision, margin: float,
+    primary: bool, comparisons: int,
+) -> Comparison:  # fmt: skip
+    undecided = decision.verdict == "undecided"
+    return Comparison(
+        first=pair[0], second=pair[1], estimate=estimate, primary=primary,
+        verdict=decision.verdict, p=decision.p, equivalence_p=decision.equivalence_p,
+        edge=_edge(group, pair, margin / 100) if decision.verdict == "equivalent" else "",
+        needed=needed(estimate, group.design, margin / 100, comparisons) if undecided else (),
+    )  # fmt: skip
+
+
+def _edge(group: Group, pair: Pair, margin: float) -> str:
+    """Return where both methods of a pair are, if there is no room below or above them."""
+    means = [float(group.tables[name].mean()) for name in pair]
+    floor, ceiling = (group.tables.get(name) for name in (group.floor, group.ceiling))
+    low = 0.0 if floor is None else float(floor.mean())
+    high = 1.0 if ceiling is None else float(ceiling.mean())
+    if max(means) <= low + margin:
+        return "floor"
+    return "ceiling" if min(means) >= high - margin else ""
+
+
+def _models(
+    groups: Sequence[Group], estimates: Mapping[tuple[int, str, str], Estimate], primary: bool
+) -> dict[tuple[int, str, str], Comparison]:
+    """Return pairs with too few seeds; of one seed with McNemar's exact p of the two models."""
+    exact = {}
+    for n, *pair in estimates:
+        a, b = (groups[n].tables[name] for name in pair)
+        if groups[n].design.seeds == 1 and np.isin(np.stack([a, b]), (0.0, 1.0)).all():
+            exact[n, *pair] = mcnemar(int((a > b).sum()), int((a < b).sum()))
+    corrected = dict(zip(exact, holm(list(exact.values())), strict=True))
+    return {
+        key: Comparison(first=key[1], second=key[2], estimate=estimate, primary=primary,
+                        verdict=NOT_COMPARED, p=corrected.get(key))
+        for key, estimate in estimates.items()
+    }  # fmt: skip
+
+
+def _of_group(
+    group: Group, pairs: Sequence[Comparison], families: tuple[int, int], config: ComparisonConfig
+) -> Comparisons:
+    planned = [pair for pair in pairs if pair.primary] or pairs
+    compared = bool(pairs) and group.design.seeds >= MIN_SEEDS
+    sizes = [
+        float(pair.estimate.detectable(comparisons=families[0] or families[1])) for pair in planned
+    ]
+    interim = [n for n in ANALYSES if n <= group.design.seeds] if config.until_decided else []
+    return Comparisons(
+        pairs=tuple(pairs), design=group.design, families=families, margin=config.margin,
+        detectable=float(np.mean(sizes)) if compared else None, analyses=tuple(interim),
+        missing=group.missing, domain=group.domain,
+    )  # fmt: skip

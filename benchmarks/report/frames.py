@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.pipeline.rows import FailedRun
 from benchmarks.report.character import character_lines, correlation_lines
+from benchmarks.report.shares import variance_lines
 from benchmarks.report.stored import facts_of, read_run
 from benchmarks.report.together import Together, together
 from benchmarks.stages.evaluate import VERDICTS
@@ -41,13 +42,45 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "verdicts": {
         "first": "the method that `verdict` is about",
         "second": "the method that it is compared with",
+        "domain": "the data set, where there are several",
+        "family": "primary (planned) or exploratory",
         "difference": "Pass@1 of first minus second, in [-1, 1]",
-        "low": "lower end of the 95 % interval",
+        "low": "lower end of the 95 % interval; of one seed over problems alone",
         "high": "upper end of the 95 % interval",
-        "test": "mcnemar (exact) or bootstrap",
-        "p": "of no difference",
-        "p_holm": "the same, corrected by Holm over all pairs",
-        "verdict": "better, worse, or not distinguishable, at 5 %",
+        "df": "Welch-Satterthwaite degrees of freedom",
+        "test": "crossed (analysis of variance over runs and problems), or exact (McNemar: two "
+        "models of one seed, not methods)",
+        "p_holm": "of no difference, corrected by Holm over the family; missing below 4 seeds, but "
+        "for the exact test",
+        "p_equivalence": "of a difference of the margin or more, corrected likewise",
+        "verdict": "better, worse, equivalent or undecided; not compared below 4 seeds",
+        "edge": "floor or ceiling, where both methods are if they are equivalent",
+        "needed": "designs that would decide it",
+    },
+    "pooled": {
+        "first": "the method that `verdict` is about",
+        "second": "the method that it is compared with",
+        "family": "primary (planned) or exploratory",
+        "domains": "domains or suites",
+        "difference": "random-effects mean of first minus second, in [-1, 1]",
+        "low": "lower end of its 95 % interval",
+        "high": "upper end of its 95 % interval",
+        "wide_low": "lower end of Hartung and Knapp's, for further domains like these",
+        "wide_high": "upper end of Hartung and Knapp's",
+        "tau": "standard deviation of the true difference between domains",
+        "p_holm": "of no difference, corrected by Holm over the family",
+        "p_equivalence": "of a difference of the margin or more, corrected likewise",
+        "verdict": "better, worse, equivalent or undecided",
+    },
+    "variance": {
+        "method": "method, with the run's label where there are several runs",
+        "run_sd": "standard deviation between runs (seeds) of a method, in [0, 1]",
+        "run": "share of the variance of the method's mean that is of its runs",
+        "problem": "share that is of the choice of problems",
+        "residual": "share that is of run and problem together",
+        "closed": "share of the gap between no data and the ceiling that the method closes",
+        "closed_low": "lower end of its 95 % interval (Fieller)",
+        "closed_high": "upper end of its 95 % interval",
     },
     "programs": {
         "method": "method, with the run's label where there are several runs",
@@ -112,6 +145,8 @@ class Frames:
     Attributes:
         scores: a line for each method and metric.
         verdicts: a line for each pair of methods.
+        pooled: a line for each pair over several domains; empty where there are no several.
+        variance: a line for each method that has several runs, or a ceiling above it.
         programs: a line for each program that was tried.
         funnel: a line for each method and step.
         samples: a line for each synthetic record that a method drew.
@@ -123,6 +158,8 @@ class Frames:
 
     scores: pd.DataFrame
     verdicts: pd.DataFrame
+    pooled: pd.DataFrame
+    variance: pd.DataFrame
     programs: pd.DataFrame
     funnel: pd.DataFrame
     samples: pd.DataFrame
@@ -168,6 +205,8 @@ def frames(runs: Together) -> Frames:
     return Frames(
         scores=_frame("scores", _scores(runs.method_rows())),
         verdicts=_frame("verdicts", _verdicts(runs)),
+        pooled=_frame("pooled", (one.to_dict() for one in runs.pooled())),
+        variance=_frame("variance", variance_lines(runs.groups())),
         programs=_frame("programs", _each(rows, _programs)),
         funnel=_frame("funnel", _funnel(runs.method_rows())),
         samples=_frame("samples", _each(rows, _samples)),
@@ -211,7 +250,8 @@ def _scores(rows: Sequence[MethodRow]) -> Iterable[Mapping[str, Any]]:
 
 def _verdicts(runs: Together) -> Iterable[Mapping[str, Any]]:
     for found in runs.comparisons():
-        yield from found.to_dicts()
+        for line in found.to_dicts():
+            yield {**line, "domain": found.domain}
 
 
 def _programs(row: SeedRun | FailedRun) -> Iterable[Mapping[str, Any]]:

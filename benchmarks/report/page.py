@@ -13,8 +13,15 @@ from benchmarks.report.display import DisplayTable
 from benchmarks.report.figures import INK, DrawnFigure
 from benchmarks.report.frames import Frames, frames
 from benchmarks.report.maps import embedding_map
-from benchmarks.report.plots import pass_at_1, reference_fraction, support_growth
-from benchmarks.report.sentences import alike, beats, headline
+from benchmarks.report.plots import forest, pass_at_1, reference_fraction, support_growth
+from benchmarks.report.sentences import (
+    exploratory_lines,
+    headline,
+    how,
+    missing_lines,
+    pooled_lines,
+    primary_lines,
+)
 from benchmarks.report.side_by_side import closest
 from benchmarks.report.sweeps import sweep_figures
 from benchmarks.report.table import remarks, suite_words
@@ -97,7 +104,7 @@ def make_report(runs: Together) -> StaticReport:
 def figures(runs: Together) -> list[DrawnFigure]:
     """Return the figures that these runs have something for."""
     several = len(runs.runs) > 1
-    drawn = [pass_at_1(runs.method_rows())]
+    drawn = [pass_at_1(runs.method_rows()), forest(runs.pooled())]
     if several:
         drawn += [reference_fraction(runs), *sweep_figures(runs)]
     for number, run in enumerate(runs.runs, 1):
@@ -127,11 +134,12 @@ def _values(
     return {
         "title": suite_words(first.about),
         "about": first.about,
-        "headlines": [headline(one, rows) for one in found] or [headline(None, rows)],
+        "headlines": [headline(one, rows) for one in found],
+        "pooled": pooled_lines(runs.pooled(), runs.config.margin),
         "differences": runs.differences,
-        "beats": [line for one in found for line in beats(one)],
-        "alike": [line for one in found for line in alike(one)],
-        "notes": [one.how() for one in found],
+        "primary": [line for one in found for line in primary_lines(one)],
+        "exploratory": [line for one in found for line in exploratory_lines(one)],
+        "notes": [line for one in found for line in [*missing_lines(one), *how(one)]],
         "remarks": _remarks(runs),
         "tables": {table.name: table for table in made},
         "map_names": [f.name for f in drawn if f.name.startswith(("embedding_map", "growth"))],

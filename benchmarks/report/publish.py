@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from benchmarks.report.together import Together
 
 MANIFEST, PAGE = "manifest.json", "README.md"
-_FRAMES = ("scores", "verdicts", "funnel", "facts", "character")
+_FRAMES = ("scores", "verdicts", "pooled", "variance", "funnel", "facts", "character")
 _SERVER = ("openai", "base_url")
 _PLACES = (
     ("model",), ("embed", "model"), ("suite_options", "dataset"),

@@ -135,11 +135,12 @@ def _verdicts(row: SeedRun, passes: Callable[[Verdict], bool]) -> dict[str, tupl
     return {problem: (len(counts[problem]), sum(counts[problem])) for problem in sorted(counts)}
 
 
-def pass_at_1_table(rows: Sequence[SeedRun]) -> NDArray[np.float64]:
-    """Return one method's pass@1, [seeds, problems], in the order of seeds and of problem ids."""
+def outcomes(rows: Sequence[SeedRun]) -> tuple[list[str], NDArray[np.float64]]:
+    """Return one method's problems and its pass@1 [seeds, problems], in the order of their ids."""
     ordered = sorted(rows, key=lambda row: row.seed)
-    table_SP2 = _counts([_verdicts(row, lambda verdict: verdict.passed) for row in ordered])
-    return pass_at_k(table_SP2[..., 0], table_SP2[..., 1], 1)
+    results = [_verdicts(row, lambda verdict: verdict.passed) for row in ordered]
+    table_SP2 = _counts(results)
+    return list(results[0]), pass_at_k(table_SP2[..., 0], table_SP2[..., 1], 1)
 
 
 def _score(

@@ -2,111 +2,178 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from benchmarks.metrics.crossed import MIN_SEEDS, Design
+from benchmarks.metrics.sequential import ANALYSES, Verdict, bounds
+from benchmarks.report.comparisons import NOT_COMPARED
+
 if TYPE_CHECKING:
     from benchmarks.report.comparisons import Comparison, Comparisons
+    from benchmarks.report.pooled import PooledComparison
     from benchmarks.report.rows import MethodRow
 
 _SMALLEST_P = 0.001
+_TOO_FEW = f"comparing methods takes at least {MIN_SEEDS} seeds"
+_ORDER: tuple[Verdict, ...] = ("better", "worse", "equivalent", "undecided")
 
 
 def headline(found: Comparisons | None, rows: Sequence[MethodRow]) -> str:
     """Return the outcome of the comparisons in one or two sentences."""
-    scored = [row for row in rows if row.scores]
-    if found is None:
-        return f"{_count(len(scored), 'method')} could be scored, so that nothing is compared."
-    score = scored[0].scores[0]
-    design = f"{_count(score.problems, 'problem')} and {_count(len(score.seeds), 'seed')}"
-    told = [pair for pair in found.pairs if pair.verdict != "not distinguishable"]
-    if not told:
-        compared = {name for pair in found.pairs for name in (pair.first, pair.second)}
-        return f"No two of {len(compared)} methods can be told apart on {design}. {found.power()}"
-    apart = f"{len(told)} of {_count(len(found.pairs), 'pair')} of methods"
-    verb = "is" if len(told) == 1 else "are"
-    return f"{_best(found)}{apart} {verb} told apart on {design}. {found.power()}"
+    if found is None or not found.pairs:
+        scored = sum(bool(row.scores) for row in rows)
+        return f"{_count(scored, 'method')} could be scored, so that nothing is compared."
+    design = _design(found.design)
+    where = f"{found.domain}: " if found.domain else ""
+    if found.design.seeds < MIN_SEEDS:
+        return f"{where}Estimates of {design} and no verdict: {_TOO_FEW}."
+    if not any(pair.significant for pair in found.pairs):
+        alike = sum(pair.verdict == "equivalent" for pair in found.primary)
+        also = f", and {_count(alike, 'primary comparison')} equivalent" if alike else ""
+        return f"{where}On {design} no pairwise difference is significant{also}. {power(found)}"
+    return f"{where}{_counts(found, design)} {power(found)}"
 
 
-def beats(found: Comparisons) -> list[str]:
-    """Return a sentence for each pair that is told apart, the largest difference first."""
-    told = [pair for pair in found.pairs if pair.verdict != "not distinguishable"]
-    return [_beat(pair) for pair in sorted(told, key=_size, reverse=True)]
+def _counts(found: Comparisons, design: str) -> str:
+    """Return how many pairs of each family have each verdict."""
+    said = []
+    for name, pairs in (("primary", found.primary), ("exploratory", found.exploratory)):
+        counts = Counter(pair.verdict for pair in pairs)
+        words = [f"{counts[verdict]} {verdict}" for verdict in _ORDER if counts[verdict]]
+        if words:
+            said.append(f"of {_count(len(pairs), f'{name} comparison')} {', '.join(words)}")
+    return f"On {design}: {'; '.join(said)}."
 
 
-def alike(found: Comparisons) -> list[str]:
-    """Return a line for each method: which of the earlier ones it is not told apart from."""
+def pooled_lines(found: Sequence[PooledComparison], margin: float) -> list[str]:
+    """Return a line for each pair over several domains, but for undecided exploratory ones."""
     lines = []
-    for method in dict.fromkeys(pair.first for pair in found.pairs):
-        others = [
-            f"{pair.second} ({100 * pair.difference.interval.value:+.1f})"
-            for pair in found.pairs
-            if pair.first == method and pair.verdict == "not distinguishable"
-        ]
-        if others:
-            lines.append(f"{method} is not distinguishable from {', '.join(others)}.")
+    for one in found:
+        estimate, verdict = one.pooled.estimate, one.decision.verdict
+        low, high = (100 * float(end) for end in estimate.interval())
+        value = 100 * float(estimate.value)
+        said = {
+            "better": f"better by {value:.1f} points", "worse": f"worse by {-value:.1f} points",
+            "equivalent": f"equivalent within {margin:g} points ({value:+.1f})",
+            "undecided": f"undecided ({value:+.1f})",
+        }[verdict]  # fmt: skip
+        if one.primary or verdict != "undecided":
+            lines.append(
+                f"{'' if one.primary else 'exploratory: '}{one.first} vs {one.second} over "
+                f"{len(one.by_domain)} domains: {said} (95 % interval {low:.1f} to {high:.1f}, "
+                f"{p_words(one.decision.p)})."
+            )
     return lines
 
 
-def p_words(p: float) -> str:
-    """Return a p-value as a reader wants it."""
-    return f"p < {_SMALLEST_P}" if p < _SMALLEST_P else f"p = {p:.3f}"
-
-
-def _best(found: Comparisons) -> str:
-    """Return which methods beat others and are beaten by none; "" where there is no such method."""
-    beaten, wins = set(), dict.fromkeys(_methods(found), 0)
-    for pair in found.pairs:
-        if pair.verdict != "not distinguishable":
-            winner, loser = _ordered(pair)
-            wins[winner] += 1
-            beaten.add(loser)
-    best = [name for name in wins if name not in beaten and wins[name]]
-    others = len(wins) - 1
-    if not best:
+def power(found: Comparisons) -> str:
+    """Return the minimum detectable difference; "" where methods are not compared."""
+    if found.detectable is None:
         return ""
-    by_wins: dict[int, list[str]] = {}
-    for name in sorted(best, key=lambda name: -wins[name]):
-        by_wins.setdefault(wins[name], []).append(name)
-    (most, first), *rest = by_wins.items()
-    verb = "beats" if len(first) == 1 else "beat"
-    said = [f"{_listed(first)} {verb} {most} of {_count(others, 'other method')}"]
-    said += [f"{_listed(names)} {count}" for count, names in rest]
-    return f"{', '.join(said)}; no method beats {'it' if len(best) == 1 else 'these'}. "
-
-
-def _listed(names: Sequence[str]) -> str:
-    *some, last = names
-    return f"{', '.join(some)} and {last}" if some else last
-
-
-def _methods(found: Comparisons) -> list[str]:
-    """Return all methods, in the order of the run."""
-    firsts = dict.fromkeys(pair.first for pair in found.pairs)
-    seconds = dict.fromkeys(pair.second for pair in found.pairs)
-    return list(dict.fromkeys([*(name for name in seconds if name not in firsts), *firsts]))
-
-
-def _ordered(pair: Comparison) -> tuple[str, str]:
-    """Return the winner and the loser of a pair that is told apart."""
-    ahead = pair.difference.interval.value > 0
-    return (pair.first, pair.second) if ahead else (pair.second, pair.first)
-
-
-def _beat(pair: Comparison) -> str:
-    interval = pair.difference.interval
-    winner, loser = _ordered(pair)
-    low, high = interval.low, interval.high
-    if interval.value < 0:
-        low, high = -high, -low
     return (
-        f"{winner} beats {loser} by {100 * abs(interval.value):.1f} points "
-        f"(95 % interval {100 * low:.1f} to {100 * high:.1f}, {p_words(pair.p)})."
+        f"Minimum detectable difference between two methods: {100 * found.detectable:.1f} points "
+        "(80 % power, Holm-corrected)."
     )
 
 
-def _size(pair: Comparison) -> float:
-    return abs(pair.difference.interval.value)
+def primary_lines(found: Comparisons) -> list[str]:
+    """Return a line for each planned comparison, in the order of the plan."""
+    return [line for pair in found.primary if (line := _line(pair, found))]
+
+
+def exploratory_lines(found: Comparisons) -> list[str]:
+    """Return a line for each exploratory pair that is not undecided, the largest first."""
+    pairs = sorted(found.exploratory, key=lambda pair: -abs(pair.value))
+    return [
+        f"exploratory: {line}"
+        for pair in pairs
+        if pair.verdict != "undecided" and (line := _line(pair, found))
+    ]
+
+
+def _line(pair: Comparison, found: Comparisons) -> str:
+    names, (low, high) = f"{pair.first} vs {pair.second}", pair.interval
+    interval = f"95 % interval {100 * low:.1f} to {100 * high:.1f}"
+    change = f"{100 * pair.value:+.1f}"
+    if pair.significant:
+        size = abs(100 * pair.value)
+        return f"{names}: {pair.verdict} by {size:.1f} points ({interval}, {p_words(pair.p)})."
+    if pair.verdict == "equivalent":
+        where = f", both at the {pair.edge}" if pair.edge else ""
+        return f"{names}: equivalent within {found.margin:g} points{where} ({change}, {interval})."
+    if pair.verdict == "undecided":
+        return f"{names}: undecided ({change}, {interval}); {needed_words(pair)}."
+    if pair.p is None or pair.p > 0.05:  # of one seed, not significant
+        return ""
+    return (
+        f"{names}: one seed: these two fine-tuned models differ (exact test, {p_words(pair.p)}; "
+        f"{change}); {_TOO_FEW}."
+    )
+
+
+def needed_words(pair: Comparison) -> str:
+    """Return what it would take to decide a pair."""
+    if not pair.needed:
+        return "no design of up to 64 seeds would decide it"
+    return f"deciding it takes {' or '.join(map(str, pair.needed))}"
+
+
+def how(found: Comparisons) -> list[str]:
+    """Return how pairs were compared, what the variance is made of, and what more would do."""
+    if found.detectable is None:
+        return []
+    names = zip(found.families, ("primary", "exploratory"), strict=True)
+    families = [f"{number} {name}" for number, name in names if number]
+    run, problem, residual = (f"{100 * share:.0f} %" for share in found.shares())
+    (_, now), *more = found.outlook()
+    would = " and ".join(f"{100 * size:.1f} with {design}" for design, size in more)
+    return [
+        "Crossed analysis of variance over runs and problems (Student's t, Welch-Satterthwaite), "
+        f"Holm at 5 % over {' and over '.join(families)} pairs; equivalence by two one-sided tests "
+        f"at {found.margin:g} points.",
+        *_interim(found),
+        f"Variance of a difference: runs {run}, problems {problem}, residual {residual}. Minimum "
+        f"detectable difference: {100 * now:.1f} points now, {would}.",
+    ]
+
+
+def _interim(found: Comparisons) -> list[str]:
+    if not found.analyses:
+        return []
+    done = f"analysis {len(found.analyses)} of {len(ANALYSES)}, at {found.analyses[-1]} seeds"
+    state = "every primary comparison is decided" if found.decided else "not all are decided"
+    limits = ", ".join(f"{p:.4f} at {n}" for p, n in zip(bounds(0.05), ANALYSES, strict=True))
+    return [
+        f"Interim analyses (O'Brien-Fleming; one comparison alone at p {limits} seeds): {done}; "
+        f"{state}."
+    ]
+
+
+def missing_lines(found: Comparisons) -> list[str]:
+    """Return which methods are missing from the comparisons."""
+    return [
+        f"{name} is missing from comparisons: not scored with every seed." for name in found.missing
+    ]
+
+
+def p_words(p: float | None) -> str:
+    """Return a p-value as a reader wants it."""
+    if p is None:
+        return "no p"
+    return f"p < {_SMALLEST_P}" if p < _SMALLEST_P else f"p = {p:.3f}"
+
+
+def verdict_words(pair: Comparison) -> str:
+    """Return a verdict for a cell of a table."""
+    if pair.verdict == NOT_COMPARED or not pair.edge:
+        return pair.verdict
+    return f"{pair.verdict} ({pair.edge})"
+
+
+def _design(design: Design) -> str:
+    return f"{_count(design.seeds, 'seed')} × {_count(design.problems, 'problem')}"
 
 
 def _count(number: int, what: str) -> str:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.common.fields import update
 from benchmarks.common.files import StoreError
+from benchmarks.config.comparison_config import ComparisonConfig
 from benchmarks.pipeline.manifest import Invocation, RowEntry, find_invocation, read_invocation
 from benchmarks.pipeline.rows import STEPS, Described, FailedRun, SeedRun
-from benchmarks.report.comparisons import Comparisons, compare
+from benchmarks.report.comparisons import Comparisons, compare, group
 from benchmarks.report.rows import MethodRow, method_rows
 from benchmarks.stages.domain import PROBLEMS, REFERENCES, ProblemText
 from benchmarks.store.store import Store
@@ -68,6 +70,16 @@ class StoredRun:
     def read_problems(self) -> list[ProblemText]:
         """Return the problems that methods were tried on."""
         return self.domain.read(PROBLEMS, ProblemText)
+
+    @property
+    def compare(self) -> ComparisonConfig:
+        """Which comparisons the run planned; the default of a run older than the field."""
+        return update(ComparisonConfig(), self.invocation.config.get("compare", {}))
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The name under which a report shows each method."""
+        return {method: self.shown(method) for method in self.invocation.config["methods"]}
 
     def shown(self, method: str) -> str:
         """Return the name under which a report shows one of the run's methods."""
@@ -133,10 +145,17 @@ def _row(entry: RowEntry, store: Store) -> SeedRun | FailedRun:
     return SeedRun(method=entry.method, seed=entry.seed, **given)
 
 
-def compare_rows(rows: Sequence[SeedRun | FailedRun]) -> Comparisons | None:
-    """Compare every two methods that have a row for every seed: others cannot be paired."""
-    failed = {row.method for row in rows if isinstance(row, FailedRun)}
-    return compare([row for row in rows if isinstance(row, SeedRun) and row.method not in failed])
+def compare_rows(
+    rows: Sequence[SeedRun | FailedRun], methods: Sequence[str], config: ComparisonConfig
+) -> Comparisons:
+    """Compare every two methods of one run that were scored with every seed.
+
+    Raises:
+        ConfigError: the rows do not have the same problems.
+    """
+    names = {method: method for method in methods}
+    (found,) = compare([group(rows, [names], config)], config)
+    return found
 
 
 def facts_of(run: StoredRun) -> Mapping[str, Mapping[str, float]]:

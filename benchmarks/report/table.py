@@ -19,8 +19,15 @@ from benchmarks.report.comparisons import Comparisons
 from benchmarks.report.facts import FactRow
 from benchmarks.report.funnel import COUNTED
 from benchmarks.report.rows import MethodRow
+from benchmarks.report.sentences import (
+    exploratory_lines,
+    headline,
+    how,
+    missing_lines,
+    primary_lines,
+)
 
-JSON_VERSION = 2
+JSON_VERSION = 3
 
 
 _REASONS_SHOWN = 4
@@ -48,7 +55,7 @@ class Report:
         about: what every row shares: suite, model, responder, references, seeds, pairs, digests.
         rows: one for each method.
         facts: exact counts over synthetic pairs, where the suite's universe is known.
-        comparisons: every two methods, paired by problem; None where there are no two.
+        comparisons: every two methods, the planned pairs first; None where nothing was compared.
         name: of the invocation, under which `benchmarks.report` finds it; "" where it has none.
         stored: where the stages are.
         seconds: wall seconds of this invocation.
@@ -137,9 +144,8 @@ def write_json(report: Report, path: Path) -> None:
 def show(report: Report, console: Console) -> None:
     """Print the tables and what has to be known to read them."""
     _print(console, f"{suite_words(report.about)}: Pass@1", score_table(report))
-    if report.comparisons:
-        for line in [*report.comparisons.sentences(), report.comparisons.note(), ""]:
-            say(console, line)
+    for line in [*comparison_lines(report), ""]:
+        say(console, line)
     _print(console, "Records kept, step by step", funnel_table(report))
     for line in [*_left_out(report), *dropped_lines(report.rows)]:
         say(console, line)
@@ -153,6 +159,15 @@ def show(report: Report, console: Console) -> None:
         console.print()
     for line in footnotes(report):
         say(console, line)
+
+
+def comparison_lines(report: Report) -> list[str]:
+    """Return the outcome, the planned comparisons, what else was found, and how."""
+    found = report.comparisons
+    if found is None or not found.pairs:
+        return [headline(found, report.rows)]
+    lines = [headline(found, report.rows), *primary_lines(found), *exploratory_lines(found)]
+    return [*lines, *missing_lines(found), *how(found)]
 
 
 def _print(console: Console, title: str, table: Table) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from benchmarks.report.character_tables import character_tables
+from benchmarks.report.comparison_tables import comparison_tables
 from benchmarks.report.display import NONE, DisplayTable
 from benchmarks.report.funnel import COUNTED
-from benchmarks.report.sentences import p_words
 from benchmarks.report.table import percent
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ def tables(runs: Together, frames: Frames) -> list[DisplayTable]:
     rows = runs.method_rows()
     seeds = {run.shown(m): run.seeds for run in runs.runs for m in run.invocation.config["methods"]}
     made = [
-        _scores(rows, seeds), _verdicts(frames), _funnel(rows), *character_tables(frames),
+        _scores(rows, seeds), *comparison_tables(runs, frames), _funnel(rows),
+        *character_tables(frames),
         _facts(frames), _costs(frames, rows),
     ]  # fmt: skip
     return [table for table in made if table.rows]
@@ -59,26 +60,6 @@ def _score_cells(row: MethodRow, others: int, seeds: Mapping[str, Sequence[int]]
         f"{scored} of {wanted} (missing {', '.join(missing)})" if missing else str(scored),
         f"{row.kept:,}",
     ]
-
-
-def _verdicts(frames: Frames) -> DisplayTable:
-    return DisplayTable(
-        name="verdicts",
-        title="Every two methods, paired by problem",
-        columns=("method", "against", "difference", "95 % interval", "p (Holm)", "verdict"),
-        rows=tuple(
-            (
-                line.first,
-                line.second,
-                f"{100 * line.difference:+.1f}",
-                f"{100 * line.low:+.1f} to {100 * line.high:+.1f}",
-                p_words(line.p_holm).removeprefix("p ").removeprefix("= "),
-                line.verdict,
-            )
-            for line in frames.verdicts.itertuples()
-        ),
-        note="Pass@1 of the method minus the other's, in points.",
-    )
 
 
 def _funnel(rows: Sequence[MethodRow]) -> DisplayTable:

@@ -1,4 +1,4 @@
-"""Several runs in one report: whether they may be compared, and what tells them apart."""
+"""Several runs in one report: whether they may be compared, and in what they differ."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.common.fields import ConfigError, flatten
-from benchmarks.report.comparisons import Comparisons
+from benchmarks.report.comparisons import Comparisons, Group, compare, group
+from benchmarks.report.pooled import PooledComparison, pool_comparisons
 from benchmarks.report.rows import MethodRow
-from benchmarks.report.stored import compare_rows
 
 if TYPE_CHECKING:
+    from benchmarks.config.comparison_config import ComparisonConfig
     from benchmarks.report.stored import StoredRun
 
-_DATASET = ("suite", "variant", "split", "suite_digest", "model_digest")
+_DOMAIN = ("suite", "variant")
+_DATASET = ("split", "suite_digest")
 _LIBRARIES = ("torch", "transformers", "tokenizers", "peft", "trl", "python")
 _ROWS = ("methods", "method_options", "seeds")  # what rows are there, not what runs share
 _LABEL_PARTS = 2
@@ -36,12 +38,41 @@ class Together:
         """Return a row for each method of each run."""
         return [row for run in self.runs for row in run.method_rows()]
 
+    @property
+    def config(self) -> ComparisonConfig:
+        """What decides: the first run's plan, with the smallest margin of all."""
+        own = [run.compare for run in self.runs]
+        return replace(own[0], margin=min(one.margin for one in own))
+
+    def groups(self) -> list[Group]:
+        """Return the methods that may be compared: of each domain, or of each run alone.
+
+        Raises:
+            ConfigError: runs of one domain do not have the same problems.
+        """
+        by_domain: dict[Any, list[StoredRun]] = {}
+        for run in self.runs:
+            key = run.name if self.differences else _domain(run)
+            by_domain.setdefault(key, []).append(run)
+        named = len(by_domain) > 1
+        return [
+            group(
+                [row for run in runs for row in run.shown_rows()], [run.names for run in runs],
+                runs[0].compare, domain=_domain_words(runs[0]) if named else "",
+            )
+            for runs in by_domain.values()
+        ]  # fmt: skip
+
     def comparisons(self) -> list[Comparisons]:
-        """Return the comparisons of all methods; of each run alone where runs are not alike."""
-        groups = [run.shown_rows() for run in self.runs]
-        if not self.differences:
-            groups = [[row for group in groups for row in group]]
-        return [found for found in map(compare_rows, groups) if found is not None]
+        """Return the comparisons of all methods of each group; all groups are one family."""
+        return compare(self.groups(), self.config)
+
+    def pooled(self) -> list[PooledComparison]:
+        """Return the comparisons pooled over domains; none where there are no several domains."""
+        if self.differences or len({_domain(run) for run in self.runs}) < len(self.runs):
+            return []
+        names = {shown: method for run in self.runs for method, shown in run.names.items()}
+        return pool_comparisons(self.comparisons(), names, self.config.margin)
 
 
 def together(runs: Sequence[StoredRun], *, force: bool = False) -> Together:
@@ -52,13 +83,15 @@ def together(runs: Sequence[StoredRun], *, force: bool = False) -> Together:
         force: show runs that differ, with the differences, in place of refusing them.
 
     Raises:
-        ConfigError: a run is given twice, or runs differ in their dataset or versions.
+        ConfigError: a run is given twice, or runs differ in their model or versions, or runs of
+            one domain in their data.
     """
     names = [run.name for run in runs]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ConfigError(f"runs repeat {', '.join(repeated)}: give each once")
-    differences = tuple(line for run in runs[1:] for line in _differences(runs[0], run))
+    pairs = [(_alike(runs[:n], run), run) for n, run in enumerate(runs) if n]
+    differences = tuple(line for first, run in pairs for line in _differences(first, run))
     if differences and not force:
         raise ConfigError(
             f"runs that differ are not compared: {'; '.join(differences)}. Give runs of one "
@@ -67,8 +100,15 @@ def together(runs: Sequence[StoredRun], *, force: bool = False) -> Together:
     return Together(runs=_labelled(runs), differences=differences)
 
 
+def _alike(earlier: Sequence[StoredRun], run: StoredRun) -> StoredRun:
+    """Return the first of the earlier runs, of those of the same domain if there is one."""
+    return next((one for one in earlier if _domain(one) == _domain(run)), earlier[0])
+
+
 def _differences(first: StoredRun, second: StoredRun) -> list[str]:
-    one, other = _conditions(first), _conditions(second)
+    one, other = _shared(first), _shared(second)
+    if _domain(first) == _domain(second):
+        one, other = one | _conditions(first), other | _conditions(second)
     return [
         f"{name} is {_short(one[name])} in {first.name} and {_short(other[name])} in {second.name}"
         for name in one
@@ -76,14 +116,29 @@ def _differences(first: StoredRun, second: StoredRun) -> list[str]:
     ]
 
 
+def _domain(run: StoredRun) -> tuple[str, ...]:
+    return tuple(str(run.invocation.about[name]) for name in _DOMAIN)
+
+
+def _domain_words(run: StoredRun) -> str:
+    suite, variant = _domain(run)
+    return variant or suite
+
+
+def _shared(run: StoredRun) -> dict[str, Any]:
+    """Return what must be equal in all runs of a report: model and versions."""
+    about, versions = run.invocation.about, run.invocation.versions
+    libraries = {f"{name} version": versions.get(f"version.{name}", "") for name in _LIBRARIES}
+    return {"model_digest": about["model_digest"], **libraries}
+
+
 def _conditions(run: StoredRun) -> dict[str, Any]:
-    """Return all that must be equal where Pass@1 is compared: data, model, evaluation, versions."""
-    about, config, versions = run.invocation.about, run.invocation.config, run.invocation.versions
+    """Return what must be equal where Pass@1 is compared as well: data and evaluation."""
+    about, config = run.invocation.about, run.invocation.config
     return {
         **{name: about[name] for name in _DATASET},
         **flatten(config["evaluate"], "evaluate."),
         "evaluation code": sorted({s.code for s in run.stages if s.name == "evaluate"}),
-        **{f"{name} version": versions.get(f"version.{name}", "") for name in _LIBRARIES},
     }
 
 
@@ -101,11 +156,20 @@ def _labelled(runs: Sequence[StoredRun]) -> tuple[StoredRun, ...]:
         return tuple(runs)
     configs = [run.invocation.config for run in runs]
     labels = (
-        _labels([_settings(config) for config in configs])
+        _domain_labels(runs)
+        or _labels([_settings(config) for config in configs])
         or _labels([flatten(config["method_options"]) for config in configs])
         or [run.name.rpartition("-")[2] for run in runs]
     )
     return tuple(replace(run, label=label) for run, label in zip(runs, labels, strict=True))
+
+
+def _domain_labels(runs: Sequence[StoredRun]) -> list[str]:
+    """Return what names the domain of each run; nothing where two have the same."""
+    parts = [dict.fromkeys((suite, *variant.split(", "))) for suite, variant in map(_domain, runs)]
+    shared = set(parts[0]).intersection(*parts[1:])
+    labels = [", ".join(part for part in own if part and part not in shared) for own in parts]
+    return labels if all(labels) and len(set(labels)) == len(labels) else []
 
 
 def _labels(settings: Sequence[Mapping[str, str]]) -> list[str]:

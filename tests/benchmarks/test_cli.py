@@ -42,6 +42,7 @@ OPTIONS = """
 --finetune.quantize --accelerate.processes --accelerate.config
 --evaluate.samples --evaluate.temperature --evaluate.top_p --evaluate.max_new_tokens --evaluate.ks
 --evaluate.split --embed.model --embed.texts
+--compare.contrasts --compare.margin --compare.until_decided
 --sandbox.timeout_s --sandbox.input_timeout_s --sandbox.timeout_factor --sandbox.load_timeout_s
 --sandbox.wall_factor
 --sandbox.memory_mib --sandbox.processes --sandbox.file_mib --sandbox.output_mib --sandbox.workers

@@ -1,102 +1,273 @@
-"""Every two methods of a run are compared by problem, and the verdicts are sentences."""
+"""Every two methods of a run are compared, planned pairs first, and the verdicts are sentences."""
 
-from math import sqrt
+import math
 from pathlib import Path
-from statistics import NormalDist
 
+import numpy as np
 import pytest
 from statsmodels.stats.contingency_tables import mcnemar
 
-from benchmarks.pipeline.rows import SeedRun
-from benchmarks.report.comparisons import compare
+from benchmarks.common.fields import ConfigError
+from benchmarks.config.comparison_config import ComparisonConfig
+from benchmarks.metrics.crossed import Design, difference, needed
+from benchmarks.metrics.intervals import holm
+from benchmarks.pipeline.rows import FailedRun, SeedRun
+from benchmarks.report.comparisons import Comparisons, Group, compare, group
+from benchmarks.report.sentences import (
+    exploratory_lines,
+    headline,
+    how,
+    missing_lines,
+    primary_lines,
+)
+from benchmarks.report.stored import compare_rows
 from domino.records import Outcome, Verdict
 from tests.benchmarks.test_table import finished, method_row, printed, report
+from tests.metrics import simulate
+
+DEFAULT = ComparisonConfig()
 
 
-def row(root: Path, method: str, solved: str, seed: int = 0) -> SeedRun:
+def row(root: Path, method: str, solved: str, seed: int = 0, trained: bool = True) -> SeedRun:
     """A row that solves the problems marked by 1."""
     outcome = {"1": Outcome.PASSED, "0": Outcome.WRONG}
     verdicts = [
         Verdict(program_id=f"{n}/0", problem_id=f"{n:03}", base=outcome[mark], plus=outcome[mark])
         for n, mark in enumerate(solved)
     ]
-    other = finished(root / f"{method}{seed}", "other", {})
-    evaluated = finished(root / f"{method}{seed}", "evaluate", {}, verdicts=verdicts)
+    root = root / f"{method}{seed}"
+    other = finished(root, "other", {})
+    tuned = finished(root, "finetune", {"adapter": trained})
+    evaluated = finished(root, "evaluate", {}, verdicts=verdicts)
     return SeedRun(
         method=method, seed=seed, synthesized=other, filtered=other, responded=other, agreed=other,
-        pairs=other, tuned=other, evaluated=evaluated,
+        pairs=other, tuned=tuned, evaluated=evaluated,
     )  # fmt: skip
 
 
-def test_a_clear_difference_is_a_sentence_and_a_small_one_is_not_distinguishable(
-    tmp_path: Path,
-) -> None:
-    found = compare(
-        [
-            row(tmp_path, "no-data", "0" * 30 + "1" * 10),
-            row(tmp_path, "few-shot", "0" * 29 + "1" * 11),
-            row(tmp_path, "domino", "1" * 40),
-        ]
+def compared(rows: list[SeedRun | FailedRun], config: ComparisonConfig = DEFAULT) -> Comparisons:
+    return compare_rows(rows, list(dict.fromkeys(row.method for row in rows)), config)
+
+
+def tables(
+    seeds: int = 5, problems: int = 1024, seed_sd: float = 2, **points: float
+) -> dict[str, np.ndarray]:
+    """Results of methods that are so many points above a half; no data is one run."""
+    rng = np.random.default_rng(4)
+    skills = tuple(map(simulate.skill, points.values()))
+    found = simulate.results(rng, 1, seeds, problems, seed_sd, skills)[:, 0].astype(float)
+    named = dict(zip([name.replace("_", "-") for name in points], found, strict=True))
+    return {name: own[:1] if name == "no-data" else own for name, own in named.items()}
+
+
+def of(own: dict[str, np.ndarray], config: ComparisonConfig = DEFAULT, **more: str) -> Comparisons:
+    (found,) = compare([Group(tables=own, primary=config.pairs(list(own)), **more)], config)
+    return found
+
+
+def test_planned_pairs_come_first_and_the_others_are_exploratory() -> None:
+    found = of(tables(no_data=-12, few_shot=0, evol_instruct=0, domino=12))
+    assert [(pair.first, pair.second) for pair in found.primary] == [
+        ("few-shot", "no-data"), ("evol-instruct", "no-data"), ("domino", "no-data"),
+        ("domino", "few-shot"), ("domino", "evol-instruct"),
+    ]  # fmt: skip
+    (other,) = found.exploratory
+    assert (other.first, other.second) == ("evol-instruct", "few-shot")
+    assert found.families == (5, 1)
+
+
+def test_the_primary_ps_are_corrected_among_themselves() -> None:
+    own = tables(no_data=-3, few_shot=0, domino=3)
+    found = of(own)
+    raw = [float(difference(own[p.first], own[p.second]).p()) for p in found.primary]
+    assert [pair.p for pair in found.primary] == pytest.approx(holm(raw))
+    config = ComparisonConfig(contrasts=("domino vs no-data",))
+    alone = of(own, config)
+    assert alone.primary[0].p == pytest.approx(raw[1])
+    assert len(alone.exploratory) == 2
+
+
+def test_several_domains_are_one_family() -> None:
+    one, other = tables(no_data=-3, domino=3), tables(seeds=6, no_data=-3, domino=3)
+    groups = [Group(tables=own, primary=DEFAULT.pairs(list(own)), domain=name)
+              for own, name in ((one, "a"), (other, "b"))]  # fmt: skip
+    both = compare(groups, DEFAULT)
+    raw = [float(difference(own["domino"], own["no-data"]).p()) for own in (one, other)]
+    assert [found.pairs[0].p for found in both] == pytest.approx(holm(raw))
+    assert both[0].families == (2, 0)
+
+
+def test_the_three_verdicts_are_sentences() -> None:
+    own = tables(no_data=-12, few_shot=0, domino=12)
+    first, second, third = primary_lines(of(own))
+    assert first.startswith("few-shot vs no-data: better by ")
+    assert "95 % interval" in first
+    assert "p < 0.001" in second
+    assert third.startswith("domino vs few-shot: better by ")
+    alike = of(tables(seeds=10, problems=4096, few_shot=0, domino=0))
+    (line,) = primary_lines(alike)
+    assert line.startswith("domino vs few-shot: equivalent within 3 points (")
+    assert "equivalent. Minimum detectable" in headline(alike, [])
+    (unclear,) = primary_lines(of(tables(problems=128, few_shot=0, domino=0)))
+    assert unclear.startswith("domino vs few-shot: undecided (")
+    assert "; deciding it takes " in unclear
+
+
+def test_a_worse_method_and_exploratory_pairs_are_called_so() -> None:
+    found = of(tables(few_shot=0, domino=-12, evol_instruct=12))
+    assert primary_lines(found)[0].startswith("domino vs few-shot: worse by ")
+    (line,) = exploratory_lines(found)
+    assert line.startswith("exploratory: evol-instruct vs few-shot: better by ")
+    assert headline(found, []).startswith(
+        "On 5 seeds × 1,024 problems: of 2 primary comparisons 2 worse; of 1 exploratory "
+        "comparison 1 better. Minimum detectable difference between two methods: "
     )
-    assert found is not None
-    assert found.sentences() == [
-        "few-shot is not distinguishable from no-data (+2.5).",
-        "domino is better than no-data (+75.0), few-shot (+72.5).",
-    ]
-    assert "exact McNemar, Holm over 3 pairs" in found.note()
+    assert "points (80 % power, Holm-corrected)." in headline(found, [])
 
 
-def test_the_p_of_a_pair_is_mcnemars_exact_one(tmp_path: Path) -> None:
-    found = compare([row(tmp_path, "a", "1100000011"), row(tmp_path, "b", "1111110000")])
-    assert found is not None
+def test_where_nothing_is_significant_the_first_sentence_says_so() -> None:
+    found = of(tables(problems=128, no_data=0, few_shot=0, domino=0))
+    assert headline(found, []).startswith(
+        "On 5 seeds × 128 problems no pairwise difference is significant. Minimum detectable "
+    )
+
+
+def test_equivalence_at_the_floor_or_at_the_ceiling_is_labelled() -> None:
+    size = {"seeds": 10, "problems": 8192, "seed_sd": 1}
+    floor = tables(**size, no_data=0, few_shot=0, domino=0)
+    found = of(floor, floor="no-data").primary[-1]
+    assert (found.verdict, found.edge) == ("equivalent", "floor")
+    raised = tables(**size, no_data=-10, few_shot=0, domino=0)
+    assert of(raised, floor="no-data").primary[-1].edge == ""
+    ceiling = tables(**size, no_data=-10, few_shot=0, domino=0, ceiling=0)
+    found = of(ceiling, floor="no-data", ceiling="ceiling")
+    pair = next(p for p in found.pairs if (p.first, p.second) == ("domino", "few-shot"))
+    assert pair.edge == "ceiling"
+    assert any("both at the ceiling" in line for line in primary_lines(found))
+
+
+def test_one_seed_gives_estimates_and_speaks_of_two_models(tmp_path: Path) -> None:
+    rows = [row(tmp_path, "a", "0" * 10 + "1" * 2), row(tmp_path, "domino", "1" * 12)]
+    found = compared(rows)
     (pair,) = found.pairs
-    assert (pair.first, pair.second) == ("b", "a")
-    expected = mcnemar([[2, 4], [2, 2]], exact=True).pvalue
-    assert pair.difference.p == pytest.approx(expected)
-    assert pair.difference.interval.value == pytest.approx(0.2)
-
-
-def test_several_seeds_are_compared_by_bootstrap(tmp_path: Path) -> None:
-    rows = [
-        row(tmp_path, m, s * 12, seed) for m, s in (("a", "01"), ("b", "11")) for seed in (0, 1)
+    assert pair.verdict == "not compared"
+    assert pair.p == pytest.approx(mcnemar([[2, 10], [0, 0]], exact=True).pvalue)
+    assert primary_lines(found) == [
+        "domino vs a: one seed: these two fine-tuned models differ (exact test, p = 0.002; +83.3); "
+        "comparing methods takes at least 4 seeds."
     ]
-    found = compare(rows)
-    assert found is not None
-    assert found.pairs[0].difference.test == "bootstrap"
-    assert found.pairs[0].verdict == "better"
+    assert headline(found, []) == (
+        "Estimates of 1 seed × 12 problems and no verdict: comparing methods takes at least 4 "
+        "seeds."
+    )
+    assert how(found) == []
 
 
-@pytest.mark.parametrize("seeds", [(0,), (0, 1)], ids=["exact", "bootstrap"])
-def test_what_a_run_can_find_is_less_where_more_pairs_are_compared(
-    tmp_path: Path, seeds: tuple[int, ...]
-) -> None:
-    """The pairs differ in equally many problems: what is left is Holm's correction."""
-    solved = {"a": "1000" * 16, "b": "0100" * 16, "c": "0010" * 16, "d": "0001" * 16}
-
-    def detectable(methods: str) -> float:
-        found = compare(
-            [row(tmp_path / methods, m, solved[m], seed) for seed in seeds for m in methods]
-        )
-        assert found is not None
-        return found.detectable
-
-    error = sqrt(0.5 / 64)
-    normal = NormalDist().inv_cdf
-    for methods, pairs in (("ab", 1), ("abcd", 6)):
-        near = (normal(1 - 0.025 / pairs) + normal(0.8)) * error
-        assert detectable(methods) == pytest.approx(near, rel=0.15)
+def test_the_exact_ps_of_one_seed_are_corrected_too(tmp_path: Path) -> None:
+    solved = {"a": "1" * 6 + "0" * 6, "b": "0" * 12, "c": "1" * 7 + "0" * 5}
+    rows = [row(tmp_path, method, marks) for method, marks in solved.items()]
+    assert [pair.p for pair in compared(rows).pairs] == pytest.approx(
+        holm([mcnemar([[0, 0], [6, 6]], exact=True).pvalue,
+              mcnemar([[6, 1], [0, 5]], exact=True).pvalue,
+              mcnemar([[0, 7], [0, 5]], exact=True).pvalue])
+    )  # fmt: skip
 
 
-def test_a_method_that_lacks_a_seed_is_not_compared(tmp_path: Path) -> None:
-    rows = [row(tmp_path, "a", "0101", seed) for seed in (0, 1)]
-    assert compare([*rows, row(tmp_path, "b", "1111")]) is None
-    assert compare([]) is None
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_two_or_three_seeds_give_estimates_and_no_verdict(seeds: int) -> None:
+    found = of(tables(seeds=seeds, no_data=-20, domino=20))
+    assert found.pairs[0].verdict == "not compared"
+    assert found.pairs[0].p is None
+    assert primary_lines(found) == []
+    assert "takes at least 4 seeds" in headline(found, [])
 
 
-def test_the_report_prints_the_sentences_and_writes_every_pair(tmp_path: Path) -> None:
-    found = compare([row(tmp_path, "a", "0101"), row(tmp_path, "b", "1111")])
-    shown = report(method_row("a"), method_row("b"), comparisons=found)
-    assert "b is not distinguishable from a (+50.0)." in printed(shown)
+def test_no_data_is_one_run_for_all_seeds(tmp_path: Path) -> None:
+    marks = ["0110", "0111", "1110", "0010"]
+    rows = [
+        row(tmp_path, name, mark if name == "domino" else "0010", seed, name == "domino")
+        for seed, mark in enumerate(marks)
+        for name in ("no-data", "domino")
+    ]
+    made = group(rows, [{"no-data": "no-data", "domino": "domino"}], DEFAULT)
+    assert made.tables["no-data"].shape == (1, 4)
+    assert made.tables["domino"].shape == (4, 4)
+    once = group([rows[0], *rows[1::2]], [{"no-data": "no-data", "domino": "domino"}], DEFAULT)
+    assert once.tables["no-data"].shape == (1, 4)
+    assert not once.missing
+
+
+def test_a_method_that_lacks_a_seed_or_failed_is_said_to_be_missing(tmp_path: Path) -> None:
+    rows: list[SeedRun | FailedRun] = [
+        row(tmp_path, name, "0101", seed) for name in "ab" for seed in (0, 1)
+    ]
+    failed = FailedRun(method="c", seed=0, asked=1, stages=(), stage="respond", reason="x")
+    found = compared([*rows, row(tmp_path, "d", "1111"), failed])
+    assert {pair.first for pair in found.pairs} == {"b"}
+    assert missing_lines(found) == [
+        "d is missing from comparisons: not scored with every seed.",
+        "c is missing from comparisons: not scored with every seed.",
+    ]
+    assert "nothing is compared" in headline(compared([failed]), [method_row("c")])
+
+
+def test_methods_of_different_problems_are_refused_in_one_line(tmp_path: Path) -> None:
+    rows = [row(tmp_path, "a", "0101"), row(tmp_path, "b", "01011")]
+    with pytest.raises(ConfigError, match=r"a and b were tried on different problems \(4 and 5, 4"):
+        compared(rows)
+
+
+def test_a_single_problem_compares_nothing(tmp_path: Path) -> None:
+    assert compared([row(tmp_path, "a", "0"), row(tmp_path, "b", "1")]).pairs == ()
+
+
+def test_interim_analyses_are_reported_and_decided_by_their_bounds() -> None:
+    config = ComparisonConfig(until_decided=True)
+    own = tables(seeds=6, no_data=-12, domino=12)
+    found = of(own, config)
+    assert found.analyses == (4, 6)
+    assert found.decided
+    assert any(
+        "p 0.0013 at 4, 0.0084 at 6, 0.0226 at 8, 0.0413 at 10 seeds): analysis 2 of 4, at 6 "
+        "seeds; every primary comparison is decided" in line
+        for line in how(found)
+    )
+    unclear = of(tables(seeds=4, problems=128, no_data=0, domino=0), config)
+    assert not unclear.decided
+    assert any("not all are decided" in line for line in how(unclear))
+
+
+def test_the_shares_add_up_and_more_seeds_or_problems_find_smaller_differences() -> None:
+    found = of(tables(problems=128, no_data=0, few_shot=0, domino=0))
+    assert sum(found.shares()) == pytest.approx(1.0)
+    (now, size), (seeds, with_seeds), (problems, with_problems) = found.outlook()
+    assert found.detectable is not None
+    assert now == found.design
+    assert size == pytest.approx(found.detectable, rel=0.1)
+    assert (seeds.seeds, problems.problems) == (10, 1024)
+    assert max(with_seeds, with_problems) < size
+    (line,) = [line for line in how(found) if line.startswith("Variance of a difference")]
+    assert "with 10 seeds × 128 problems" in line
+
+
+def test_what_would_decide_a_pair_is_the_smallest_design_that_does() -> None:
+    own = tables(problems=128, few_shot=0, domino=0)
+    estimate = difference(own["domino"], own["few-shot"])
+    more, larger = needed(estimate, Design(seeds=5, problems=128), 0.08, 1)
+    assert more.problems == 128
+    assert larger.problems == 1024
+    assert 4 <= larger.seeds < more.seeds
+    assert needed(estimate, Design(seeds=5, problems=128), 0.0001, 1) == ()
+    wide = needed(estimate, Design(seeds=5, problems=128), 0.9, 1)
+    assert wide[0] == Design(seeds=5, problems=128)
+
+
+def test_the_terminal_and_the_json_have_the_comparisons(tmp_path: Path) -> None:
+    found = of(tables(no_data=-12, domino=12))
+    shown = report(method_row("no-data"), method_row("domino"), comparisons=found)
+    assert "domino vs no-data: better by" in printed(shown)
+    assert "Minimum detectable difference between two methods:" in printed(shown)
     (pair,) = shown.to_dict()["comparisons"]
-    assert pair["verdict"] == "not distinguishable"
+    assert (pair["verdict"], pair["family"]) == ("better", "primary")
     assert pair["low"] <= pair["difference"] <= pair["high"]
+    assert math.isfinite(pair["df"])

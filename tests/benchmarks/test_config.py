@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.common.fields import ConfigError, leaves, update
+from benchmarks.config.comparison_config import ComparisonConfig
 from benchmarks.config.run_config import RunConfig, read_config_file, synthesize_config
 from benchmarks.store.store import canonical_json
 from domino.method import DominoConfig
@@ -150,3 +151,34 @@ def test_what_a_run_keeps_of_a_methods_options_has_the_types_of_its_fields(tmp_p
     options = update(RunConfig(), read_config_file(path)).method_options["domino"]
     assert options == {"w_contrastive": 0.1, "steps": 16, "initial_text": "1.10"}
     assert [type(value) for value in options.values()] == [float, int, str]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"margin": 0.0}, "margin is 0: give points above 0"),
+        ({"margin": math.nan}, "margin is nan"),
+        ({"contrasts": ("domino",)}, "contrasts has 'domino': give \"A vs B\""),
+        ({"contrasts": ("domino vs domino",)}, "two methods"),
+        ({"contrasts": ("domino vs no-data", "no-data vs domino")}, "contrasts repeat"),
+        ({"contrasts": ("domino vs few-shots",)}, "did you mean 'few-shot'?"),
+        ({"until_decided": True}, "with 1 of at least 4 seeds"),
+    ],
+    ids=str,
+)
+def test_comparisons_that_cannot_be_are_refused(changes: dict, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        RunConfig(compare=ComparisonConfig(**changes))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_method_is_planned_against_no_data_and_domino_against_every_other() -> None:
+    methods = ("no-data", "references-only", "few-shot", "domino")
+    assert ComparisonConfig().pairs(methods) == [
+        ("references-only", "no-data"), ("few-shot", "no-data"), ("domino", "no-data"),
+        ("domino", "references-only"), ("domino", "few-shot"),
+    ]  # fmt: skip
+    assert ComparisonConfig().pairs(("few-shot", "magpie")) == []
+    own = ComparisonConfig(contrasts=("few-shot vs magpie",))
+    assert own.pairs(methods) == [("few-shot", "magpie")]

@@ -107,7 +107,7 @@ def test_tables_are_those_of_the_report_and_figures_are_readable_in_the_dark(
     scores = pd.read_csv(published / "tables" / "scores.csv")
     assert set(scores["method"]) == {row.method for row in whole[1].rows}
     page = (published / "README.md").read_text()
-    assert "told apart on 3 problems and 2 seeds" in page
+    assert "Estimates of 2 seeds × 3 problems and no verdict" in page
     assert (published / "tables" / "pass_at_1.md").read_text().strip() in page
     for name in ("pass_at_1", "growth", "embedding_map"):
         assert f"(figures/{name}.svg)" in page

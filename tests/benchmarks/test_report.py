@@ -108,8 +108,9 @@ def test_the_verdicts_come_first(stored: str) -> None:
     text = page(stored)
     sections = [a["id"] for tag, a in Reader(text).tags if tag == "section"]
     assert sections == ["verdicts", "scores", "funnel", "data", "samples", "cost", "made"]
-    assert text.index("counting beats no-data by 100.0 points") < text.index('id="scores"')
-    assert "counting is not distinguishable from repeating (+0.0)" in text
+    first = "Estimates of 2 seeds × 3 problems and no verdict: comparing methods takes at least 4"
+    assert text.index(first) < text.index('id="scores"')
+    assert '<th scope="row">counting</th><td>no-data</td><td>+100.0</td>' in text
 
 
 def test_settings_versions_digests_and_costs_are_on_the_page(stored: str, whole: Whole) -> None:
@@ -149,6 +150,7 @@ def test_the_frames_hold_the_numbers_of_the_table(stored: str, whole: Whole) -> 
     )
     assert report.comparisons is not None
     assert list(frames.verdicts["verdict"]) == [p.verdict for p in report.comparisons.pairs]
+    assert set(frames.verdicts["verdict"]) == {"not compared"}
 
 
 def test_what_the_data_is_like_stands_beside_its_size(stored: str) -> None:
@@ -288,21 +290,62 @@ def test_runs_of_different_data_or_versions_are_refused_by_name(
 def test_runs_that_are_alike_are_compared_with_one_another(copy: Copy, stored: str) -> None:
     other = copy(lambda values: values["config"].__setitem__("references", 2))
     text = page(stored, other)
-    assert "counting (references 2) beats no-data (references 4) by 100.0 points" in text
     assert "Not comparable" not in text
     verdicts = load(stored, other).verdicts
     assert len(verdicts) == 6 * 5 / 2
+    primary = verdicts[verdicts["family"] == "primary"]
+    assert sorted(zip(primary["first"], primary["second"], strict=True)) == [
+        (f"{method} (references {n})", f"no-data (references {n})")
+        for method in ("counting", "repeating") for n in (2, 4)
+    ]  # fmt: skip
 
 
-def test_runs_of_other_seeds_are_not_paired(copy: Copy, stored: str) -> None:
-    def other_seeds(values: dict[str, Any]) -> None:
-        values["about"]["seeds"] = [7, 8]
-        for row in values["rows"]:
-            row["seed"] += 7
+def four_seeds(values: dict[str, Any]) -> None:
+    """Every run twice more: enough for verdicts."""
+    values["about"]["seeds"] = [0, 1, 2, 3]
+    values["rows"] += [{**row, "seed": row["seed"] + 2} for row in values["rows"]]
 
-    verdicts = load(stored, copy(other_seeds)).verdicts
+
+def other_domain(values: dict[str, Any]) -> None:
+    four_seeds(values)
+    values["about"].update(variant="domain other", suite_digest="f" * 64)
+
+
+def test_runs_of_several_domains_are_pooled(copy: Copy) -> None:
+    names = copy(four_seeds, "copy-1"), copy(other_domain, "copy-2")
+    frames = load(*names)
+    assert set(frames.verdicts["domain"]) == {"small", "domain other"}
+    pooled = frames.pooled.set_index(["first", "second"])
+    assert list(pooled.index) == [
+        ("repeating", "no-data"), ("counting", "no-data"), ("counting", "repeating")
+    ]  # fmt: skip
+    assert pooled.loc[("counting", "no-data"), "difference"] == pytest.approx(1.0)
+    assert pooled.loc[("counting", "no-data"), "verdict"] == "better"
+    assert pooled.loc[("counting", "no-data"), "family"] == "primary"
+    assert pooled.loc[("counting", "repeating"), "family"] == "exploratory"
+    assert (pooled["wide_low"] <= pooled["low"]).all()
+    text = page(*names)
+    assert "counting vs no-data over 2 domains: better by 100.0 points" in text
+    assert "Pooled over domains" in text
+    assert "counting vs no-data: pooled +100.0" in drawn(*names)["forest"].alternative
+
+
+def test_runs_of_one_domain_are_not_pooled(copy: Copy, stored: str) -> None:
+    other = copy(lambda values: values["config"].__setitem__("references", 2))
+    assert load(stored, other).pooled.empty
+    assert "forest" not in drawn(stored, other)
+
+
+def test_the_planned_comparisons_are_those_of_the_run(copy: Copy) -> None:
+    def plan(values: dict[str, Any]) -> None:
+        four_seeds(values)
+        values["config"]["compare"] = {"contrasts": ["counting vs repeating"], "margin": 5.0}
+
+    verdicts = load(copy(plan)).verdicts
+    (primary,) = verdicts[verdicts["family"] == "primary"].itertuples()
+    assert (primary.first, primary.second) == ("counting", "repeating")
     assert len(verdicts) == 3
-    assert not verdicts["first"].str.contains("copy").any()
+    assert "a difference of 5 points or more" in page(copy(plan))
 
 
 def test_one_run_twice_is_refused(stored: str) -> None:

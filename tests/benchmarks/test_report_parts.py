@@ -8,76 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.metrics.intervals import Difference, Interval
 from benchmarks.report.character import correlation_lines
 from benchmarks.report.character_tables import character_tables
-from benchmarks.report.comparisons import Comparison, Comparisons
 from benchmarks.report.display import NONE, DisplayTable
-from benchmarks.report.sentences import alike, beats, headline
 from benchmarks.report.side_by_side import SHARED_RUN, closest, mark
 from domino.records import Reference
 from domino.text import words
-from tests.benchmarks.test_table import method_row
-
-
-def pair(first: str, second: str, value: float, verdict: str, p: float = 0.01) -> Comparison:
-    interval = Interval(value=value, low=value - 0.05, high=value + 0.05, method="given")
-    difference = Difference(interval=interval, p=p, test="mcnemar")
-    return Comparison(first=first, second=second, difference=difference, p=p, verdict=verdict)
-
-
-def test_the_winner_is_the_subject_whichever_way_the_pair_was_compared() -> None:
-    found = Comparisons(
-        pairs=(
-            pair("b", "a", 0.1, "better"),
-            pair("c", "a", -0.2, "worse", p=0.0001),
-            pair("c", "b", 0.01, "not distinguishable", p=0.8),
-        ),
-        detectable=0.069,
-    )
-    assert beats(found) == [
-        "a beats c by 20.0 points (95 % interval 15.0 to 25.0, p < 0.001).",
-        "b beats a by 10.0 points (95 % interval 5.0 to 15.0, p = 0.010).",
-    ]
-    assert alike(found) == ["c is not distinguishable from b (+1.0)."]
-    assert headline(found, [method_row("a")]) == (
-        "b beats 1 of 2 other methods; no method beats it. "
-        "2 of 3 pairs of methods are told apart on 128 problems and 1 seed. "
-        "A true difference of one pair of 6.9 points would be found in 80 % of such runs."
-    )
-
-
-def test_methods_that_beat_as_many_are_named_together_the_most_wins_first() -> None:
-    found = Comparisons(
-        pairs=(
-            pair("b", "a", 0.1, "better"), pair("c", "a", 0.2, "better"),
-            pair("d", "a", 0.2, "better"), pair("d", "e", 0.2, "better"),
-            pair("c", "e", 0.2, "better"), pair("c", "b", 0.01, "not distinguishable"),
-        ),
-        detectable=0.05,
-    )  # fmt: skip
-    said = headline(found, [method_row("a")])
-    assert said.startswith("c and d beat 2 of 4 other methods, b 1; no method beats these. ")
-
-
-def test_an_interval_that_reaches_over_zero_keeps_its_sign() -> None:
-    found = Comparisons(pairs=(pair("b", "a", -0.03, "worse"),), detectable=0.05)
-    assert beats(found) == ["a beats b by 3.0 points (95 % interval -2.0 to 8.0, p = 0.010)."]
-
-
-def test_methods_that_beat_one_another_in_a_ring_have_no_best_one() -> None:
-    ring = [pair("b", "a", 0.1, "better"), pair("c", "b", 0.1, "better"),
-            pair("c", "a", -0.1, "worse")]  # fmt: skip
-    found = Comparisons(pairs=tuple(ring), detectable=0.05)
-    assert headline(found, [method_row("a")]).startswith("3 of 3 pairs of methods are told apart")
-
-
-def test_where_nothing_is_told_apart_the_first_sentence_says_so() -> None:
-    found = Comparisons(pairs=(pair("b", "a", 0.1, "not distinguishable"),), detectable=0.05)
-    assert headline(found, [method_row("a")]).startswith(
-        "No two of 2 methods can be told apart on 128 problems and 1 seed."
-    )
-    assert "nothing is compared" in headline(None, [method_row("a")])
 
 
 def table(*rows: tuple[str, ...]) -> DisplayTable:

@@ -123,7 +123,7 @@ def test_a_terminal_of_80_columns_shows_every_cell_whole() -> None:
 
 
 def test_what_is_said_wraps_between_words_on_a_terminal_and_is_one_line_elsewhere() -> None:
-    text = "domino is not distinguishable from " + ", ".join(f"method-{n} (+1.0)" for n in range(9))
+    text = "domino is equivalent to " + ", ".join(f"method-{n} (+1.0)" for n in range(9))
     for terminal in (True, False):
         stream = io.StringIO()
         say(Console(file=stream, width=60, force_terminal=terminal, color_system=None), text)

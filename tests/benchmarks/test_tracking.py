@@ -224,7 +224,7 @@ def test_the_parent_says_what_came_out_and_holds_the_page(logged: Logged, tmp_pa
     _, report, client, parent = logged
     tags = client.get_run(parent).data.tags
     note = tags["mlflow.note.content"]
-    assert "told apart on 3 problems and 2 seeds" in note
+    assert "Estimates of 2 seeds × 3 problems and no verdict" in note
     assert "| counting | 100.0 |" in note
     assert (tags["invocation"], tags["failed"]) == (report.name, "false")
     assert (tags["suite"], tags["split"]) == ("small", "test")
@@ -256,7 +256,7 @@ def test_the_dashboard_shows_run_table_and_figure_in_a_browser(
     overview = look(home, "--dump-dom")
     assert f"{report.name}</" in overview, "the run bears the report's name"
     assert all(f"{m} seed {s}" in overview for m in report_methods(report) for s in (0, 1))
-    assert "told apart on 3 problems and 2 seeds" in overview
+    assert "Estimates of 2 seeds × 3 problems and no verdict" in overview
     table = look(f"{home}/artifacts/pass_at_1.json", "--dump-dom")
     assert all(row.method in table for row in report.rows)
     figure = look(f"{home}/artifacts/report/figures/pass_at_1.png", "--dump-dom")

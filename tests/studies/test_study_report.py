@@ -1,12 +1,16 @@
 """The page of a study: its figures, its tables, and what it says of a study that is not there."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import optuna
+import pandas as pd
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from scipy.stats import ttest_rel
 
 from benchmarks.common.fields import ConfigError
 from studies.page import make_page
@@ -30,14 +34,18 @@ def config(folder: Path, **changes):
 
 
 def stored(configured, params: list[dict], distributions: dict, worth) -> optuna.Study:
-    """A study whose trials came to `worth(params)` and a little more with each seed."""
+    """A study whose trials came to `worth(params)`, a little more with each seed, and noise."""
     study = optuna.create_study(
         directions=[aim.direction for aim in configured.aims.values()],
         study_name=configured.full_name,
     )
-    for point in params:
-        values = {name: [worth(name, point) + seed / 100 for seed in SEEDS]
-                  for name in configured.measured}  # fmt: skip
+    for number, point in enumerate(params):
+        values = {
+            name: [
+                worth(name, point) + seed / 100 + (number + 2 * seed) % 3 / 1000 for seed in SEEDS
+            ]
+            for name in configured.measured
+        }
         study.add_trial(
             optuna.trial.create_trial(
                 params=point, distributions={name: distributions[name] for name in point},
@@ -140,11 +148,51 @@ def test_an_interval_over_seeds_is_students() -> None:
     assert found.value == 3
     assert found.low == pytest.approx(3 - 2.7764451 * 1.5811388 / 5**0.5)
     assert str(summarize([0.25])) == "0.25"
-    paired = compare([1.0, 2.0, 3.5], [0.0, 1.0, 2.0])
-    assert paired.difference.value == pytest.approx(3.5 / 3)
-    assert compare([1.0, 1.0], [1.0, 1.0]).p == 1
-    assert compare([1.0, 2.0], [1.2, 1.9]).verdict("maximize", 0.6) == "not distinguishable"
-    assert compare([1.0, 2.0], [0.0, 1.0]).verdict("minimize", 0.01) == "worse"
+
+
+def test_two_settings_are_compared_by_the_paired_t_test() -> None:
+    one, other = [1.0, 2.0, 3.5, 2.0], [0.0, 1.5, 2.0, 2.5]
+    (found,) = compare([other, one])
+    expected = ttest_rel(one, other)
+    assert found.p == pytest.approx(expected.pvalue)
+    interval = expected.confidence_interval()
+    assert (found.difference.low, found.difference.high) == pytest.approx(
+        (interval.low, interval.high)
+    )
+    assert found.verdict("maximize", 0.6) == "undecided"
+    assert found.verdict("minimize", 0.01) == "worse"
+
+
+def test_several_settings_share_the_residual_of_a_two_way_analysis_of_variance() -> None:
+    import statsmodels.formula.api as smf
+
+    values = np.random.default_rng(0).normal(size=(4, 5)) + np.arange(4)[:, None] / 2
+    frame = pd.DataFrame([{"k": k, "s": s, "y": values[k, s]} for k in range(4) for s in range(5)])
+    fitted = smf.ols("y ~ C(k) + C(s)", frame).fit()
+    found = compare(values)
+    for k, one in enumerate(found, 1):
+        assert one.difference.value == pytest.approx(fitted.params[f"C(k)[T.{k}]"])
+        assert one.p == pytest.approx(fitted.pvalues[f"C(k)[T.{k}]"])
+
+
+def test_settings_whose_seeds_agree_by_chance_are_not_certain_to_differ() -> None:
+    alike = [[0.0, 1.0, 2.0, 3.0], [0.5, 1.5, 2.5, 3.5]]
+    assert compare(alike)[0].p == 1.0
+    assert 0.0 < compare([*alike, [0.1, 0.9, 2.3, 2.8]])[0].p < 1.0
+
+
+def test_below_four_seeds_settings_are_not_compared(tmp_path: Path) -> None:
+    (found,) = compare([[1.0, 2.0, 3.0], [5.0, 6.0, 7.0]])
+    assert (found.p, found.difference.value, found.difference.low) == (None, 4.0, None)
+    configured, study = weights(tmp_path)
+    few = replace(configured, run=replace(configured.run, seeds=(0, 1, 2)))
+    trials = study.get_trials()
+    for trial in trials:
+        for values in trial.user_attrs[BY_SEED].values():
+            del values[3:]
+    table = differences_table(few, trials)
+    assert "no verdicts: comparing settings takes at least 4 seeds" in table.note
+    assert not any("better" in cell or "[" in cell for row in table.rows for cell in row[1:])
 
 
 def test_the_command_writes_the_page_of_a_stored_study(

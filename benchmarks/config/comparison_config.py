@@ -1,0 +1,73 @@
+"""Which comparisons a run plans before it is made, and what it takes to decide them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.common.fields import ConfigError, closest
+from benchmarks.metrics.crossed import MIN_SEEDS
+
+NO_DATA, DOMINO = "no-data", "domino"
+_VS = " vs "
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ComparisonConfig:
+    """The planned comparisons of a run; no stage depends on them.
+
+    Attributes:
+        contrasts: the primary comparisons, "A vs B" each; empty takes every method against
+            no-data, and domino against every other method. All other pairs are exploratory.
+        margin: two methods are equivalent where they differ by less than so many points.
+        until_decided: analyse at 4, 6, 8 and 10 seeds, by O'Brien and Fleming's bounds; the run
+            stops at the first of these analyses at which every primary comparison is decided.
+    """
+
+    contrasts: tuple[str, ...] = ()
+    margin: float = 3.0
+    until_decided: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what is not a comparison or a margin."""
+        if not 0 < self.margin < 100:
+            raise ConfigError(f"margin is {self.margin:g}: give points above 0 and below 100")
+        pairs = [frozenset(_parse(text)) for text in self.contrasts]
+        for text, pair in zip(self.contrasts, pairs, strict=True):
+            if pairs.count(pair) > 1:
+                raise ConfigError(f"contrasts repeat {text!r}: give each pair once")
+
+    def check(self, methods: Sequence[str], seeds: Sequence[int]) -> None:
+        """Refuse what a run of these methods and seeds cannot compare.
+
+        Raises:
+            ConfigError: a contrast names an unknown method, or an analysis has too few seeds.
+        """
+        for text in self.contrasts:
+            for name in _parse(text):
+                if name not in methods:
+                    raise ConfigError(
+                        f"compare.contrasts: {text!r} names {name!r}, which is not among the "
+                        f"methods{closest(name, methods)}: {', '.join(methods)}"
+                    )
+        if self.until_decided and len(seeds) < MIN_SEEDS:
+            raise ConfigError(
+                f"compare.until_decided with {len(seeds)} of at least {MIN_SEEDS} seeds: the first "
+                f"analysis needs {MIN_SEEDS}; give them by --seeds"
+            )
+
+    def pairs(self, methods: Sequence[str]) -> list[tuple[str, str]]:
+        """Return the primary comparisons among these methods."""
+        if self.contrasts:
+            return [_parse(text) for text in self.contrasts]
+        others = [name for name in methods if name != NO_DATA]
+        against_none = [(name, NO_DATA) for name in others if NO_DATA in methods]
+        against_all = [(DOMINO, name) for name in others if DOMINO in methods and name != DOMINO]
+        return against_none + against_all
+
+
+def _parse(text: str) -> tuple[str, str]:
+    first, _, second = (part.strip() for part in text.partition(_VS))
+    if not first or not second or first == second:
+        raise ConfigError(f'contrasts has {text!r}: give "A vs B", two methods')
+    return first, second

@@ -1,0 +1,233 @@
+"""Means and differences of methods whose runs are crossed with problems, by analysis of variance.
+
+A run (one seed, the complete pipeline) belongs to one method; every run of every method tries the
+same problems. The outcome of method m in its run s on problem p is
+
+    mean of m + problem p + (method x problem) mp + run s within m + residual,
+
+with random problems and runs. Of a weighted sum of method means (a contrast), the variance is
+
+    V = run part / S + problem part / P - residual / (S P),
+
+where each part is a mean square that contains the residual (Searle, Casella and McCulloch, Variance
+Components, 1992, ch. 4), and the degrees of freedom are those of Welch (1947) and Satterthwaite
+(1946): each method has a run variance of its own. Shapes: S runs of a method, P problems; leading
+axes, where there are any, are independent tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+LEVEL = 0.95
+POWER = 0.8
+MIN_SEEDS = 4
+"""The fewest seeds from which methods (or settings of a study) are compared."""
+
+MORE_PROBLEMS, _MOST_SEEDS = 8, 64
+"""How many times the present problems, and how many seeds, a larger design may have."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Estimate:
+    """A contrast of method means with its variance; arrays where tables had leading axes.
+
+    Attributes:
+        value: the estimate.
+        variance: V, at least its run part and at least its problem part.
+        df: Welch-Satterthwaite degrees of freedom of V.
+        run_df: Welch's degrees of freedom of the run part; 0 where no method has several runs.
+        run: the part of the runs, residual included: what V would be with endless problems.
+        problem: the part of the problems, residual included.
+        residual: the residual's part.
+    """
+
+    value: Floats
+    variance: Floats
+    df: Floats
+    run_df: Floats
+    run: Floats
+    problem: Floats
+    residual: Floats
+
+    @property
+    def error(self) -> Floats:
+        """The standard error."""
+        return np.sqrt(self.variance)
+
+    def p(self) -> Floats:
+        """Return the two-sided p of no difference, by Student's t."""
+        from scipy.special import stdtr
+
+        return np.asarray(2 * stdtr(self.df, -np.abs(self.value) / self.error))
+
+    def equivalence_p(self, margin: float) -> Floats:
+        """Return the p of two one-sided tests (TOST; Schuirmann, 1987) against +-margin."""
+        from scipy.special import stdtr
+
+        return np.asarray(stdtr(self.df, (np.abs(self.value) - margin) / self.error))
+
+    def interval(self, level: float = LEVEL) -> tuple[Floats, Floats]:
+        """Return Student's interval."""
+        from scipy.special import stdtrit
+
+        half = stdtrit(self.df, 0.5 + level / 2) * self.error
+        return self.value - half, self.value + half
+
+    def detectable(
+        self, *, comparisons: int = 1, power: float = POWER, level: float = LEVEL
+    ) -> Floats:
+        """Return the minimum detectable difference: found with this power, by the noncentral t.
+
+        A difference that is the only one of several comparisons has to pass Holm's first step.
+        """
+        from scipy.special import nctdtrinc, stdtrit
+
+        limit = stdtrit(self.df, 1 - (1 - level) / comparisons / 2)
+        return np.asarray(nctdtrinc(self.df, 1 - power, limit) * self.error)
+
+    def components(self) -> tuple[Floats, Floats, Floats]:
+        """Return what V is made of: the parts of run, problem and residual, none below 0."""
+        residual = np.minimum(self.residual, np.minimum(self.run, self.problem))
+        return self.run - residual, self.problem - residual, residual
+
+
+def contrast(tables: Sequence[ArrayLike], weights: Sequence[float]) -> Estimate:
+    """Return the weighted sum of the means of tables [..., S, P] over the same problems.
+
+    A table of one run has no variance between runs: that is right for a deterministic method (no
+    data, evaluated greedily), of which every seed is the same run, and for nothing else. Where
+    nothing varies at all, V is the square of Wilson's upper limit for 0 of P problems over its
+    normal quantile: a difference of 0 then has p = 1 and an interval as wide as Wilson's.
+
+    Raises:
+        ValueError: the tables do not have the same problems, or fewer than two.
+    """
+    arrays = [checked(table) for table in tables]
+    problems = arrays[0].shape[-1]
+    if problems < 2 or {array.shape[-1] for array in arrays} != {problems}:
+        shapes = ", ".join(str(array.shape) for array in arrays)
+        raise ValueError(f"tables need the shape [runs, problems] and the same problems: {shapes}")
+    by_problem = sum(w * a.mean(axis=-2) for w, a in zip(weights, arrays, strict=True))
+    problem = np.asarray(by_problem.var(axis=-1, ddof=1) / problems)
+    parts = [_run_part(w, a) for w, a in zip(weights, arrays, strict=True)]
+    run, run_squares, residual, residual_squares = (
+        np.asarray(sum(part[n] for part in parts)) for n in range(4)
+    )
+    problem_squares = problem**2 / (problems - 1)
+    variance = np.maximum(run + problem - residual, np.maximum(run, problem))
+    squares = np.where(
+        variance == run + problem - residual,
+        run_squares + problem_squares + residual_squares,
+        np.where(variance == run, run_squares, problem_squares),
+    )
+    none = variance < 1e-15  # rounding of a mean leaves less
+    limit = NormalDist().inv_cdf(0.5 + LEVEL / 2)
+    variance = np.where(none, (limit / (problems + limit**2)) ** 2, variance)
+    df = np.where(none, problems - 1, _ratio(variance**2, squares))
+    return Estimate(
+        value=np.asarray(by_problem.mean(axis=-1)), variance=variance, df=df,
+        run_df=_ratio(run**2, run_squares), run=run, problem=problem, residual=residual,
+    )  # fmt: skip
+
+
+def _ratio(above: Floats, below: Floats) -> Floats:
+    return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+
+
+def difference(a_SP: ArrayLike, b_SP: ArrayLike) -> Estimate:
+    """Return the mean of one method minus that of another."""
+    return contrast([a_SP, b_SP], [1.0, -1.0])
+
+
+def checked(values: ArrayLike) -> Floats:
+    """Return results as numbers.
+
+    Raises:
+        ValueError: they do not have the shape [runs, problems], or some are not finite.
+    """
+    table = np.asarray(values, dtype=np.float64)
+    if table.ndim < 2 or not table.size:
+        raise ValueError(f"results need the shape [runs, problems], got {table.shape}")
+    if not np.isfinite(table).all():
+        raise ValueError("results hold values that are not finite: every problem needs a result")
+    return table
+
+
+def _run_part(weight: float, table: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return the run part of one method and its residual, each with its square over its df."""
+    runs, problems = table.shape[-2:]
+    zero = np.zeros(table.shape[:-2])
+    if runs == 1:
+        return zero, zero, zero, zero
+    means_S1 = table.mean(axis=-1, keepdims=True)
+    means_1P = table.mean(axis=-2, keepdims=True)
+    left = table - means_S1 - means_1P + means_1P.mean(axis=-1, keepdims=True)
+    df = (runs - 1) * (problems - 1)
+    run = weight**2 * means_S1[..., 0].var(axis=-1, ddof=1) / runs
+    residual = weight**2 * (left**2).sum(axis=(-2, -1)) / df / (runs * problems)
+    return run, run**2 / (runs - 1), residual, residual**2 / df
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Design:
+    """How many seeds and problems an experiment has."""
+
+    seeds: int
+    problems: int
+
+    def __str__(self) -> str:
+        return f"{self.seeds} seeds × {self.problems:,} problems"
+
+
+def predicted(estimate: Estimate, now: Design, other: Design) -> Estimate:
+    """Return the estimate as another design would have it, of the same components of variance.
+
+    The degrees of freedom of runs and of problems grow with their numbers.
+    """
+    run, problem, residual = estimate.components()
+    seeds, problems = other.seeds / now.seeds, other.problems / now.problems
+    residual = residual / (seeds * problems)
+    run, problem = run / seeds + residual, problem / problems + residual
+    total = run + problem - residual
+    run_df = estimate.run_df * (other.seeds - 1) / max(now.seeds - 1, 1)
+    squares = _ratio(run**2, run_df) + problem**2 / (other.problems - 1)
+    none = total <= 0
+    return Estimate(
+        value=estimate.value, variance=np.where(none, estimate.variance, total),
+        df=np.where(none, other.problems - 1, _ratio(total**2, squares)),
+        run_df=run_df, run=run, problem=problem, residual=residual,
+    )  # fmt: skip
+
+
+def needed(estimate: Estimate, now: Design, margin: float, comparisons: int) -> tuple[Design, ...]:
+    """Return the fewest seeds that decide, with as many problems as now and with eight times those.
+
+    Decide: in 80 % of such experiments a true difference of the margin is found, and of methods
+    that are alike the equivalence, at Holm's first step.
+    """
+    found: list[Design] = []
+    for problems, fewest in ((now.problems, now.seeds), (MORE_PROBLEMS * now.problems, MIN_SEEDS)):
+        designs = (Design(seeds=n, problems=problems) for n in range(fewest, _MOST_SEEDS + 1))
+        decide = (d for d in designs if _decides(predicted(estimate, now, d), margin, comparisons))
+        found += islice(decide, 1)
+    fewer = len(found) < 2 or found[1].seeds < found[0].seeds
+    return tuple(found if fewer else found[:1])
+
+
+def _decides(estimate: Estimate, margin: float, comparisons: int) -> bool:
+    from scipy.special import stdtrit
+
+    equivalence = stdtrit(estimate.df, 1 - (1 - LEVEL) / comparisons) + stdtrit(
+        estimate.df, 1 - (1 - POWER) / 2
+    )
+    found = float(estimate.detectable(comparisons=comparisons, power=POWER)) <= margin
+    return found and float(equivalence * estimate.error) <= margin

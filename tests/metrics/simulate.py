@@ -1,0 +1,155 @@
+"""Simulated experiments: size, power, coverage and false alarms of the shipped code.
+
+`python -m tests.metrics.simulate [REPETITIONS]` prints the figures of LOG.md (4,000 repetitions:
+some minutes of one core). A method solves a problem in a run where
+
+    skill + problem + method x problem + run + noise > 0,
+
+all normal, with noise of variance 1. Methods of skill 0 solve half of the problems in expectation.
+"""
+
+import sys
+
+import numpy as np
+from scipy.stats import norm
+
+from benchmarks.metrics.crossed import Estimate, difference
+from benchmarks.metrics.sequential import ANALYSES, decide
+
+PROBLEM_SD, INTERACTION_SD = 1.0, 0.6
+SPREAD = np.sqrt(1 + PROBLEM_SD**2 + INTERACTION_SD**2)
+SEEDS, PROBLEMS, SEED_SDS = (3, 5, 8), (128, 1024), (0, 2, 4, 8)
+BLOCK = 20_000_000  # results at a time
+
+
+def skill(points: float) -> float:
+    """The skill above 0 that is worth so many points of the mean, by about the same for a run's."""
+    return float(norm.ppf(0.5 + points / 100) * SPREAD)
+
+
+def results(rng, repetitions, seeds, problems, seed_sd, skills=(0.0, 0.0)) -> np.ndarray:
+    """0/1 results [methods, repetitions, seeds, problems]; `seed_sd` is in points."""
+    shape = (len(skills), repetitions, seeds, problems)
+
+    def normal(sd, *axes):
+        sizes = [n if axis in axes else 1 for axis, n in enumerate(shape)]
+        return sd * rng.standard_normal(sizes, dtype=np.float32)
+
+    latent = rng.standard_normal(shape, dtype=np.float32)
+    latent += normal(PROBLEM_SD, 1, 3) + normal(INTERACTION_SD, 0, 1, 3)
+    latent += normal(skill(seed_sd), 0, 1, 2)
+    latent += np.asarray(skills, dtype=np.float32).reshape(-1, 1, 1, 1)
+    return latent > 0
+
+
+def estimates(rng, repetitions, seeds, problems, seed_sd, shift=0.0) -> Estimate:
+    """The differences of two methods whose means differ by so many points."""
+    block = max(1, BLOCK // (2 * seeds * problems))
+    found = []
+    for start in range(0, repetitions, block):
+        size = min(block, repetitions - start)
+        skills = (skill(shift), 0.0)
+        a, b = results(rng, size, seeds, problems, seed_sd, skills).astype(np.float32)
+        found.append(difference(a, b))
+    return Estimate(**{name: np.concatenate([getattr(one, name) for one in found])
+                       for name in Estimate.__slots__})  # fmt: skip
+
+
+def size_grid(repetitions, seed=0):
+    """(seeds, problems, seed sd, share of p <= 0.05) of methods that are alike."""
+    rng = np.random.default_rng(seed)
+    for seeds in SEEDS:
+        for problems in PROBLEMS:
+            for seed_sd in SEED_SDS:
+                found = estimates(rng, repetitions, seeds, problems, seed_sd)
+                yield seeds, problems, seed_sd, float((found.p() <= 0.05).mean())
+
+
+def power_grid(repetitions, seed=1):
+    """(seeds, problems, seed sd, points, share found, share promised) at what is detectable."""
+    rng = np.random.default_rng(seed)
+    for seeds, problems, seed_sd in ((5, 128, 2), (5, 1024, 2), (8, 1024, 2), (5, 128, 8)):
+        typical = float(np.median(estimates(rng, 400, seeds, problems, seed_sd).detectable()))
+        for points in (100 * typical, 200 * typical):
+            found = estimates(rng, repetitions, seeds, problems, seed_sd, points)
+            yield seeds, problems, seed_sd, points, float((found.p() <= 0.05).mean())
+
+
+def coverage(repetitions, points, seeds=5, problems=128, seed_sd=2, seed=2):
+    """How often the interval of a mean holds the truth, of a method at so many points."""
+    from benchmarks.metrics.intervals import mean_interval
+
+    rng = np.random.default_rng(seed)
+    (tables,) = results(rng, repetitions, seeds, problems, seed_sd, (skill(points - 50),))
+    truth = points / 100
+    if seed_sd:  # a run's own normal effect adds to the spread
+        truth = norm.cdf(skill(points - 50) / np.sqrt(SPREAD**2 + skill(seed_sd) ** 2))
+    intervals = [mean_interval(table) for table in tables]
+    return float(np.mean([one.low <= truth <= one.high for one in intervals]))
+
+
+FAMILY = tuple((method, 0) for method in range(1, 6)) + tuple((5, method) for method in range(1, 5))
+"""The default contrasts of six methods: 0 is no data, a deterministic row, and 5 is DOMINO."""
+
+
+def until_decided(repetitions, problems=128, seed_sd=2, skills=(0.0,) * 6, margin=0.03, seed=3):
+    """(seeds at the end, verdicts) of runs that go on until the default family is decided."""
+    rng = np.random.default_rng(seed)
+    block = max(1, BLOCK // (len(skills) * ANALYSES[-1] * problems))
+    for start in range(0, repetitions, block):
+        size = min(block, repetitions - start)
+        tables = results(rng, size, ANALYSES[-1], problems, seed_sd, skills).astype(np.float32)
+        found = {}
+        for a, b in FAMILY:
+            other = tables[b][:, :1] if b == 0 else tables[b]
+            found[a, b] = [difference(tables[a][:, :n], other[:, :n]) for n in ANALYSES]
+        for run in range(size):
+            yield _one_run({key: [_of(one, run) for one in own] for key, own in found.items()},
+                           margin)  # fmt: skip
+
+
+def _of(estimate: Estimate, place: int) -> Estimate:
+    return Estimate(**{name: getattr(estimate, name)[place] for name in Estimate.__slots__})
+
+
+def _one_run(found, margin):
+    for place, seeds in enumerate(ANALYSES):
+        so_far = {key: own[: place + 1] for key, own in found.items()}
+        verdicts = {
+            key: one.verdict
+            for key, one in decide(so_far, margin=margin, analyses=ANALYSES).items()
+        }
+        if "undecided" not in verdicts.values():
+            return seeds, verdicts
+    return ANALYSES[-1], verdicts
+
+
+def false_alarms(repetitions, **named) -> float:
+    """How often methods that are all alike have any pair called different."""
+    runs = until_decided(repetitions, **named)
+    return float(np.mean([{"better", "worse"} & set(verdicts.values()) != set()
+                          for _, verdicts in runs]))  # fmt: skip
+
+
+def main(repetitions: int) -> None:
+    for line in size_grid(repetitions):
+        print("size: {} seeds, {} problems, seed sd {}: {:.1%}".format(*line))
+    for line in power_grid(repetitions // 2):
+        print("power: {} seeds, {} problems, seed sd {}, {:.1f} points: {:.1%}".format(*line))
+    for points in (1, 3, 10, 30, 50):
+        print(f"coverage at {points} %: {coverage(repetitions // 2, points):.1%}")
+    for problems, seed_sd in ((128, 2), (128, 8), (1024, 4)):
+        found = false_alarms(repetitions, problems=problems, seed_sd=seed_sd)
+        print(f"until decided, {problems} problems, seed sd {seed_sd}: any false alarm {found:.1%}")
+    ended = [
+        seeds
+        for seeds, _ in until_decided(
+            repetitions // 10, problems=1024, skills=(*[0.0] * 5, skill(10))
+        )
+    ]
+    counts = {seeds: ended.count(seeds) for seeds in ANALYSES}
+    print(f"until decided, one method 10 points ahead, 1,024 problems: ends at {counts}")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 4000)
