@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.stages.describe import GROUPS
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from benchmarks.report.stored import StoredRun
     from benchmarks.store.store import Stage
 
+FEWEST_METHODS = 10
+"""The fewest methods that a rank correlation is given over."""
 REFERENCES = "the references"
 """The name under which the references stand among methods."""
 
@@ -79,7 +83,10 @@ def character_lines(run: StoredRun) -> Iterable[Mapping[str, Any]]:
 
 
 def correlation_lines(character: pd.DataFrame) -> Iterable[Mapping[str, Any]]:
-    """Yield Spearman's rank correlation over methods of each oracle with each of its estimates."""
+    """Yield Spearman's rank correlation over methods of each oracle with each of its estimates.
+
+    Of at least ten methods: over five a large one comes by chance.
+    """
     own = character[~character["method"].str.startswith(REFERENCES)]
     wide = own.groupby(["method", "against", "measure"])["value"].mean().unstack([1, 2])
     for oracle, measures in ORACLES.items():
@@ -89,9 +96,11 @@ def correlation_lines(character: pd.DataFrame) -> Iterable[Mapping[str, Any]]:
             if exact in wide and estimate in wide:
                 pairs = wide[[exact, estimate]].dropna()
                 rho = _spearman(pairs[exact], measure.sign * pairs[estimate])
-                yield {
-                    "oracle": oracle, "estimate": measure.label, "rho": rho, "methods": len(pairs)
-                }  # fmt: skip
+                if rho is not None:
+                    yield {
+                        "oracle": oracle, "estimate": measure.label, "rho": rho,
+                        **_fisher_interval(rho, len(pairs)), "methods": len(pairs),
+                    }  # fmt: skip
 
 
 def _lines(method: str, seed: int | None, stage: Stage) -> Iterable[Mapping[str, Any]]:
@@ -116,9 +125,16 @@ def _find(values: Any, path: tuple[str, ...]) -> float | None:
 
 
 def _spearman(left: pd.Series, right: pd.Series) -> float | None:
-    """Return the rank correlation; None where it has no value."""
+    """Return the rank correlation; None where it has no value, or of too few methods for one."""
     from scipy.stats import spearmanr
 
-    if len(left) < 3 or left.nunique() < 2 or right.nunique() < 2:
+    if len(left) < FEWEST_METHODS or left.nunique() < 2 or right.nunique() < 2:
         return None
     return float(spearmanr(left, right).statistic)
+
+
+def _fisher_interval(rho: float, methods: int) -> dict[str, float]:
+    """Return the ends of the 95 % interval, with Bonett and Wright's standard error (2000)."""
+    error = math.sqrt((1 + rho**2 / 2) / (methods - 3))
+    z, half = math.atanh(max(-1 + 1e-9, min(1 - 1e-9, rho))), NormalDist().inv_cdf(0.975) * error
+    return {"low": math.tanh(z - half), "high": math.tanh(z + half)}

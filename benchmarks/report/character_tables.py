@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from benchmarks.metrics.crossed import MIN_SEEDS
 from benchmarks.report.character import COPIES, OWN, SUPPORT, Measure
 from benchmarks.report.display import NONE, DisplayTable
 
@@ -19,7 +21,8 @@ Column = tuple[str, str, Measure]
 
 _MEANS = (
     "n is instructions × seeds; values are means over seeds, each of n instructions that were "
-    "drawn, before any filter. A dash: too few texts for the measure."
+    f"drawn, before any filter; with at least {MIN_SEEDS} seeds ± half of the 95 % interval over "
+    "seeds (Student). A dash: too few texts for the measure."
 )
 _SUPPORT_NOTE = (
     "Precision and density: how the instructions lie among the {group}; recall and coverage: how "
@@ -61,20 +64,32 @@ def _table(
     frames: Frames, name: str, title: str, columns: Sequence[Column], note: str
 ) -> DisplayTable:
     character = frames.character
-    means = character.groupby(["method", "against", "measure"])["value"].mean().to_dict()
+    grouped = character.groupby(["method", "against", "measure"])["value"]
+    values = {key: list(own) for key, own in grouped}
     rows = []
     for method in dict.fromkeys(character["method"]):
-        cells = [_cell(means, method, column) for column in columns]
+        cells = [_cell(values, method, column) for column in columns]
         if any(cell != NONE for cell in cells):
             rows.append((method, _sizes(character[character["method"] == method]), *cells))
     headings = ("method", "n", *(heading for heading, _, _ in columns))
     return DisplayTable(name=name, title=title, columns=headings, rows=tuple(rows), note=note)
 
 
-def _cell(means: Mapping[tuple[str, str, str], float], method: str, column: Column) -> str:
+def _cell(
+    values: Mapping[tuple[str, str, str], Sequence[float]], method: str, column: Column
+) -> str:
+    """Return the mean over seeds, and half of its interval where there are seeds enough."""
+    from scipy.special import stdtrit
+
     _, against, measure = column
-    value = means.get((method, against, measure.label))
-    return NONE if value is None else measure.form.format(value)
+    own = values.get((method, against, measure.label))
+    if own is None:
+        return NONE
+    mean = measure.form.format(statistics.fmean(own))
+    if len(own) < MIN_SEEDS:
+        return mean
+    half = float(stdtrit(len(own) - 1, 0.975)) * statistics.stdev(own) / math.sqrt(len(own))
+    return f"{mean} ± {measure.form.format(half)}"
 
 
 def _sizes(lines: pd.DataFrame) -> str:
@@ -88,12 +103,13 @@ def _correlations(frames: Frames) -> DisplayTable:
     return DisplayTable(
         name="correlations",
         title="Which estimate to trust: rank correlation with the exact oracle",
-        columns=("estimate", "oracle", "rank correlation", "methods"),
+        columns=("estimate", "oracle", "rank correlation", "95 % interval", "methods"),
         rows=tuple(
             (
                 line.estimate,
                 line.oracle.replace("_", " "),
-                NONE if line.rho is None or math.isnan(line.rho) else f"{line.rho:+.2f}",
+                f"{line.rho:+.2f}",
+                f"{line.low:+.2f} to {line.high:+.2f}",
                 str(line.methods),
             )
             for line in frames.correlations.itertuples()
@@ -101,7 +117,6 @@ def _correlations(frames: Frames) -> DisplayTable:
         note=(
             "Spearman's, over methods, each the mean of its seeds. +1: the estimate ranks the "
             "methods as the oracle does (measures that fall as the oracle rises are turned round). "
-            "With few methods a large one comes by chance. A dash: fewer than three methods, or "
-            "no differences."
+            "Over fewer than ten methods none is given: a large one comes by chance."
         ),
     )

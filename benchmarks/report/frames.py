@@ -130,8 +130,10 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "correlations": {
         "oracle": "what the suite's oracle counts",
         "estimate": "the measure that stands for it where no oracle is",
-        "rho": "Spearman's rank correlation over methods; 1 ranks them as the oracle does; missing "
-        "where there are fewer than three methods or all are equal",
+        "rho": "Spearman's rank correlation over at least ten methods; 1 ranks them as the oracle "
+        "does",
+        "low": "lower end of its 95 % interval",
+        "high": "upper end of its 95 % interval",
         "methods": "methods that have both",
     },
 }

@@ -87,24 +87,36 @@ def character(values: dict[str, tuple[float, float]]) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+METHODS = "abcdefghij"
+RANKED = tuple(n / 20 for n in range(10))
+
+
 @pytest.mark.parametrize(
     ("estimates", "rho"),
-    [((0.2, 0.3, 0.9), 1.0), ((0.9, 0.3, 0.2), -1.0), ((0.3, 0.9, 0.5), 0.5), ((1, 1, 1), None)],
+    [(RANKED, 1.0), (RANKED[::-1], -1.0), ((*RANKED[1::2], *RANKED[::2]), 1 / 3)],
 )
 def test_an_estimate_is_trusted_by_how_it_ranks_the_methods(
-    estimates: tuple[float, ...], rho: float | None
+    estimates: tuple[float, ...], rho: float
 ) -> None:
-    exact = (0.0, 0.1, 0.5)
-    given = dict(zip("abc", zip(exact, estimates, strict=True), strict=True))
-    given["the references"] = (1.0, 0.0)  # no method
+    given = dict(zip(METHODS, zip(RANKED, estimates, strict=True), strict=True))
+    given["the references"] = (1.0, 0.0)  # not a method
     (line,) = correlation_lines(character(given))
-    assert (line["oracle"], line["estimate"], line["methods"]) == ("copy", "near copies", 3)
-    assert line["rho"] == (None if rho is None else pytest.approx(rho))
+    assert (line["oracle"], line["estimate"], line["methods"]) == ("copy", "near copies", 10)
+    assert line["rho"] == pytest.approx(rho)
+    assert line["low"] < line["rho"] < line["high"] or abs(rho) == 1
 
 
-def test_two_methods_have_no_rank_correlation() -> None:
-    (line,) = correlation_lines(character({"a": (0.0, 0.1), "b": (0.5, 0.9)}))
-    assert (line["rho"], line["methods"]) == (None, 2)
-    lines = character({"a": (0.0, 0.1), "b": (0.5, 0.9)}).assign(n=4, seed=0)
-    frames: Any = SimpleNamespace(character=lines, correlations=pd.DataFrame([line]))
-    assert character_tables(frames)[-1].rows[0][2:] == (NONE, "2")
+@pytest.mark.parametrize("estimates", [RANKED[:9], [0.5] * 10], ids=["nine methods", "no rank"])
+def test_few_methods_or_equal_ones_have_no_rank_correlation(estimates: list[float]) -> None:
+    given = dict(zip(METHODS, zip(RANKED, estimates, strict=False), strict=False))
+    assert list(correlation_lines(character(given))) == []
+
+
+@pytest.mark.parametrize(("seeds", "cell"), [(3, "20.0%"), (4, "25.0% ± 20.5%")])
+def test_measures_of_the_data_have_intervals_over_seeds(seeds: int, cell: str) -> None:
+    lines = pd.concat(
+        [character({"a": (0.0, (seed + 1) / 10)}).assign(n=4, seed=seed) for seed in range(seeds)]
+    )
+    frames: Any = SimpleNamespace(character=lines, correlations=pd.DataFrame())
+    (copies,) = [table for table in character_tables(frames) if table.name == "copies"]
+    assert copies.rows[0][:4] == ("a", f"4 × {seeds}", NONE, cell)

@@ -16,8 +16,16 @@ def test_sets_of_one_distribution_are_not_told_apart() -> None:
 def test_sets_apart_are_told_apart() -> None:
     found = classifier_test(normal(0), normal(1, 3.0))
     assert found.value > 0.95
-    assert found.p < 1e-6
+    assert found.p == pytest.approx(1 / 501)
     assert mmd(normal(0), normal(1, 1.0), permutations=200).p < 0.01
+
+
+def test_the_classifier_rejects_as_often_as_it_says_where_there_is_no_difference() -> None:
+    ps = [
+        classifier_test(normal(s, size=20), normal(1000 + s, size=20), permutations=99, seed=s).p
+        for s in range(200)
+    ]
+    assert np.mean(np.array(ps) <= 0.1) == pytest.approx(0.1, abs=0.06)
 
 
 def test_mmd_rejects_as_often_as_it_says_where_there_is_no_difference() -> None:
