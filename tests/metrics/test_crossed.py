@@ -3,9 +3,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import brentq
 from scipy.stats import nct, t
 
-from benchmarks.metrics.crossed import Design, contrast, difference, predicted
+from benchmarks.metrics.crossed import Design, Estimate, contrast, difference, predicted
 from benchmarks.metrics.intervals import wilson
 from tests.metrics import simulate
 
@@ -131,3 +132,22 @@ def test_the_size_holds_over_the_grid() -> None:
         assert rejected <= 0.065, case
         if seeds >= 5 and seed_sd >= 4:
             assert rejected >= 0.03, case
+
+
+@pytest.mark.parametrize("residual_share", [0.2, 0.5, 0.8])
+def test_more_problems_do_what_a_review_of_the_stored_results_found(residual_share: float) -> None:
+    """Seed sd 2.0 points and 7.5 points detectable at 5 x 128: 4.6 at 5 x 1,024, 3.5 at 8."""
+
+    def estimate(rest: float) -> Estimate:
+        residual, runs = rest * residual_share, 2 * 2.0**2 / 5
+        run, problem, total = runs + residual, rest, runs + rest
+        df = total**2 / (run**2 / 8 + problem**2 / 127)
+        numbers = {"variance": total, "df": df, "run_df": 8.0, "run": run, "problem": problem,
+                   "residual": residual}  # fmt: skip
+        return Estimate(**{name: np.asarray(numbers.get(name, 0.0)) for name in Estimate.__slots__})
+
+    now = Design(seeds=5, problems=128)
+    rest = brentq(lambda rest: float(estimate(rest).detectable()) - 7.5, 0.1, 30)
+    for seeds, expected in ((5, 4.6), (8, 3.5)):
+        larger = predicted(estimate(rest), now, Design(seeds=seeds, problems=1024))
+        assert larger.detectable() == pytest.approx(expected, abs=0.2)
