@@ -179,6 +179,9 @@ def test_every_method_is_planned_against_no_data_and_domino_against_every_other(
         ("references-only", "no-data"), ("few-shot", "no-data"), ("domino", "no-data"),
         ("domino", "references-only"), ("domino", "few-shot"),
     ]  # fmt: skip
+    assert ComparisonConfig().pairs((*methods, "ceiling", "domino@again")) == (
+        ComparisonConfig().pairs(methods)
+    )
     assert ComparisonConfig().pairs(("few-shot", "magpie")) == []
     own = ComparisonConfig(contrasts=("few-shot vs magpie",))
     assert own.pairs(methods) == [("few-shot", "magpie")]
