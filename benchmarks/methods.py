@@ -56,6 +56,11 @@ def base_name(name: str) -> str:
     return name.partition("@")[0]
 
 
+def is_control(name: str) -> bool:
+    """Whether a row checks the measurements: a control, or a method under a second name."""
+    return "@" in name or base_name(name) in CONTROLS
+
+
 def is_known(name: str) -> bool:
     """Whether a name is that of a method, of a control, or of either with an alias."""
     base, at, alias = name.partition("@")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.common.fields import ConfigError, closest
-from benchmarks.methods import CONTROLS, base_name
+from benchmarks.methods import is_control
 from benchmarks.metrics.crossed import MIN_SEEDS
 
 NO_DATA, DOMINO = "no-data", "domino"
@@ -19,8 +19,8 @@ class ComparisonConfig:
 
     Attributes:
         contrasts: the primary comparisons, "A vs B" each; empty takes every method against
-            no-data, and domino against every other method, without controls and aliases. All other
-            pairs are exploratory.
+            no-data, and domino against every other method, controls and methods under a second
+            name left out. All other pairs are exploratory.
         margin: two methods are equivalent where they differ by less than so many points.
         until_decided: analyse at 4, 6, 8 and 10 seeds, by O'Brien and Fleming's bounds; the run
             stops at the first of these analyses at which every primary comparison is decided.
@@ -62,7 +62,7 @@ class ComparisonConfig:
         """Return the primary comparisons among these methods."""
         if self.contrasts:
             return [_parse(text) for text in self.contrasts]
-        others = [m for m in methods if m != NO_DATA and m not in CONTROLS and base_name(m) == m]
+        others = [name for name in methods if name != NO_DATA and not is_control(name)]
         against_none = [(name, NO_DATA) for name in others if NO_DATA in methods]
         against_all = [(DOMINO, name) for name in others if DOMINO in methods and name != DOMINO]
         return against_none + against_all

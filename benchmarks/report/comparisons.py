@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from benchmarks.common.fields import ConfigError
 from benchmarks.config.comparison_config import NO_DATA
 from benchmarks.metrics.crossed import (
+    LEVEL,
     MIN_SEEDS,
     MORE_PROBLEMS,
     Design,
@@ -109,6 +110,8 @@ class Comparisons:
             planned) after Holm's correction; None where methods are not compared.
         analyses: seeds at the interim analyses so far; empty without interim analyses.
         missing: methods that have not been scored with every seed, and so are not compared.
+        separates: whether the ceiling beats no data, at 5 % and uncorrected; None where a run does
+            not have both, or methods are not compared.
         domain: the name of the data set, where a report has several.
     """
 
@@ -119,6 +122,7 @@ class Comparisons:
     detectable: float | None
     analyses: tuple[int, ...] = ()
     missing: tuple[str, ...] = ()
+    separates: bool | None = None
     domain: str = ""
 
     @property
@@ -358,9 +362,13 @@ def _of_group(
     sizes = [
         float(pair.estimate.detectable(comparisons=families[0] or families[1])) for pair in planned
     ]
+    separates = None
+    if compared and {group.floor, group.ceiling} <= set(group.tables):
+        gap = difference(group.tables[group.ceiling], group.tables[group.floor])
+        separates = float(gap.value) > 0 and float(gap.p()) <= 1 - LEVEL
     interim = [n for n in ANALYSES if n <= group.design.seeds] if config.until_decided else []
     return Comparisons(
         pairs=tuple(pairs), design=group.design, families=families, margin=config.margin,
         detectable=float(np.mean(sizes)) if compared else None, analyses=tuple(interim),
-        missing=group.missing, domain=group.domain,
+        missing=group.missing, separates=separates, domain=group.domain,
     )  # fmt: skip

@@ -27,6 +27,8 @@ def headline(found: Comparisons | None, rows: Sequence[MethodRow]) -> str:
         return f"{_count(scored, 'method')} could be scored, so that nothing is compared."
     design = _design(found.design)
     where = f"{found.domain}: " if found.domain else ""
+    if found.separates is False:
+        where += "these measurements cannot separate methods: the ceiling does not beat no data. "
     if found.design.seeds < MIN_SEEDS:
         return f"{where}Estimates of {design} and no verdict: {_TOO_FEW}."
     if not any(pair.significant for pair in found.pairs):

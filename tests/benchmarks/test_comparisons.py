@@ -20,6 +20,7 @@ from benchmarks.report.sentences import (
     missing_lines,
     primary_lines,
 )
+from benchmarks.report.shares import variance_lines
 from benchmarks.report.stored import compare_rows
 from domino.records import Outcome, Verdict
 from tests.benchmarks.test_table import finished, method_row, printed, report
@@ -55,7 +56,8 @@ def tables(
     """Results of methods that are so many points above a half; no data is one run."""
     rng = np.random.default_rng(4)
     skills = tuple(map(simulate.skill, points.values()))
-    found = simulate.results(rng, 1, seeds, problems, seed_sd, skills)[:, 0].astype(float)
+    sds = [0.0 if name == "no_data" else seed_sd for name in points]
+    found = simulate.results(rng, 1, seeds, problems, sds, skills)[:, 0].astype(float)
     named = dict(zip([name.replace("_", "-") for name in points], found, strict=True))
     return {name: own[:1] if name == "no-data" else own for name, own in named.items()}
 
@@ -271,3 +273,27 @@ def test_the_terminal_and_the_json_have_the_comparisons(tmp_path: Path) -> None:
     assert (pair["verdict"], pair["family"]) == ("better", "primary")
     assert pair["low"] <= pair["difference"] <= pair["high"]
     assert math.isfinite(pair["df"])
+
+
+@pytest.mark.parametrize(("points", "separates"), [(0, False), (-10, False), (20, True)])
+def test_a_run_whose_ceiling_does_not_beat_no_data_says_so_first(
+    points: int, separates: bool
+) -> None:
+    own = tables(no_data=0, domino=0, ceiling=points)
+    found = of(own, floor="no-data", ceiling="ceiling")
+    assert found.separates is separates
+    said = headline(found, []).startswith("these measurements cannot separate methods: the ceiling")
+    assert said is not separates
+    assert of(own).separates is None
+
+
+def test_the_closed_share_of_the_gap_is_a_line_of_each_method() -> None:
+    own = tables(no_data=-10, few_shot=0, ceiling=20)
+    made = Group(tables=own, primary=[], floor="no-data", ceiling="ceiling")
+    lines = {line["method"]: line for line in variance_lines([made])}
+    assert "closed" not in lines["ceiling"]
+    assert lines["few-shot"]["closed"] == pytest.approx(1 / 3, abs=0.1)
+    assert lines["few-shot"]["closed_low"] < 1 / 3 < lines["few-shot"]["closed_high"]
+    parts = [lines["few-shot"][name] for name in ("run", "problem", "residual")]
+    assert sum(parts) == pytest.approx(1.0)
+    assert "no-data" not in lines, "one run has no variance between runs"

@@ -28,7 +28,7 @@ def skill(points: float) -> float:
 
 
 def results(rng, repetitions, seeds, problems, seed_sd, skills=(0.0, 0.0)) -> np.ndarray:
-    """0/1 results [methods, repetitions, seeds, problems]; `seed_sd` is in points."""
+    """0/1 results [methods, repetitions, seeds, problems]; `seed_sd` is in points, or of each."""
     shape = (len(skills), repetitions, seeds, problems)
 
     def normal(sd, *axes):
@@ -37,7 +37,8 @@ def results(rng, repetitions, seeds, problems, seed_sd, skills=(0.0, 0.0)) -> np
 
     latent = rng.standard_normal(shape, dtype=np.float32)
     latent += normal(PROBLEM_SD, 1, 3) + normal(INTERACTION_SD, 0, 1, 3)
-    latent += normal(skill(seed_sd), 0, 1, 2)
+    sds = np.array([skill(sd) for sd in np.broadcast_to(seed_sd, len(skills))], dtype=np.float32)
+    latent += normal(1.0, 0, 1, 2).astype(np.float32) * sds.reshape(-1, 1, 1, 1)
     latent += np.asarray(skills, dtype=np.float32).reshape(-1, 1, 1, 1)
     return latent > 0
 
@@ -98,7 +99,8 @@ def until_decided(repetitions, problems=128, seed_sd=2, skills=(0.0,) * 6, margi
     block = max(1, BLOCK // (len(skills) * ANALYSES[-1] * problems))
     for start in range(0, repetitions, block):
         size = min(block, repetitions - start)
-        tables = results(rng, size, ANALYSES[-1], problems, seed_sd, skills).astype(np.float32)
+        sds = (0, *[seed_sd] * (len(skills) - 1))  # a deterministic row is its own truth
+        tables = results(rng, size, ANALYSES[-1], problems, sds, skills).astype(np.float32)
         found = {}
         for a, b in FAMILY:
             other = tables[b][:, :1] if b == 0 else tables[b]
