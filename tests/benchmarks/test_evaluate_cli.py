@@ -126,7 +126,10 @@ def test_missing_files_and_bad_settings_give_one_line_and_exit_code_2(
     [
         ([], "is empty"),
         ([{"id": 1}], "line 1: no field 'task_id'"),
-        ([{**ROWS[0], "base_input": [1]}], "not a list of arguments"),
+        (
+            [{**ROWS[0], "base_input": [1]}],
+            "line 1: base_input is not a list of lists of arguments",
+        ),
         ([ROWS[0], ROWS[0]], "HumanEval/0 is there twice"),
     ],
 )
