@@ -2,12 +2,14 @@
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.suites.base import SuiteError
+from benchmarks.suites.bigcodebench.rows import read_tasks
 from tests.benchmarks.reading_files import LINES, WHOLE, Kind, lines
 
 BOM = b"\xef\xbb\xbf"
@@ -187,6 +189,18 @@ def test_an_mbpp_prompt_that_is_not_python_is_the_instruction_as_it_is(tmp_path:
     path = tmp_path / "rows.jsonl"
     path.write_bytes(lines([{**LINES["mbpp"].rows[0], "prompt": "Find (it.\x00"}]))
     assert LINES["mbpp"].read(path) == ["Mbpp/2"]
+
+
+def test_a_file_of_task_ids_may_begin_with_a_mark(tmp_path: Path) -> None:
+    path, ids = tmp_path / "rows.jsonl", tmp_path / "ids.txt"
+    path.write_bytes(lines(LINES["bigcodebench"].rows))
+    ids.write_bytes(BOM + b"BigCodeBench/2\r\n\r\nBigCodeBench/0\n")
+    found = read_tasks(path, "full", ids).problems
+    assert [problem.id for problem in found] == ["BigCodeBench/2", "BigCodeBench/0"]
+    for bad in (b"", b"BigCodeBench/9", b"\xff"):
+        ids.write_bytes(bad)
+        with pytest.raises(SuiteError, match=re.escape(str(ids))):
+            read_tasks(path, "full", ids)
 
 
 def test_a_sample_with_half_a_character_is_a_program_like_any_other(tmp_path: Path) -> None:

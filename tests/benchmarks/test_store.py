@@ -80,6 +80,13 @@ def test_a_change_of_config_or_code_is_another_address(tmp_path: Path, changes: 
     assert make(tmp_path, **changes).path != make(tmp_path).path
 
 
+def test_a_config_of_any_text_has_an_address_and_is_read_back(tmp_path: Path) -> None:
+    config = {"path": "folder \udcff", "text": "half \ud83d \x00 \u2028"}
+    stage = Store(tmp_path).stage("any", config=config, inputs=[], code="1")
+    stage.finish({"said": "\udcff"})
+    assert Store(tmp_path).stored(stage.path.name).config == config
+
+
 def test_an_input_changes_the_address_of_all_that_follow(tmp_path: Path) -> None:
     first, other = make(tmp_path), make(tmp_path, config={"a": 2})
     after = [make(tmp_path, inputs=[stage], config={}) for stage in (first, other)]

@@ -12,7 +12,9 @@ from domino.engines.base import Completion
 from domino.records import Program, Provenance, RecordError, Synthetic, Verdict
 from domino.text import storable
 
-ANY_TEXT = st.text(st.characters())  # halves of surrogate pairs too
+ANY_TEXT = st.lists(
+    st.sampled_from(["\ud83d", "\ude00", "\udcff", "\x00", "\u2028", "é", "\n", "a"])
+).map("".join)
 VERDICT = {"v": 1, "program_id": "p", "problem_id": "q", "base": "passed", "plus": "wrong"}
 
 
@@ -27,7 +29,8 @@ def test_a_record_of_any_text_is_stored_and_read_back(text: str, other: str) -> 
     assert record.provenance.parents == (storable(other), storable(text))
     assert Candidates(id="a", responses=(text,)).responses == (storable(text),)
     event = Event(at="now", event="run", about={"output": text})
-    assert Event.from_json(event.to_json().encode().decode()) == event
+    read = Event.from_json(event.to_json().encode().decode())
+    assert storable(read.about["output"]) == storable(text)
 
 
 @given(ANY_TEXT)
