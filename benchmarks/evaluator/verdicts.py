@@ -1,8 +1,8 @@
 """The verdict on one program: what it returns, held against what is expected of it.
 
-Outputs are looked at as they come, and the first that is wrong ends the program, unless one above
-64 KiB came whole before it. Large ones come as hashes at first, and whole only where these do not
-tell, of a second run, whose outputs must then have the hashes of the first.
+Outputs are looked at as they come, and the first that is wrong decides, while the program goes on:
+its end would tell its siblings which answer was wrong. Large ones come as hashes at first, and
+whole only where these do not tell, of a second run, whose outputs must then have the same hashes.
 """
 
 from __future__ import annotations
@@ -135,7 +135,11 @@ class _Comparing:
         self._cannot_tell = False
 
     def __call__(self, outputs: Sequence[AnyOutput]) -> bool:
-        """Look at what is new among the outputs so far; return whether the rest is of no use."""
+        """Look at what is new among the outputs so far; return whether another run must tell.
+
+        A wrong output does not end the program: its end would tell the next sample which answer was
+        wrong, by any note that one program can leave for another.
+        """
         while self._next < len(outputs) and not self._settled:
             output = outputs[self._next]
             if isinstance(output, ErrorMarker):
@@ -143,7 +147,7 @@ class _Comparing:
             if isinstance(output, Output) and len(output.text) > _AT_ONCE_BYTES:
                 return False
             self._look_at(output)
-        return self._settled
+        return self._cannot_tell
 
     def checked(self, result: JobResult) -> Checked | None:
         """Return what the outputs are worth, those left included; None where hashes cannot tell."""

@@ -331,16 +331,6 @@ def test_what_a_program_does_alone_counts_whatever_it_did_beside_others(
 
 
 @needs_bubblewrap
-def test_the_first_wrong_output_ends_a_program() -> None:
-    slow = replace(EXACT, base_inputs=[[n] for n in range(60)])
-    code = "import time\ndef f(x):\n    time.sleep(0.3)\n    return [x, x] if x != 1 else [0]"
-    program = Program(id="p", problem_id="pair", code=code)
-    [verdict] = check_programs([slow], [program], CONFIG)
-    assert verdict.detail == "base input 1: got [0], expected [1, 1]"
-    assert 0.6 <= verdict.seconds < 9, "all calls take 18 s"
-
-
-@needs_bubblewrap
 @pytest.mark.parametrize("workers", [1, 4])
 def test_a_solution_that_fails_on_plus_inputs_scores_nothing_however_many_programs_wait(
     workers: int,
@@ -562,6 +552,32 @@ def test_a_hash_that_differs_ends_the_run_whose_outputs_come_hashed(
     first, second = answered
     assert first < 21
     assert second == 21
+
+
+@needs_bubblewrap
+def test_a_wrong_output_does_not_end_a_program_which_would_tell_its_siblings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answered: list[int] = []
+    run = Worker.run_concurrently
+
+    def spied(worker: Worker, job: Job, stop_early: StopEarly | None = None) -> JobResult:
+        result = run(worker, job, stop_early)
+        answered.append(len(result.outputs))
+        return result
+
+    monkeypatch.setattr(Worker, "run_concurrently", spied)
+    problem = replace(
+        EXACT,
+        canonical_solution="def f(x): return x",
+        base_inputs=[[n] for n in range(5)],
+        plus_inputs=[],
+    )
+    code = "import time\ndef f(x):\n    time.sleep(0.05)\n    return 'wrong'"
+    program = Program(id="p", problem_id=problem.id, code=code)
+    [verdict] = check_programs([problem], [program], CONFIG)
+    assert verdict.detail == 'base input 0: got "wrong", expected 0'
+    assert answered == [5]
 
 
 @needs_bubblewrap
