@@ -32,8 +32,7 @@ def pool(estimates: Sequence[Estimate]) -> Pooled:
     """Return the effect of at least two data sets together.
 
     Inverse variance with Paule and Mandel's tau^2 (1982; the iterated method of statsmodels), and
-    the interval of Hartung and Knapp (2001) with their scale at least 1 (Roever, Knapp and Friede,
-    2015).
+    the interval of Hartung and Knapp (2001), or the plain one where that is wider.
     """
     from scipy.special import stdtrit
     from statsmodels.stats.meta_analysis import combine_effects
@@ -48,8 +47,8 @@ def pool(estimates: Sequence[Estimate]) -> Pooled:
     mean, variance = float(weights @ effects / total), np.asarray(1 / total)
     df = total**2 / (weights**2 / np.array([float(one.df) for one in estimates])).sum()
     estimate = _estimate(mean, variance, np.asarray(df))
-    scale = max(1.0, float(found.scale_hksj_re))
-    half = float(stdtrit(len(effects) - 1, 0.5 + LEVEL / 2) * np.sqrt(scale * variance))
+    error = np.sqrt(float(found.scale_hksj_re) * variance)
+    half = float(stdtrit(len(effects) - 1, 0.5 + LEVEL / 2) * error)
     low, high = map(float, estimate.interval())
     return Pooled(
         estimate=estimate, tau=float(np.sqrt(tau2)),
