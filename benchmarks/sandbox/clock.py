@@ -23,12 +23,10 @@ from benchmarks.sandbox.reply import Reply
 
 # How the kernel names the clock of all threads of a process (CPUCLOCK_SCHED in its sources).
 _PROCESS_CLOCK = 2
-_TICKS = os.sysconf("SC_CLK_TCK")
 # Programs that share their processor are not asked more often than this.
 _LEAST_WAIT_S = 0.005
 # A program may start threads or children at any time: it is looked at this often.
 _MOST_WAIT_S = 0.1
-_PROCESSORS = len(os.sched_getaffinity(0))
 
 
 class ClockError(OSError):
@@ -61,6 +59,8 @@ class ProcessClock:
         self._cpu_s: dict[int, float] = {}
         self._in_line_s: dict[int, float] = {}
         self._most_cpu_s = 0.0
+        self._ticks = os.sysconf("SC_CLK_TCK")
+        self._processors = len(os.sched_getaffinity(0))
         self.threads = 0
 
     def look(self) -> tuple[float, float]:
@@ -77,12 +77,17 @@ class ProcessClock:
                 self._in_line_s[pid] = int(text.split()[1]) / 1e9
             with suppress(OSError, ValueError, IndexError):
                 fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-                reaped_s += (int(fields[13]) + int(fields[14])) / _TICKS
+                reaped_s += (int(fields[13]) + int(fields[14])) / self._ticks
                 self.threads += int(fields[17])
         # A process that ended is in its parent's sum, unless the parent did not ask about it.
         living_s = sum(self._cpu_s.get(pid, 0.0) for pid in pids) + reaped_s
         self._most_cpu_s = max(self._most_cpu_s, living_s, sum(self._cpu_s.values()))
         return self._most_cpu_s, sum(self._in_line_s.values())
+
+    @property
+    def at_once(self) -> int:
+        """How many processors they may compute on at the same time."""
+        return max(1, min(self.threads, self._processors))
 
     def _tree(self) -> list[int]:
         pids = [] if self._first is None else [self._first]
@@ -227,8 +232,7 @@ class Clock:
 
     def _left(self, now: Seconds) -> float:
         step_end = self._step_began + self._step_allowed.times(self._slowdown)
-        threads = 1 if self._process is None else self._process.threads
-        at_once = max(1, min(threads, _PROCESSORS))
+        at_once = 1 if self._process is None else self._process.at_once
         total = self._total.times(self._slowdown)
         return min(total.until(now, at_once), step_end.until(now, at_once))
 
