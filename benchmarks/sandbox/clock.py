@@ -73,10 +73,9 @@ class ProcessClock:
         for pid in pids:
             with suppress(OSError, ValueError, IndexError):  # it has ended, or nothing is known
                 self._cpu_s[pid] = time.clock_gettime((~pid << 3) | _PROCESS_CLOCK)
-                text = Path(f"/proc/{pid}/schedstat").read_text()
-                self._in_line_s[pid] = int(text.split()[1]) / 1e9
+                self._in_line_s[pid] = int(_read(f"/proc/{pid}/schedstat").split()[1]) / 1e9
             with suppress(OSError, ValueError, IndexError):
-                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
                 reaped_s += (int(fields[13]) + int(fields[14])) / self._ticks
                 self.threads += int(fields[17])
         # A process that ended is in its parent's sum, unless the parent did not ask about it.
@@ -93,9 +92,18 @@ class ProcessClock:
         pids = [] if self._first is None else [self._first]
         for pid in pids if self._children else ():
             with suppress(OSError):
-                for tasks in Path(f"/proc/{pid}/task").iterdir():
-                    pids += map(int, (tasks / "children").read_text().split())
+                for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - asked often
+                    pids += map(int, _read(f"/proc/{pid}/task/{task}/children").split())
         return pids
+
+
+def _read(path: str) -> bytes:
+    """Read a file of /proc, at a fifth of what `Path.read_bytes` takes."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(fd, 1 << 16)
+    finally:
+        os.close(fd)
 
 
 @dataclass(frozen=True, slots=True)
