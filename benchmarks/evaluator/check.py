@@ -132,6 +132,7 @@ def behaviours(pairs: Sequence[tuple[Problem, Program]], config: SandboxConfig) 
             id=program.id,
             code=source.code,
             entry_point=source.entry_point,
+            forks=source.forks,
             inputs=inputs,
             input_limits_s=config.input_limits_s([0.0] * inputs.count),
         )

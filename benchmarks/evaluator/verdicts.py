@@ -98,6 +98,7 @@ def _job(program: Program, problem: Problem, part: Part) -> Job:
         id=program.id,
         code=source.code,
         entry_point=source.entry_point,
+        forks=source.forks,
         inputs=part.inputs,
         input_limits_s=part.limits_s,
         wall_limits_s=part.wall_limits_s,

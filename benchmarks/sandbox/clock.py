@@ -2,13 +2,15 @@
 
 Processor time decides, because it hardly depends on what else the machine is doing. The wall-time
 limit ends programs that wait instead of computing; time in which the program was runnable but had
-no processor is not counted, where the kernel reports it. Under contention (shared caches, memory,
+no processor is not counted, where the kernel reports it, so that what waits too long would do so
+alone as well. All threads and children count. Under contention (shared caches, memory,
 hyper-threads) the same work takes more processor seconds than alone: a program that reaches its
 limit is given the slowdown that was measured meanwhile, and the result says that it needed it.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,6 +25,8 @@ from benchmarks.sandbox.reply import Reply
 _PROCESS_CLOCK = 2
 # Programs that share their processor are not asked more often than this.
 _LEAST_WAIT_S = 0.005
+# A program may start threads or children at any time: it is looked at this often.
+_MOST_WAIT_S = 0.1
 
 
 class ClockError(OSError):
@@ -30,13 +34,17 @@ class ClockError(OSError):
 
 
 class ProcessClock:
-    """What a process has used of its machine, read from outside it.
+    """What a program's processes have used of their machine, read from outside them.
 
     The program that runs there can neither see this nor change it.
     """
 
-    def __init__(self, pidfd: int) -> None:
+    def __init__(self, pidfd: int, *, children: bool = False) -> None:
         """Find the process in this machine's /proc; one that has ended has used nothing.
+
+        Args:
+            pidfd: the program's first process.
+            children: whether it may have others below it, which count too.
 
         Raises:
             ClockError: /proc does not tell.
@@ -46,22 +54,56 @@ class ProcessClock:
         if pid == 0:
             raise ClockError("/proc does not show the sandbox's processes")
         # Of a process that is gone the kernel says -1, whose clock would be this process's own.
-        self._clock = (~pid << 3) | _PROCESS_CLOCK if pid > 0 else None
-        self._scheduler = Path(f"/proc/{pid}/schedstat")
-        self._cpu_s = self._in_line_s = 0.0
+        self._first = pid if pid > 0 else None
+        self._children = children
+        self._cpu_s: dict[int, float] = {}
+        self._in_line_s: dict[int, float] = {}
+        self._most_cpu_s = 0.0
+        self._ticks = os.sysconf("SC_CLK_TCK")
+        self._processors = len(os.sched_getaffinity(0))
+        self.threads = 0
 
-    def cpu_s(self) -> float:
-        """Return its processor seconds so far; once it has ended, those of the last time."""
-        if self._clock is not None:
-            with suppress(OSError):  # it has ended
-                self._cpu_s = time.clock_gettime(self._clock)
-        return self._cpu_s
+    def look(self) -> tuple[float, float]:
+        """Return their processor seconds so far, and those in which other work kept them waiting.
 
-    def in_line_s(self) -> float:
-        """Return the seconds in which it could have run and other work did; 0 where unknown."""
-        with suppress(OSError, ValueError, IndexError):  # it has ended, or the kernel does not say
-            self._in_line_s = int(self._scheduler.read_text().split()[1]) / 1e9
-        return self._in_line_s
+        Of what has ended it is what was seen last. `threads` is how many they are now.
+        """
+        reaped_s, self.threads = 0.0, 0
+        pids = self._tree()
+        for pid in pids:
+            with suppress(OSError, ValueError, IndexError):  # it has ended, or nothing is known
+                self._cpu_s[pid] = time.clock_gettime((~pid << 3) | _PROCESS_CLOCK)
+                self._in_line_s[pid] = int(_read(f"/proc/{pid}/schedstat").split()[1]) / 1e9
+            with suppress(OSError, ValueError, IndexError):
+                fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+                reaped_s += (int(fields[13]) + int(fields[14])) / self._ticks
+                self.threads += int(fields[17])
+        # A process that ended is in its parent's sum, unless the parent did not ask about it.
+        living_s = sum(self._cpu_s.get(pid, 0.0) for pid in pids) + reaped_s
+        self._most_cpu_s = max(self._most_cpu_s, living_s, sum(self._cpu_s.values()))
+        return self._most_cpu_s, sum(self._in_line_s.values())
+
+    @property
+    def at_once(self) -> int:
+        """How many processors they may compute on at the same time."""
+        return max(1, min(self.threads, self._processors))
+
+    def _tree(self) -> list[int]:
+        pids = [] if self._first is None else [self._first]
+        for pid in pids if self._children else ():
+            with suppress(OSError):
+                for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - asked often
+                    pids += map(int, _read(f"/proc/{pid}/task/{task}/children").split())
+        return pids
+
+
+def _read(path: str) -> bytes:
+    """Read a file of /proc, at a fifth of what `Path.read_bytes` takes."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(fd, 1 << 16)
+    finally:
+        os.close(fd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +113,12 @@ class Seconds:
     cpu: float
     wall: float
 
-    def until(self, now: Seconds) -> float:
-        """How long, on the wall, a program that computes may go on until one of both is reached."""
-        return min(self.cpu - now.cpu, self.wall - now.wall)
+    def until(self, now: Seconds, at_once: int) -> float:
+        """How long, on the wall, a program may go on until one of both is reached.
+
+        `at_once` is how many processors it may compute on.
+        """
+        return min((self.cpu - now.cpu) / at_once, self.wall - now.wall)
 
     def __add__(self, other: Seconds) -> Seconds:
         """Add both."""
@@ -96,7 +141,6 @@ class Clock:
         self,
         config: SandboxConfig,
         job: Job,
-        wall_factor: float = 1.0,
         slowdown_allowance: Callable[[], float] | None = None,
     ) -> None:
         """Begin to count.
@@ -104,11 +148,10 @@ class Clock:
         Args:
             config: limits.
             job: what is run, and limits of its own.
-            wall_factor: multiplies the wall-time limits of the config.
             slowdown_allowance: called once, when a limit is reached: the factor by which all limits
                 grow, at most `contention.MAX_SLOWDOWN`. None: they do not grow.
         """
-        self._stretch = config.wall_factor * wall_factor
+        self._stretch = config.wall_factor
         self._measure_slowdown = slowdown_allowance
         self._slowdown = 1.0
         self.over_limit = self.exhausted = False
@@ -126,9 +169,11 @@ class Clock:
             1.0 if slowdown_allowance is None else contention.MAX_SLOWDOWN
         )
         self._process: ProcessClock | None = None
+        self._children = job.forks or config.processes > 1
         self._began = time.monotonic()
         self._step, self._step_began, self._step_allowed = -1, Seconds(0.0, 0.0), self._loading
         self._stop_at: float | None = None
+        self._in_line_known = False
 
     @property
     def cpu_s(self) -> float:
@@ -136,12 +181,12 @@ class Clock:
         return self._most_cpu_s
 
     def watch(self, pidfd: int) -> None:
-        """Read the clocks of the program's process from now on.
+        """Read the clocks of the program's processes from now on.
 
         Raises:
             ClockError: this machine does not tell.
         """
-        self._process = ProcessClock(pidfd)
+        self._process = ProcessClock(pidfd, children=self._children)
 
     def left_s(self, reply: Reply) -> float:
         """Seconds to wait until the program may have to be stopped; 0 or less: it must be.
@@ -160,7 +205,11 @@ class Clock:
             self._allow_slowdown()
             now = self._now()
         left = self._left(now)
-        return left if left <= 0 else max(left, _LEAST_WAIT_S)
+        if left > 0:
+            return min(max(left, _LEAST_WAIT_S), _MOST_WAIT_S)
+        # What waited for others is not in its time: alone it would have waited as long.
+        self.exhausted = self.exhausted or self._in_line_known
+        return left
 
     def ended(self, cpu_s: float) -> bool:
         """Take the processor time as the supervisor read it at the end; return `exhausted`."""
@@ -191,13 +240,17 @@ class Clock:
 
     def _left(self, now: Seconds) -> float:
         step_end = self._step_began + self._step_allowed.times(self._slowdown)
-        return min(self._total.times(self._slowdown).until(now), step_end.until(now))
+        at_once = 1 if self._process is None else self._process.at_once
+        total = self._total.times(self._slowdown)
+        return min(total.until(now, at_once), step_end.until(now, at_once))
 
     def _now(self) -> Seconds:
-        wall = time.monotonic() - self._began
+        wall_s = time.monotonic() - self._began
         if self._process is None:
-            return Seconds(0.0, wall)
-        return Seconds(self._process.cpu_s(), wall - self._process.in_line_s())
+            return Seconds(0.0, wall_s)
+        cpu_s, in_line_s = self._process.look()
+        self._in_line_known = in_line_s > 0
+        return Seconds(cpu_s, wall_s - in_line_s)
 
     def _allowance(self, step: int) -> Seconds:
         if self._calls is None:

@@ -11,8 +11,8 @@ import socket
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -116,13 +116,11 @@ class Worker:
         job: Job,
         *,
         stop_early: StopEarly | None = None,
-        wall_factor: float = 1.0,
         slowdown_allowance: Callable[[float], float] | None = None,
     ) -> JobResult:
         """Run one program, until `stop_early` says that its outputs are enough; asked as they come.
 
-        The wall-time limits are multiplied by `wall_factor`, those on processor time are not. A
-        program that reaches a limit gets `slowdown_allowance` times as much, which is asked for
+        A program that reaches a limit gets `slowdown_allowance` times as much, which is asked for
         the time since the program began (`time.monotonic`); a result for which this made the
         difference has `needs_rerun`.
 
@@ -136,9 +134,10 @@ class Worker:
         reply = Reply(inputs.count, output_bytes, hashed=job.hash_above is not None)
         started = time.monotonic()
         allowance = slowdown_allowance and functools.partial(slowdown_allowance, started)
-        clock = Clock(self._config, job, wall_factor, allowance)
-        payload = _payload(job, inputs.text, clock.cpu_s, output_bytes)
-        ending = self._run(payload, reply, clock, stop_early or (lambda outputs: False))
+        clock = Clock(self._config, job, allowance)
+        payload = _payload(job, inputs.sizes, clock.cpu_s, output_bytes)
+        enough = stop_early or (lambda outputs: False)
+        ending = self._run(payload, inputs.text, reply, clock, enough)
         # Without namespaces of its own, a program could have reached its zygote.
         if not self._nested:
             self._stop()
@@ -161,40 +160,48 @@ class Worker:
         )
 
     def run_alone(self, job: Job, stop_early: StopEarly | None = None) -> JobResult:
-        """Rerun a program without contention; it has at least as much wall time as before.
+        """Rerun a program without contention, with the limits as they are.
 
         Raises:
             SandboxError: the sandbox broke.
         """
-        return self.run(job, stop_early=stop_early, wall_factor=contention.MAX_SLOWDOWN)
+        return self.run(job, stop_early=stop_early)
 
-    def _run(self, payload: bytes, reply: Reply, clock: Clock, stop_early: StopEarly) -> Ending:
+    def _run(
+        self, payload: bytes, inputs: bytes, reply: Reply, clock: Clock, stop_early: StopEarly
+    ) -> Ending:
         import fcntl  # which Windows does not have, where reports can still be read
 
         read_fd, write_fd = os.pipe()
         with suppress(OSError):
             fcntl.fcntl(write_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         life, their_life = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        payload_fd = os.memfd_create("job")
-        with open(payload_fd, "wb") as file, their_life:  # noqa: PTH123 - a descriptor
-            file.write(payload)
-            file.flush()
+        line, their_line = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with _in_memory(payload) as payload_fd, their_life, their_line:
             try:
                 if self._zygote is not None:
-                    self._zygote.send([payload_fd, write_fd, their_life.fileno()])
+                    fds = [payload_fd, write_fd, their_life.fileno(), their_line.fileno()]
+                    self._zygote.send(fds)
             except OSError as error:
                 raise SandboxError(f"a sandbox worker ended by itself: {error}") from error
             finally:
                 os.close(write_fd)
         os.set_blocking(read_fd, False)
         try:
-            return self._attend(read_fd, life, reply, clock, stop_early)
+            return self._attend(read_fd, life, reply, clock, stop_early, _Sending(line, inputs))
         finally:
             os.close(read_fd)
             life.close()
+            line.close()
 
     def _attend(
-        self, read_fd: int, life: socket.socket, reply: Reply, clock: Clock, stop_early: StopEarly
+        self,
+        read_fd: int,
+        life: socket.socket,
+        reply: Reply,
+        clock: Clock,
+        stop_early: StopEarly,
+        inputs: _Sending,
     ) -> Ending:
         """Read replies until the supervisor reports; stop the program when it is time."""
         poll = select.poll()
@@ -206,6 +213,8 @@ class Worker:
             ready = [fd for fd, _ in poll.poll(max(0.0, end - time.monotonic()) * 1000)]
             if read_fd in ready and _read(read_fd, reply) is False:
                 poll.unregister(read_fd)
+            if reply.loaded:
+                inputs.send()
             if life.fileno() in ready:
                 report = _report(life, clock)
                 if report is not None:
@@ -316,10 +325,39 @@ def _reason_to_stop(reply: Reply, left_s: float, stop_early: StopEarly) -> str |
     return "stop_early" if stop_early(reply.outputs) else None
 
 
-def _payload(job: Job, inputs: bytes, cpu_s: float, output_bytes: int) -> bytes:
+class _Sending:
+    """Sends a program its inputs once it is loaded: till then it has nothing to compute with."""
+
+    def __init__(self, line: socket.socket, inputs: bytes) -> None:
+        self._line = line
+        self._inputs = inputs
+        self._sent = False
+
+    def send(self) -> None:
+        """Do it, the first time."""
+        if self._sent:
+            return
+        self._sent = True
+        with _in_memory(self._inputs) as fd, suppress(OSError):  # it has ended
+            socket.send_fds(self._line, [b"inputs"], [fd])
+
+
+@contextmanager
+def _in_memory(data: bytes) -> Iterator[int]:
+    """Give a descriptor of a file that holds the data."""
+    fd = os.memfd_create("job")
+    with open(fd, "wb") as file:  # noqa: PTH123 - a descriptor
+        file.write(data)
+        file.flush()
+        yield fd
+
+
+def _payload(job: Job, sizes: Sequence[int], cpu_s: float, output_bytes: int) -> bytes:
     header = {
         "code": job.code,
         "entry_point": job.entry_point,
+        "forks": job.forks,
+        "sizes": sizes,
         "stop_on_error": job.stop_on_error,
         "cpu_s": math.ceil(cpu_s),
         "output_bytes": output_bytes,
@@ -327,7 +365,7 @@ def _payload(job: Job, inputs: bytes, cpu_s: float, output_bytes: int) -> bytes:
         # Before these calls the host must know that they begin: it gives them more time.
         "announced": sorted(_above_least(job.input_limits_s) | _above_least(job.wall_limits_s)),
     }
-    return json.dumps(header).encode() + b"\n" + inputs
+    return json.dumps(header).encode()
 
 
 def _above_least(limits: Sequence[float] | None) -> set[int]:

@@ -95,16 +95,24 @@ _LEAST = {"memory_mib": 64, "processes": 1, "file_mib": 1, "output_mib": 1, "wor
 
 @dataclass(frozen=True, slots=True)
 class EncodedInputs:
-    """Argument lists as the worker reads them: made once for many programs on one problem."""
+    """Argument lists as the worker reads them: made once for many programs on one problem.
+
+    `sizes` are the bytes of each, one after the other in `text`.
+    """
 
     text: bytes
-    count: int
+    sizes: tuple[int, ...]
 
     @classmethod
     def of(cls, inputs: Sequence[Any]) -> EncodedInputs:
         """Encode a sequence of argument lists."""
-        arguments = [codec.encode(list(item)) for item in inputs]
-        return cls(json.dumps(arguments).encode(), len(arguments))
+        parts = [json.dumps(codec.encode(list(item))).encode() for item in inputs]
+        return cls(b"".join(parts), tuple(map(len, parts)))
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.sizes)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,6 +128,7 @@ class Job:
         wall_limits_s: seconds of each call that the config's `wall_factor` multiplies, where they
             are more than `input_limits_s`: for calls that wait.
         timeout_s: processor seconds for all calls together, where it is not the config's.
+        forks: whether `code` is trusted, and runs the program in processes of its own.
         stop_on_error: whether an exception in one call ends the program.
         output_bytes: size of all serialized outputs, where it is not `output_mib`.
         hash_above: bytes above which an output comes as its hash; None sends every output whole.
@@ -132,6 +141,7 @@ class Job:
     input_limits_s: Sequence[float] | None = None
     wall_limits_s: Sequence[float] | None = None
     timeout_s: float | None = None
+    forks: bool = False
     stop_on_error: bool = True
     output_bytes: int | None = None
     hash_above: int | None = None

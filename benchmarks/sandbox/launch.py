@@ -23,6 +23,16 @@ _HIDDEN = ("benchmarks", "studies", "baselines", "domino", "evalplus", "bigcodeb
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _BUBBLEWRAP = "bwrap"
 _OLDEST_BUBBLEWRAP = (0, 7)  # the first that knows --size
+_LINKS = {
+    "/dev/fd": "/proc/self/fd",
+    "/dev/stdin": "/proc/self/fd/0",
+    "/dev/stdout": "/proc/self/fd/1",
+    "/dev/stderr": "/proc/self/fd/2",
+    "/dev/shm": "/tmp",  # of a program's own, as what it shares between its processes is
+}
+_NAMES = ("hosts", "passwd", "group", "nsswitch.conf")
+"""Files of /etc by which `localhost` and the user have a name, as they lie in `worker/etc`."""
+
 _START_S = 60.0
 _DYING_S = 1.0
 _MESSAGE_BYTES = 1 << 16
@@ -97,6 +107,10 @@ def bubblewrap_command(
     # the zygote could make no process namespaces.
     for name in _DEVICES:
         command += ["--dev-bind-try", f"/dev/{name}", f"/dev/{name}"]
+    for name, place in _LINKS.items():
+        command += ["--symlink", place, name]
+    for name in _NAMES:
+        command += ["--symlink", f"{worker}/etc/{name}", f"/etc/{name}"]
     command += ["--proc", "/proc", "--chdir", "/tmp", "--remount-ro", "/", "--"]
     return [*command, *_zygote(config, control_fd, Path(SANDBOX_ROOT), isolated=True)], {}
 

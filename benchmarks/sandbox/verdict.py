@@ -48,6 +48,7 @@ _STOPPED = {
     "processor": (Outcome.TIMEOUT, "it used up its processor time"),
     "memory": (Outcome.OUT_OF_MEMORY, "its processes together held more than the memory limit"),
     "processes": (Outcome.KILLED, "it started more processes than the limit"),
+    "threads": (Outcome.KILLED, "it started more threads than the limit"),
     "stop_early": (Outcome.KILLED, "stopped, since its outputs were enough"),
     "supervisor": (Outcome.KILLED, "the program ended its own supervisor"),
 }

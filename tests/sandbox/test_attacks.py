@@ -48,6 +48,7 @@ ATTACKS = load_attacks()
 # Each is stopped by a limit on time, and takes twice that time.
 TIMED = {
     *("endless_loop", "loading_loop", "blocked_signals", "long_sleep", "uninterruptible_call"),
+    *("sleeps_till_it_is_alone", "sleeps_while_loading", "right_at_the_second_time"),
     *("swallowed_timeout", "moved_alarm", "lying_clock", "endless_printing", "endless_recursion"),
 }
 
@@ -122,6 +123,40 @@ def test_verdicts_name_what_happened() -> None:
     assert {verdict.program_id: verdict.base for verdict in verdicts} == OUTCOMES
     details = {verdict.program_id: verdict.detail for verdict in verdicts}
     assert "ended by signal 11" in details["deep_recursion"]
+
+
+BELIEVED = (
+    *("stops_the_test", "lenient_test_case", "failure_that_stops", "other_class_builder"),
+    *("swallowed_outcome", "exception_by_another_name", "interrupted_tests", "sent_as_it_is"),
+    *("memory_of_the_judge", "module_in_the_folder", "forged_answers"),
+)
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize("apart", ["yes", ""], ids=["two processes", "one process"])
+def test_unittest_believes_no_program_whether_or_not_it_shares_its_process(apart: str) -> None:
+    problem = problem_of("bigcodebench", None)
+    assert problem.meta["apart"]
+    problem = replace(problem, meta={**problem.meta, "apart": apart})
+    config = replace(CONFIG, processes=8, memory_mib=1024)
+    results = attack_ours(load_attacks(names=BELIEVED), problem, config)
+    assert [one.attack.name for one in results if one.got_through] == []
+
+
+COMPUTING = ("child_computes", "orphan_computes", "forgotten_child_computes", "threads_compute")
+WAITING = ("sleeps_till_it_is_alone", "sleeps_while_loading", "right_at_the_second_time")
+
+
+@needs_bubblewrap
+def test_work_counts_whoever_does_it_and_waiting_gives_no_second_chance() -> None:
+    attacks = load_attacks(names=[*COMPUTING, *WAITING])
+    config = replace(CONFIG, processes=8, memory_mib=1024)
+    results = attack_ours(attacks, PROBLEM, config)
+    assert {one.attack.name: one.outcome for one in results if one.got_through} == {}
+    assert all(one.outcome.startswith(Outcome.TIMEOUT) for one in results)
+    ample = replace(config, input_timeout_s=10.0, load_timeout_s=10.0)
+    able = attack_ours(attacks, PROBLEM, ample)
+    assert all(one.passed for one in able), "each passes where it has the time"
 
 
 FORKING = {
@@ -205,7 +240,7 @@ def test_honest_programs_pass(processes: int) -> None:
 @needs_bubblewrap
 def test_a_program_cannot_see_what_another_one_left() -> None:
     leave = "open('/tmp/left', 'w').write('x')\ndef total(numbers): return sum(numbers)"
-    look = "import os\ndef total(numbers): return sum(numbers) + len(os.listdir('/tmp'))"
+    look = "import os\ndef total(numbers): return sum(numbers) + len(os.listdir('/tmp')) - 1"
     programs = [
         Program(id=name, problem_id=PROBLEM.id, code=code)
         for name, code in (("leave", leave), ("look", look))
@@ -362,13 +397,12 @@ def test_under_every_suites_rules_right_programs_pass_and_wrong_ones_do_not(suit
 
 @needs_bubblewrap
 @pytest.mark.parametrize("suite", EMBEDDED)
-def test_cheats_fail_under_every_suites_rules_unless_unittest_itself_believes_them(
+def test_cheats_fail_under_every_suites_rules(
     suite: str,
 ) -> None:
     known = load_attacks(names=["equal_object", "patched_test_modules", "replaced_stdout"])
     found = {one.attack.name: one for one in attack_ours(known, problem_of(suite, None), CONFIG)}
-    believed = {"equal_object"} if suite == "bigcodebench" else set()
-    assert {name for name, one in found.items() if one.passed} == believed
+    assert not any(one.passed for one in found.values())
     assert not any(one.effects for one in found.values())
 
 

@@ -31,10 +31,14 @@ class RunnerError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Runnable:
-    """Source text for the worker and the function in it that is called once an input."""
+    """Source text for the worker and the function in it that is called once an input.
+
+    `forks` says that the function runs the candidate in processes of its own.
+    """
 
     code: str
     entry_point: str
+    forks: bool = False
 
 
 def runnable(problem: Problem, code: str) -> Runnable:
@@ -53,12 +57,14 @@ def runnable(problem: Problem, code: str) -> Runnable:
     given = {
         # BigCodeBench calibrates: a program that forgot the prompt's imports gets them.
         "SOURCE": problem.meta.get("calibration", "") + code,
+        "PROMPT": problem.meta.get("calibration", ""),
+        "APART": problem.meta.get("apart", ""),
         "NAME": problem.entry_point,
         "TEST": problem.meta.get("test", ""),
         "IMPORTS": problem.meta.get("imports", ""),
     }
     values = "".join(f"{key} = {value!a}\n" for key, value in given.items())
-    return Runnable(f"{_source(module)}\n{values}", entry_point)
+    return Runnable(f"{_source(module)}\n{values}", entry_point, forks=module is not literal)
 
 
 @functools.cache

@@ -31,6 +31,9 @@ _MIB = 1 << 20
 _TCP_BYTES = "4096 65536 65536"
 SOCKET_BYTES = 208 << 10
 """What a socket may hold; the two directions of a TCP socket hold `_TCP_BYTES`, its last number."""
+_OPEN_FILES = 256
+THREADS = 512
+"""Threads that a program may have, all of its processes together."""
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -110,7 +113,9 @@ def protect_devices() -> None:
     Raises:
         OSError: this process may not mount.
     """
-    for path in filter(Path.is_char_device, Path("/dev").iterdir()):
+    for path in Path("/dev").iterdir():
+        if path.is_symlink() or not path.is_char_device():
+            continue
         present = os.statvfs(path).f_flag
         # A user namespace may not take away what a mount came with.
         flags = present & _KEPT_FLAGS | (_MS_RELATIME if present & _ST_RELATIME else 0)
@@ -119,7 +124,10 @@ def protect_devices() -> None:
 
 
 def leave_what_is_shared(scratch_mib: int) -> None:
-    """Leave the shared mounts and IPC: a fresh /tmp of limited size, and an empty /proc.
+    """Leave the shared mounts and IPC: a fresh /tmp of limited size, and a /proc of its own.
+
+    It shows the program's processes and nothing of the machine; where the kernel refuses that, it
+    is empty.
 
     Raises:
         OSError: this process may not make namespaces, or may not mount.
@@ -128,9 +136,10 @@ def leave_what_is_shared(scratch_mib: int) -> None:
     flags = _MS_NOSUID | _MS_NODEV
     options = f"size={scratch_mib}m,nr_inodes=4096,mode=1777".encode()
     _check(_LIBC.mount(b"tmpfs", b"/tmp", b"tmpfs", flags, options), "mount /tmp")
-    # Another process's memory and descriptors are reached through /proc: a program gets none.
     flags |= _MS_RDONLY | _MS_NOEXEC
-    _check(_LIBC.mount(b"tmpfs", b"/proc", b"tmpfs", flags, b"size=4k,mode=555"), "mount /proc")
+    if _LIBC.mount(b"proc", b"/proc", b"proc", flags, b"subset=pid") != 0:
+        # Bubblewrap's own, with the zygote's memory in it, must be covered in any case.
+        _check(_LIBC.mount(b"tmpfs", b"/proc", b"tmpfs", flags, b"size=4k,mode=555"), "mount /proc")
 
 
 def drop_capabilities() -> None:
@@ -167,13 +176,14 @@ def limit_resources(
         resource.RLIMIT_AS: memory_mib * _MIB,
         resource.RLIMIT_CPU: cpu_s,
         resource.RLIMIT_FSIZE: file_mib * _MIB,
-        resource.RLIMIT_NOFILE: 64,
+        resource.RLIMIT_NOFILE: _OPEN_FILES,
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_MEMLOCK: 0,
         resource.RLIMIT_MSGQUEUE: 0,
     }
     if count_processes:
-        limits[resource.RLIMIT_NPROC] = processes
+        # It counts threads, and of root's processes nothing: the zygote counts both for everybody.
+        limits[resource.RLIMIT_NPROC] = processes + THREADS
     for limit, value in limits.items():
         hard = resource.getrlimit(limit)[1]
         bounded = value if hard == resource.RLIM_INFINITY else min(value, hard)

@@ -99,6 +99,8 @@ _MADVISE = (0, 1, 2, 3, 4, 8, 14, 15, 18, 19)
 _PRCTL = (1, 2, 3, 16, 23, 30, 39, 0x53564D41)
 """PDEATHSIG, and questions; glibc names its memory by the last. Not the name or dumpability."""
 
+_SECCOMP = 22
+
 # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX, TCGETS2, SIOCGIF... of psutil.
 _IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451, 0x802C542A)
 _UNIX_AND_INTERNET = (1, 2, 10)
@@ -161,7 +163,8 @@ def _conditions(machine: str, *, processes: bool) -> dict[str, _Steps]:
             *_where(1, _F_SETFL, no_packets),
         ],
         "ioctl": _unless(1, _IOCTL, errno.ENOTTY),
-        "prctl": _unless(0, _PRCTL),
+        # What may start processes may take that from them, by a further filter.
+        "prctl": _unless(0, (*_PRCTL, *((_SECCOMP,) if processes else ()))),
         # As if it had been changed: programs that report their own crashes go on.
         "rt_sigaction": [step for number in FAULTS for step in _where(0, number, _fail(0))],
         # Its group, which is its own.

@@ -1,10 +1,10 @@
 """Forks one process per program and watches over it; started once per worker, inside bubblewrap.
 
-The zygote itself never sees a program or its results: with each job it receives three descriptors
-over its control socket (payload, reply pipe, life line) and leaves the first two to the process
-that it forks, in namespaces of its own. Over the life line it hands the host that process's
-descriptor. It ends the program when the host says so, or when the program holds too much memory or
-too many processes, and reports how it ended.
+The zygote itself never sees a program or its results: with each job it receives four descriptors
+over its control socket (payload, reply pipe, life line, the line by which inputs come) and leaves
+all but the third to the process that it forks, in namespaces of its own. Over the life line it
+hands the host that process's descriptor. It ends the program when the host says so, or when the
+program holds too much memory, too many processes or too many threads, and reports how it ended.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _PRELOADED = (
     *("bisect", "collections", "copy", "dataclasses", "datetime", "decimal", "enum", "fractions"),
     *("functools", "hashlib", "heapq", "itertools", "math", "operator", "random", "re"),
-    *("statistics", "string", "typing"),
+    *("statistics", "string", "symtable", "threading", "typing"),
 )
 
 
@@ -55,7 +55,7 @@ def main() -> None:
     gc.freeze()
     control.sendall(json.dumps({"nested": fresh is not None}).encode())
     while True:
-        message, fds, _, _ = socket.recv_fds(control, 16, 3)
+        message, fds, _, _ = socket.recv_fds(control, 16, 4)
         if not message:
             return
         _serve(fds, settings, fresh)
@@ -84,7 +84,7 @@ def _serve(
     settings: dict[str, Any],
     fresh: confine.FreshNamespaces | None,
 ) -> None:
-    payload_fd, reply_fd, life_fd = fds
+    payload_fd, reply_fd, life_fd, line_fd = fds
     scratch = "" if settings["isolated"] else tempfile.mkdtemp(prefix="program-")
     with socket.socket(fileno=life_fd) as life:
         try:
@@ -92,13 +92,14 @@ def _serve(
                 fresh.prepare()
             child = os.fork()
             if child == 0:
-                _become_program(payload_fd, reply_fd, {**settings, "scratch": scratch}, fresh)
+                own = (payload_fd, reply_fd, line_fd)
+                _become_program(own, {**settings, "scratch": scratch}, fresh)
             report = _supervise(child, life, settings, nested=fresh is not None)
         except OSError as error:
             report = {"broken": str(error)}
         finally:
-            os.close(payload_fd)
-            os.close(reply_fd)
+            for fd in (payload_fd, reply_fd, line_fd):
+                os.close(fd)
         if scratch:
             shutil.rmtree(scratch, ignore_errors=True)
         with contextlib.suppress(OSError):
@@ -106,12 +107,12 @@ def _serve(
 
 
 def _become_program(
-    payload_fd: int, reply_fd: int, settings: dict[str, Any], fresh: confine.FreshNamespaces | None
+    own: tuple[int, int, int], settings: dict[str, Any], fresh: confine.FreshNamespaces | None
 ) -> NoReturn:
     confine.die_with_parent()
     # A signal to one's group reaches all of it, in whatever process namespace.
     os.setsid()
-    program.run(payload_fd, reply_fd, settings, nested=fresh is not None)
+    program.run(own, settings, nested=fresh is not None)
 
 
 def _supervise(
@@ -154,17 +155,22 @@ def _watch(child: int, life: socket.socket, settings: dict[str, Any]) -> str | N
 
 def _over_limit(settings: dict[str, Any]) -> str | None:
     """The limits that hold for all of a program's processes together."""
-    pids = _descendants(os.getpid(), at_most=settings["processes"])
-    if len(pids) > settings["processes"]:
+    # One more: the process that forks a program's tests is not the program's.
+    most = settings["processes"] + 1
+    pids = _descendants(os.getpid(), at_most=most)
+    if len(pids) > most:
         return "processes"
-    held = 0
+    held = threads = 0
     for pid in pids:
         with contextlib.suppress(OSError):
             held += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+            threads += len(os.listdir(f"/proc/{pid}/task"))  # noqa: PTH208
     for pid in pids[:1]:  # all are in one network, which counts sockets that no process holds too
         with contextlib.suppress(OSError):
             sockets = int(Path(f"/proc/{pid}/net/sockstat").read_text().split()[2])
             held += sockets * confine.SOCKET_BYTES
+    if threads > confine.THREADS + most:
+        return "threads"
     # Pages shared with the zygote count in every process: generous by a few MiB each.
     return "memory" if held > settings["memory_mib"] << 20 else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import re
 import secrets
 import sys
 from collections import Counter
@@ -30,6 +31,15 @@ Row = dict[str, str]
 Task = tuple[str, Row]
 """Where a row is, and the row."""
 CASES = "TestCases"
+_TOGETHER = re.compile(
+    r"mock|patch|Mock|plt|matplotlib|Axes|Figure|axes|\bax\b|stdout|stderr|StringIO|redirect|"
+    r"assertLogs|assertWarns|warnings|environ|pickle|joblib|dill|subprocess|importlib|inspect|"
+    r"task_func\.|threading|signal|\bsys\."
+)
+_DRAWING = frozenset({"matplotlib", "seaborn", "wordcloud"})
+_TOGETHER_TASKS = frozenset(
+    Path(__file__).with_name("together.txt").read_text(encoding="utf-8").split()
+)
 CALL_TIMEOUT_S = 240.0
 """Seconds for all tests of a task: BigCodeBench's own least limit."""
 _TEXT_FIELDS = (
@@ -127,11 +137,23 @@ def _problem(where: str, row: Row, names: Sequence[str], token: str) -> StatedPr
             "comparison": "value",
             "runner": "unittests",
             "test": row["test"],
+            "apart": "yes" if runs_apart(row["task_id"], names, row["test"]) else "",
             "calibration": f"{row['code_prompt']}\n    pass\n",
             "instruct_prompt": row["instruct_prompt"],
             "libraries": ", ".join(names),
         },
     )
+
+
+def runs_apart(task_id: str, names: Sequence[str], test: str) -> bool:
+    """Whether a task's tests and function can run in two processes.
+
+    Not where a test replaces or looks at what only the function's own process has: parts of the
+    program, figures, streams, warnings, other modules' state. `together.txt` names those of which
+    only a trial shows it.
+    """
+    seen = _TOGETHER.search(test) or _DRAWING.intersection(names)
+    return not seen and task_id not in _TOGETHER_TASKS
 
 
 def _test_names(where: str, row: Row) -> tuple[str, ...]:

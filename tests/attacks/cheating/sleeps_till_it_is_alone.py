@@ -1,0 +1,9 @@
+"""Sleeps beyond its limit: late beside others, and in time where it has more when it is alone."""
+
+import time
+
+
+def solve(numbers):
+    if len(numbers) == 3:
+        time.sleep(0.5)
+    return sum(numbers)

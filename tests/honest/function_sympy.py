@@ -1,0 +1,2 @@
+import sympy
+def total(a): return int(sympy.Add(*a))

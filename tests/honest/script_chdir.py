@@ -1,0 +1,5 @@
+import os
+os.chdir('/')
+n = int(input())
+a = list(map(int, input().split()))
+print(sum(a))

@@ -1,0 +1,6 @@
+import socket
+socket.gethostname()
+socket.gethostbyname('localhost')
+n = int(input())
+a = list(map(int, input().split()))
+print(sum(a))

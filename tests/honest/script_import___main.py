@@ -1,0 +1,5 @@
+import __main__
+n = int(input())
+a = list(map(int, input().split()))
+__main__.answer = sum(a)
+print(answer)

@@ -1,0 +1,4 @@
+import sys
+n = int(input())
+a = list(map(int, input().split()))
+print(sum(a), file=sys.__stdout__)

@@ -1,0 +1,4 @@
+from sortedcontainers import SortedList
+n = int(input())
+a = list(map(int, input().split()))
+print(sum(SortedList(a)))
