@@ -6,6 +6,7 @@ workers) stays in the report.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
@@ -15,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from benchmarks.common.fields import ConfigError
+from benchmarks.common.fields import ConfigError, field_types
 from benchmarks.common.files import write_atomically, write_error
+from benchmarks.config.run_config import RunConfig
 from benchmarks.report.display import DisplayTable
 from benchmarks.report.published import published_tables
 from benchmarks.report.table import suite_words
+from domino.records import changes_result
 
 if TYPE_CHECKING:
     from benchmarks.report.page import StaticReport
@@ -77,6 +80,7 @@ def publication(runs: Together, report: StaticReport) -> dict[str, str]:
 def portable(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run's config without what holds on one machine alone; of files, the names."""
     values: dict[str, Any] = deepcopy(dict(config))
+    _remove_unkeyed(values, RunConfig)  # records of earlier releases have such fields
     values.get(_SERVER[0], {}).pop(_SERVER[1], None)
     for *sections, name in _PLACES:
         inner = values
@@ -85,6 +89,15 @@ def portable(config: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(inner.get(name), str):
             inner[name] = _without_place(inner[name])
     return values
+
+
+def _remove_unkeyed(values: dict[str, Any], config_class: type) -> None:
+    """Remove the fields that do not change a result."""
+    for name, hint in field_types(config_class).items():
+        if not changes_result(config_class.__dataclass_fields__[name]):  # type: ignore[attr-defined]
+            values.pop(name, None)
+        elif dataclasses.is_dataclass(hint) and isinstance(values.get(name), dict):
+            _remove_unkeyed(values[name], hint)  # type: ignore[arg-type]
 
 
 def _without_place(text: str) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -71,8 +72,9 @@ def test_nothing_of_the_machine_is_published(published: Path, whole: Whole) -> N
     assert str(whole[0].output) not in text
     assert str(Path(whole[0].model).parent) not in text
     assert str(Path.cwd()) not in text
-    assert "interpreter" not in text
+    assert sys.executable not in text
     assert "golds" not in text
+    assert "workers" not in text
     assert not any("cost" in name for name in contents(published))
 
 
@@ -135,9 +137,11 @@ def test_places_of_files_are_cut_to_names_and_hub_names_stay(stored: str) -> Non
     assert made["model"] == "x"
     assert made["suite_options"]["dataset"] == "d.jsonl"
     assert portable({**config, "model": "Qwen/Qwen2.5"})["model"] == "Qwen/Qwen2.5"
-    assert "interpreter" in config["sandbox"], "the record itself is not changed"
     remembered = portable({**config, "sandbox": {**config["sandbox"], "golds": "/home/me/.cache"}})
     assert "golds" not in remembered["sandbox"], "as older records have it"
+    elsewhere = {**config["sandbox"], "interpreter": "/home/me/bin/python3.12", "workers": 8}
+    cut = portable({**config, "sandbox": elsewhere})["sandbox"]
+    assert (cut["interpreter"], cut.get("workers")) == ("python3.12", None)
     assert "golds" not in config["sandbox"], "a cache's place is no part of a run's name"
 
 
