@@ -307,7 +307,7 @@ def f(x):
     asked = job(code, 0, 0, 0, 0, 0, input_limits_s=[0.6] * 5)
     with Worker(ONE) as worker:
         result = worker.run(asked, stop_early=away, slowdown_allowance=lambda began: 1.25)
-    assert 4 in looks
+    assert any(looks) and len(set(looks)) < 5, "it did look away"
     assert (result.outcome, result.needs_rerun) == (Outcome.PASSED, True)
 
 
