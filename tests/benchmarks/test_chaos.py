@@ -164,16 +164,16 @@ def test_what_differs_is_named_and_clocks_do_not_count(tmp_path: Path) -> None:
 def test_which_programs_ran_again_alone_is_the_machines_and_their_outcomes_are_not(
     tmp_path: Path,
 ) -> None:
-    def store(name: str, outcome: records.OrdealResult, *, retried: bool) -> Stored:
+    def store(name: str, outcome: records.Outcome, *, retried: bool) -> Stored:
         verdict = records.Verdict(
             program_id="a", problem_id="b", base=outcome, plus=outcome, retried=retried
         )
         source(tmp_path / name, "verdicts.jsonl", [verdict])
         return Stored.at(tmp_path / name)
 
-    whole = store("whole", records.OrdealResult.WRONG, retried=False)
-    assert differences(whole, store("busy", records.OrdealResult.WRONG, retried=True)) == []
-    assert differences(whole, store("other", records.OrdealResult.PASSED, retried=True)) != []
+    whole = store("whole", records.Outcome.WRONG, retried=False)
+    assert differences(whole, store("busy", records.Outcome.WRONG, retried=True)) == []
+    assert differences(whole, store("other", records.Outcome.PASSED, retried=True)) != []
     report = {"methods": [{"method": "a", "retried_timeouts": 0}]}
     assert same_table(report, {"methods": [{"method": "a", "retried_timeouts": 1}]})
 
