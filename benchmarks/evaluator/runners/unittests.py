@@ -71,7 +71,9 @@ def _apart() -> dict[str, str]:
 
     def function(*arguments: Any, **named: Any) -> Any:
         states = _random_states()
-        seeded, sent[0] = states != sent[0], states
+        seeded = states != sent[0]
+        _draw()  # as the function would: seeding again with the same number then shows
+        sent[0] = _random_states()
         return _asked(program, (arguments, named, states if seeded else None))
 
     vars(module)[NAME] = function
@@ -138,6 +140,12 @@ def _random_states() -> tuple[bytes, bytes]:
     numpy = sys.modules.get("numpy")
     states = random.getstate(), None if numpy is None else numpy.random.get_state()
     return pickle.dumps(states[0]), pickle.dumps(states[1])
+
+
+def _draw() -> None:
+    random.random()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.random()
 
 
 def _set_random_states(own: Any, of_numpy: Any) -> None:
