@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from benchmarks.engines import EngineFactory
     from benchmarks.launch.launchers import Launch
     from benchmarks.pipeline.pipeline import Pipeline
-    from benchmarks.report.table import Report
+    from benchmarks.report.terminal import Report
     from benchmarks.store.store import Stage
 
 ROW_ERRORS = (SynthesisError, EngineError)

@@ -28,11 +28,11 @@ from benchmarks.pipeline.description import description_steps
 from benchmarks.pipeline.manifest import describe_invocation, write_invocation
 from benchmarks.pipeline.pipeline import Pipeline, open_pipeline
 from benchmarks.pipeline.rows import Description, FailedRun, SeedRun, row_steps
+from benchmarks.report.compared_runs import combine
 from benchmarks.report.facts import fact_rows
-from benchmarks.report.rows import method_rows
-from benchmarks.report.stored import compare_rows, read_run
-from benchmarks.report.table import Report, show, write_json
-from benchmarks.report.together import together
+from benchmarks.report.method_rows import method_rows
+from benchmarks.report.stored import compare_rows, load_run
+from benchmarks.report.terminal import Report, show, write_json
 from benchmarks.sandbox.interpreter import refuse_in_sight
 from benchmarks.stages import finetune, respond, synthesize
 from benchmarks.tracking.tracker import Tracker
@@ -122,7 +122,7 @@ class Session:
         if self.tracker.works:
             from benchmarks.report.page import make_report  # draws figures
 
-            self.tracker.log_page(make_report(together([read_run(path)])), report)
+            self.tracker.log_page(make_report(combine([load_run(path)])), report)
         command = f"Report: {_python()} -m benchmarks.report {report.name} --output {config.output}"
         shared = pipeline.shared.retry_uploads()
         return report, [command, *([shared] if shared else []), self.tracker.where()]

@@ -49,7 +49,7 @@ from studies.tables import show_trials
 from studies.trials import Trials, chosen
 
 if TYPE_CHECKING:
-    from benchmarks.report.table import Report
+    from benchmarks.report.terminal import Report
     from studies.config import StudyConfig
 
 _POLL_S = 2.0

@@ -67,7 +67,7 @@ def settings(config: StudyConfig, trials: Sequence[FrozenTrial]) -> list[FrozenT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Comparison:
+class SettingComparison:
     """One setting minus another, paired by seed.
 
     Attributes:
@@ -85,7 +85,7 @@ class Comparison:
         return "better" if (self.difference.value > 0) == (direction == "maximize") else "worse"
 
 
-def compare(settings: Sequence[Sequence[float]]) -> list[Comparison]:
+def compare(settings: Sequence[Sequence[float]]) -> list[SettingComparison]:
     """Return every setting but the first minus the first, over the same seeds.
 
     A two-way analysis of variance, settings by seeds without interaction (Fisher's randomized
@@ -103,12 +103,14 @@ def compare(settings: Sequence[Sequence[float]]) -> list[Comparison]:
     found = []
     for value in (float(mean - means_K1[0, 0]) for mean in means_K1[1:, 0]):
         if seeds < MIN_SEEDS:
-            found.append(Comparison(difference=Summary(value=value, low=None, high=None), p=None))
+            found.append(
+                SettingComparison(difference=Summary(value=value, low=None, high=None), p=None)
+            )
             continue
         half = float(stdtrit(df, (1 + LEVEL) / 2)) * error
         p = float(2 * stdtr(df, -abs(value) / error)) if error > _ROUNDING else 1.0
         summary = Summary(value=value, low=value - half, high=value + half)
-        found.append(Comparison(difference=summary, p=p))
+        found.append(SettingComparison(difference=summary, p=p))
     return found
 
 

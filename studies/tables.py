@@ -13,8 +13,8 @@ from rich.console import Console
 from benchmarks.common.words import say
 from benchmarks.metrics.crossed import MIN_SEEDS
 from benchmarks.metrics.intervals import holm
-from benchmarks.report.display import NONE, DisplayTable
-from benchmarks.report.table import slim_table
+from benchmarks.report.display_table import NONE, DisplayTable
+from benchmarks.report.terminal import slim_table
 from studies.front import complete_trials, front
 from studies.slots import is_given_up, trials_by_slot
 from studies.storage import shown, storage_address

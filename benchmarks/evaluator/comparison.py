@@ -40,7 +40,7 @@ class ComparisonError(ValueError):
     """A problem asks for rules that do not exist: which problem, and what there is."""
 
 
-class Comparison(Protocol):
+class OutputComparison(Protocol):
     """Rules for one run over one sequence of inputs, in order."""
 
     @property
@@ -189,7 +189,7 @@ def _decode_both(output: Output, expected: Output) -> tuple[Any, Any]:
     return decode(output.tagged, max_bits), decode(expected.tagged, max_bits)
 
 
-def comparison_for(problem: Problem) -> Comparison:
+def comparison_for(problem: Problem) -> OutputComparison:
     """Return the rules that `problem.meta["comparison"]` names ("exact" where it names none).
 
     Raises:
@@ -204,7 +204,7 @@ def comparison_for(problem: Problem) -> Comparison:
     return _COMPARISONS[name]()
 
 
-_COMPARISONS: dict[str, Callable[[], Comparison]] = {
+_COMPARISONS: dict[str, Callable[[], OutputComparison]] = {
     "exact": ExactComparison,
     "json": JsonComparison,
     "printed": PrintedComparison,

@@ -22,12 +22,12 @@ def _main(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     if given.publish is not None and given.to is not None:
         raise ConfigError("--to and --publish are two places: give one of them")
+    from benchmarks.report.compared_runs import combine
     from benchmarks.report.page import make_report  # after --help and wrong options
     from benchmarks.report.publish import publish
-    from benchmarks.report.stored import read_run
-    from benchmarks.report.together import together
+    from benchmarks.report.stored import load_run
 
-    runs = together([read_run(name, given.output) for name in given.run], force=given.force)
+    runs = combine([load_run(name, given.output) for name in given.run], force=given.force)
     if given.publish is not None:
         print(publish(runs, make_report(runs), given.publish))
         return 0

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.report.comparisons import NOT_COMPARED
-from benchmarks.report.display import NONE, DisplayTable
+from benchmarks.report.display_table import NONE, DisplayTable
 from benchmarks.report.sentences import p_words, verdict_words
 
 if TYPE_CHECKING:
-    from benchmarks.report.comparisons import Comparison
+    from benchmarks.report.compared_runs import ComparedRuns
+    from benchmarks.report.comparisons import PairwiseResult
     from benchmarks.report.frames import Frames
     from benchmarks.report.pooled import PooledComparison
-    from benchmarks.report.together import Together
 
 
-def comparison_tables(runs: Together, frames: Frames) -> list[DisplayTable]:
+def comparison_tables(runs: ComparedRuns, frames: Frames) -> list[DisplayTable]:
     """Return the tables of comparisons, those without a row too."""
     return [
         _pooled(runs), _verdicts(runs, primary=True), _verdicts(runs, primary=False),
@@ -23,7 +23,7 @@ def comparison_tables(runs: Together, frames: Frames) -> list[DisplayTable]:
     ]  # fmt: skip
 
 
-def _verdicts(runs: Together, *, primary: bool) -> DisplayTable:
+def _verdicts(runs: ComparedRuns, *, primary: bool) -> DisplayTable:
     found = runs.comparisons()
     domain = ("domain",) if len(found) > 1 else ()
     columns = ("difference", "95 % interval", "p (Holm)", "p of a larger one", "verdict")
@@ -44,7 +44,7 @@ def _verdicts(runs: Together, *, primary: bool) -> DisplayTable:
     )
 
 
-def _verdict_cells(pair: Comparison) -> list[str]:
+def _verdict_cells(pair: PairwiseResult) -> list[str]:
     low, high = pair.interval
     return [
         f"{100 * pair.value:+.1f}",
@@ -60,7 +60,7 @@ def _p_cell(p: float | None) -> str:
     return NONE if p is None else p_words(p).removeprefix("p ").removeprefix("= ")
 
 
-def _pooled(runs: Together) -> DisplayTable:
+def _pooled(runs: ComparedRuns) -> DisplayTable:
     return DisplayTable(
         name="pooled",
         title="Pooled over domains",
@@ -125,7 +125,7 @@ def _closed_cells(line: Any) -> list[str]:
             f"{100 * line.closed_low:.0f} to {100 * line.closed_high:.0f} %"]  # fmt: skip
 
 
-def _designs(runs: Together) -> DisplayTable:
+def _designs(runs: ComparedRuns) -> DisplayTable:
     found = [one for one in runs.comparisons() if one.detectable is not None]
     return DisplayTable(
         name="designs",

@@ -25,7 +25,7 @@ from benchmarks.metrics.crossed import (
 from benchmarks.metrics.intervals import holm, mcnemar
 from benchmarks.metrics.sequential import ANALYSES, Decision, Verdict, decide
 from benchmarks.pipeline.rows import FailedRun
-from benchmarks.report.rows import outcomes
+from benchmarks.report.method_rows import outcomes
 
 if TYPE_CHECKING:
     from benchmarks.config.comparison_config import ComparisonConfig
@@ -40,7 +40,7 @@ Pair = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Comparison:
+class PairwiseResult:
     """Pass@1 of one method minus another's.
 
     Attributes:
@@ -115,7 +115,7 @@ class Comparisons:
         domain: the name of the data set, where a report has several.
     """
 
-    pairs: tuple[Comparison, ...]
+    pairs: tuple[PairwiseResult, ...]
     design: Design
     families: tuple[int, int]
     margin: float
@@ -126,17 +126,17 @@ class Comparisons:
     domain: str = ""
 
     @property
-    def primary(self) -> list[Comparison]:
+    def primary(self) -> list[PairwiseResult]:
         """The planned comparisons."""
         return [pair for pair in self.pairs if pair.primary]
 
     @property
-    def exploratory(self) -> list[Comparison]:
+    def exploratory(self) -> list[PairwiseResult]:
         """All other pairs."""
         return [pair for pair in self.pairs if not pair.primary]
 
     @property
-    def family(self) -> list[Comparison]:
+    def family(self) -> list[PairwiseResult]:
         """The planned comparisons, or all pairs where none is planned."""
         return self.primary or list(self.pairs)
 
@@ -283,7 +283,7 @@ def compare(groups: Sequence[Group], config: ComparisonConfig) -> list[Compariso
     compared = {key for key in pairs if groups[key[0]].design.seeds >= MIN_SEEDS}
     analyses = ANALYSES if config.until_decided else (1,)
     estimates = {key: _estimates(groups[key[0]], key[1:], config, key in compared) for key in pairs}
-    made: dict[tuple[int, str, str], Comparison] = {}
+    made: dict[tuple[int, str, str], PairwiseResult] = {}
     for primary in (True, False):
         family = [key for key in pairs if pairs[key] == primary]
         decisions = decide(
@@ -316,9 +316,9 @@ def _estimates(
 def _compared(
     group: Group, pair: Pair, estimate: Estimate, decision: Decision, margin: float,
     primary: bool, comparisons: int,
-) -> Comparison:  # fmt: skip
+) -> PairwiseResult:  # fmt: skip
     undecided = decision.verdict == "undecided"
-    return Comparison(
+    return PairwiseResult(
         first=pair[0], second=pair[1], estimate=estimate, primary=primary,
         verdict=decision.verdict, p=decision.p, equivalence_p=decision.equivalence_p,
         edge=_edge(group, pair, margin / 100) if decision.verdict == "equivalent" else "",
@@ -339,7 +339,7 @@ def _edge(group: Group, pair: Pair, margin: float) -> str:
 
 def _models(
     groups: Sequence[Group], estimates: Mapping[tuple[int, str, str], Estimate], primary: bool
-) -> dict[tuple[int, str, str], Comparison]:
+) -> dict[tuple[int, str, str], PairwiseResult]:
     """Return pairs with too few seeds; of one seed with McNemar's exact p of the two models."""
     exact = {}
     for n, *pair in estimates:
@@ -348,14 +348,17 @@ def _models(
             exact[n, *pair] = mcnemar(int((a > b).sum()), int((a < b).sum()))
     corrected = dict(zip(exact, holm(list(exact.values())), strict=True))
     return {
-        key: Comparison(first=key[1], second=key[2], estimate=estimate, primary=primary,
+        key: PairwiseResult(first=key[1], second=key[2], estimate=estimate, primary=primary,
                         verdict=NOT_COMPARED, p=corrected.get(key))
         for key, estimate in estimates.items()
     }  # fmt: skip
 
 
 def _of_group(
-    group: Group, pairs: Sequence[Comparison], families: tuple[int, int], config: ComparisonConfig
+    group: Group,
+    pairs: Sequence[PairwiseResult],
+    families: tuple[int, int],
+    config: ComparisonConfig,
 ) -> Comparisons:
     planned = [pair for pair in pairs if pair.primary] or pairs
     compared = bool(pairs) and group.design.seeds >= MIN_SEEDS

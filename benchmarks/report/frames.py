@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.pipeline.rows import FailedRun
-from benchmarks.report.character import character_lines, correlation_lines
+from benchmarks.report.compared_runs import ComparedRuns, combine
+from benchmarks.report.data_measures import character_lines, correlation_lines
 from benchmarks.report.shares import variance_lines
-from benchmarks.report.stored import facts_of, read_run
-from benchmarks.report.together import Together, together
+from benchmarks.report.stored import facts_of, load_run
 from benchmarks.stages.evaluate import VERDICTS
 from benchmarks.stages.sieve import DROPPED, KEPT
 from benchmarks.stages.synthesize import SYNTHETIC
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from benchmarks.pipeline.rows import SeedRun
-    from benchmarks.report.rows import MethodRow
+    from benchmarks.report.method_rows import MethodRow
 
 TRAINED = "fine-tuned on"
 """The fate of a sample that no stage dropped."""
@@ -196,11 +196,11 @@ def load(
         ConfigError: no run has this name, or runs differ.
         StoreError: a stage is missing or damaged.
     """
-    found = [read_run(name, Path(output)) for name in (run, *more)]
-    return frames(together(found, force=force))
+    found = [load_run(name, Path(output)) for name in (run, *more)]
+    return frames(combine(found, force=force))
 
 
-def frames(runs: Together) -> Frames:
+def frames(runs: ComparedRuns) -> Frames:
     """Return the frames of runs."""
     rows = [row for run in runs.runs for row in run.shown_rows()]
     character = _frame("character", (line for run in runs.runs for line in character_lines(run)))
@@ -250,7 +250,7 @@ def _scores(rows: Sequence[MethodRow]) -> Iterable[Mapping[str, Any]]:
             }  # fmt: skip
 
 
-def _verdicts(runs: Together) -> Iterable[Mapping[str, Any]]:
+def _verdicts(runs: ComparedRuns) -> Iterable[Mapping[str, Any]]:
     for found in runs.comparisons():
         for line in found.to_dicts():
             yield {**line, "domain": found.domain}
@@ -298,7 +298,7 @@ def _costs(row: SeedRun | FailedRun) -> Iterable[Mapping[str, Any]]:
         yield {"stage": stage.name, "seconds": stage.seconds, "tokens": tokens}
 
 
-def _facts(runs: Together) -> Iterable[Mapping[str, Any]]:
+def _facts(runs: ComparedRuns) -> Iterable[Mapping[str, Any]]:
     for run in runs.runs:
         for method, shares in facts_of(run).items():
             for fact, share in shares.items():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmarks.common.fields import flatten
 from benchmarks.common.files import write_atomically, write_error
-from benchmarks.report.display import DisplayTable
+from benchmarks.report.display_table import DisplayTable
 from benchmarks.report.figures import INK, DrawnFigure
 from benchmarks.report.frames import Frames, frames
 from benchmarks.report.maps import embedding_map
@@ -24,14 +24,14 @@ from benchmarks.report.sentences import (
 )
 from benchmarks.report.side_by_side import closest
 from benchmarks.report.sweeps import sweep_figures
-from benchmarks.report.table import remarks, suite_words
 from benchmarks.report.tables import tables
+from benchmarks.report.terminal import remarks, suite_words
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from benchmarks.report.compared_runs import ComparedRuns
     from benchmarks.report.stored import StoredRun
-    from benchmarks.report.together import Together
 
 PAGE = "report.html"
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -89,7 +89,7 @@ class StaticReport:
         return made | {f"figures/{figure.name}.svg": figure.svg for figure in self.figures}
 
 
-def make_report(runs: Together) -> StaticReport:
+def make_report(runs: ComparedRuns) -> StaticReport:
     """Return the report of runs: the same records give the same bytes."""
     own = frames(runs)
     made = tuple(tables(runs, own))
@@ -101,7 +101,7 @@ def make_report(runs: Together) -> StaticReport:
     )
 
 
-def figures(runs: Together) -> list[DrawnFigure]:
+def figures(runs: ComparedRuns) -> list[DrawnFigure]:
     """Return the figures that these runs have something for."""
     several = len(runs.runs) > 1
     drawn = [pass_at_1(runs.method_rows()), forest(runs.pooled())]
@@ -128,7 +128,7 @@ def render(template: str, values: Mapping[str, Any], *, folder: Path = _TEMPLATE
 
 
 def _values(
-    runs: Together, own: Frames, made: Sequence[DisplayTable], drawn: Sequence[DrawnFigure]
+    runs: ComparedRuns, own: Frames, made: Sequence[DisplayTable], drawn: Sequence[DrawnFigure]
 ) -> dict[str, Any]:
     first, rows, found = runs.runs[0].invocation, runs.method_rows(), runs.comparisons()
     return {
@@ -156,11 +156,11 @@ def inline(figure: DrawnFigure) -> str:
     return body.replace(INK, "currentColor")
 
 
-def _remarks(runs: Together) -> list[str]:
+def _remarks(runs: ComparedRuns) -> list[str]:
     return [line for run in runs.runs for line in remarks(run.method_rows(), run.invocation.about)]
 
 
-def _samples(runs: Together, own: Frames) -> list[dict[str, Any]]:
+def _samples(runs: ComparedRuns, own: Frames) -> list[dict[str, Any]]:
     shown = []
     for run in runs.runs:
         references = run.read_references()

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from benchmarks.report.compared_runs import ComparedRuns
+    from benchmarks.report.method_rows import MethodRow
     from benchmarks.report.pooled import PooledComparison
-    from benchmarks.report.rows import MethodRow
     from benchmarks.report.stored import StoredRun
-    from benchmarks.report.together import Together
     from benchmarks.store.store import Stage
     from domino.records import Score
 
@@ -138,7 +138,7 @@ def _mean(curves: Sequence[Sequence[int]]) -> list[float]:
     return [fmean(count for count in at if count is not None) for at in zip_longest(*curves)]
 
 
-def reference_fraction(runs: Together) -> DrawnFigure | None:
+def reference_fraction(runs: ComparedRuns) -> DrawnFigure | None:
     """Return every Pass@k against the references of several runs; None where they do not differ."""
     points = _by_references(runs)
     counts = sorted({int(run.invocation.about["references"]) for run in runs.runs})
@@ -175,7 +175,7 @@ def _fraction_line(
     )  # fmt: skip
 
 
-def _by_references(runs: Together) -> Points:
+def _by_references(runs: ComparedRuns) -> Points:
     found: dict[str, dict[str, list[tuple[int, Score]]]] = {}
     for run in sorted(runs.runs, key=lambda run: int(run.invocation.about["references"])):
         names = {run.shown(method): method for method in run.invocation.config["methods"]}

@@ -19,15 +19,15 @@ import yaml
 from benchmarks.common.fields import ConfigError, field_types
 from benchmarks.common.files import write_atomically, write_error
 from benchmarks.config.run_config import RunConfig
-from benchmarks.report.display import DisplayTable
+from benchmarks.report.display_table import DisplayTable
 from benchmarks.report.published import published_tables
-from benchmarks.report.table import suite_words
+from benchmarks.report.terminal import suite_words
 from domino.records import changes_result
 
 if TYPE_CHECKING:
+    from benchmarks.report.compared_runs import ComparedRuns
     from benchmarks.report.page import StaticReport
     from benchmarks.report.stored import StoredRun
-    from benchmarks.report.together import Together
 
 MANIFEST, PAGE = "manifest.json", "README.md"
 _FRAMES = ("scores", "verdicts", "pooled", "variance", "funnel", "facts", "character")
@@ -40,7 +40,7 @@ _PLACES = (
 _TIMES = "costs"
 
 
-def publish(runs: Together, report: StaticReport, folder: Path) -> Path:
+def publish(runs: ComparedRuns, report: StaticReport, folder: Path) -> Path:
     """Write a result; what an earlier publication left there is replaced. Returns its page.
 
     Raises:
@@ -58,7 +58,7 @@ def publish(runs: Together, report: StaticReport, folder: Path) -> Path:
     return folder / PAGE
 
 
-def publication(runs: Together, report: StaticReport) -> dict[str, str]:
+def publication(runs: ComparedRuns, report: StaticReport) -> dict[str, str]:
     """Return the text of every file of a result, by its path."""
     tables = [table for table in report.tables if table.name != _TIMES]
     frames = dict(report.frames.items())
@@ -104,7 +104,7 @@ def _without_place(text: str) -> str:
     return Path(text).name if text.startswith(("/", "~", "..")) else text
 
 
-def _tokens(runs: Together) -> DisplayTable:
+def _tokens(runs: ComparedRuns) -> DisplayTable:
     return DisplayTable(
         name="tokens",
         title="Tokens generated",
@@ -123,7 +123,7 @@ def _on_white(svg: str) -> str:
     return f'{svg[:end]}\n <rect width="100%" height="100%" fill="#ffffff"/>{svg[end:]}'
 
 
-def _page(runs: Together, report: StaticReport, tables: list[DisplayTable]) -> str:
+def _page(runs: ComparedRuns, report: StaticReport, tables: list[DisplayTable]) -> str:
     names = ", ".join(run.name for run in runs.runs)
     figures = [f"![{f.alternative}](figures/{f.name}.svg)\n\n*{f.title}*" for f in report.figures]
     parts = [
@@ -152,7 +152,7 @@ def _about(run: StoredRun) -> str:
     )
 
 
-def _commands(runs: Together) -> list[str]:
+def _commands(runs: ComparedRuns) -> list[str]:
     made = [
         f"python -m benchmarks.run --config run-{number}.yaml"
         for number, _ in enumerate(runs.runs, 1)
@@ -162,7 +162,7 @@ def _commands(runs: Together) -> list[str]:
     return [*made, f"python -m benchmarks.report {names}{force} --publish DIR"]
 
 
-def _manifest(runs: Together, texts: Mapping[str, str]) -> str:
+def _manifest(runs: ComparedRuns, texts: Mapping[str, str]) -> str:
     values = {
         "commands": _commands(runs),
         "runs": [_run(number, run) for number, run in enumerate(runs.runs, 1)],

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.report.display import NONE, DisplayTable
-from benchmarks.report.table import percent
+from benchmarks.report.display_table import NONE, DisplayTable
+from benchmarks.report.terminal import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
 
-    from benchmarks.report.together import Together
+    from benchmarks.report.compared_runs import ComparedRuns
     from domino.records import Score
 
 PAPER = "paper, published"
@@ -37,7 +37,7 @@ _NOTE = (
 )
 
 
-def published_tables(runs: Together, verdicts: pd.DataFrame) -> list[DisplayTable]:
+def published_tables(runs: ComparedRuns, verdicts: pd.DataFrame) -> list[DisplayTable]:
     """Return the published numbers, each beside what these runs have of the same kind.
 
     Args:
@@ -47,7 +47,7 @@ def published_tables(runs: Together, verdicts: pd.DataFrame) -> list[DisplayTabl
     return [_headline(runs, verdicts), _fractions(runs)]
 
 
-def _headline(runs: Together, verdicts: pd.DataFrame) -> DisplayTable:
+def _headline(runs: ComparedRuns, verdicts: pd.DataFrame) -> DisplayTable:
     methods, backbones = _shown(runs, _METHOD), _shown(runs, _BACKBONE)
     own = [
         (HERE, f"{line.first} over {line.second}", f"{100 * line.difference:+.1f}",
@@ -71,7 +71,7 @@ def _headline(runs: Together, verdicts: pd.DataFrame) -> DisplayTable:
     )
 
 
-def _fractions(runs: Together) -> DisplayTable:
+def _fractions(runs: ComparedRuns) -> DisplayTable:
     most = max(int(run.invocation.about["references"]) for run in runs.runs)
     published = [(PAPER, "DOMINO", f"{share} %", *map(str, scores)) for share, *scores in FRACTION]
     own = [
@@ -90,7 +90,7 @@ def _fractions(runs: Together) -> DisplayTable:
     )
 
 
-def _shown(runs: Together, method: str) -> set[str]:
+def _shown(runs: ComparedRuns, method: str) -> set[str]:
     return {run.shown(method) for run in runs.runs}
 
 

@@ -11,9 +11,9 @@ from benchmarks.metrics.sequential import ANALYSES, Verdict, bounds
 from benchmarks.report.comparisons import NOT_COMPARED
 
 if TYPE_CHECKING:
-    from benchmarks.report.comparisons import Comparison, Comparisons
+    from benchmarks.report.comparisons import Comparisons, PairwiseResult
+    from benchmarks.report.method_rows import MethodRow
     from benchmarks.report.pooled import PooledComparison
-    from benchmarks.report.rows import MethodRow
 
 _SMALLEST_P = 0.001
 _TOO_FEW = f"comparing methods takes at least {MIN_SEEDS} seeds"
@@ -95,7 +95,7 @@ def exploratory_lines(found: Comparisons) -> list[str]:
     ]
 
 
-def _line(pair: Comparison, found: Comparisons) -> str:
+def _line(pair: PairwiseResult, found: Comparisons) -> str:
     names, (low, high) = f"{pair.first} vs {pair.second}", pair.interval
     interval = f"95 % interval {100 * low:.1f} to {100 * high:.1f}"
     change = f"{100 * pair.value:+.1f}"
@@ -115,7 +115,7 @@ def _line(pair: Comparison, found: Comparisons) -> str:
     )
 
 
-def needed_words(pair: Comparison) -> str:
+def needed_words(pair: PairwiseResult) -> str:
     """Return what it would take to decide a pair."""
     if not pair.needed:
         return "no design of up to 64 seeds would decide it"
@@ -167,7 +167,7 @@ def p_words(p: float | None) -> str:
     return f"p < {_SMALLEST_P}" if p < _SMALLEST_P else f"p = {p:.3f}"
 
 
-def verdict_words(pair: Comparison) -> str:
+def verdict_words(pair: PairwiseResult) -> str:
     """Return a verdict for a cell of a table."""
     if pair.verdict == NOT_COMPARED or not pair.edge:
         return pair.verdict

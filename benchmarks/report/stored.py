@@ -13,7 +13,7 @@ from benchmarks.config.comparison_config import ComparisonConfig
 from benchmarks.pipeline.manifest import Invocation, RowEntry, find_invocation, read_invocation
 from benchmarks.pipeline.rows import STEPS, Described, FailedRun, SeedRun
 from benchmarks.report.comparisons import Comparisons, compare, group
-from benchmarks.report.rows import MethodRow, method_rows
+from benchmarks.report.method_rows import MethodRow, method_rows
 from benchmarks.stages.domain import PROBLEMS, REFERENCES, ProblemText
 from benchmarks.store.store import Store
 from domino.records import Reference
@@ -94,7 +94,7 @@ class StoredRun:
         return method_rows(self.shown_rows(), self.invocation.config["evaluate"]["ks"])
 
 
-def read_run(name: str | Path, output: Path = Path("runs")) -> StoredRun:
+def load_run(name: str | Path, output: Path = Path("runs")) -> StoredRun:
     """Return a stored run.
 
     Args:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from benchmarks.report.rows import MethodRow
+    from benchmarks.report.compared_runs import ComparedRuns
+    from benchmarks.report.method_rows import MethodRow
     from benchmarks.report.stored import StoredRun
-    from benchmarks.report.together import Together
 
 _MOST_OPTIONS = 2
 _APART = 0.06  # of the distance of two values, by which lines are moved apart
@@ -66,13 +66,13 @@ class Sweep:
     points: tuple[Point, ...]
 
 
-def sweeps(runs: Together) -> list[Sweep]:
+def sweeps(runs: ComparedRuns) -> list[Sweep]:
     """Return a sweep for each method that the runs have with different numbers."""
     methods = dict.fromkeys(m for run in runs.runs for m in run.invocation.config["methods"])
     return [sweep for method in methods if (sweep := _sweep(runs.runs, method))]
 
 
-def sweep_figures(runs: Together) -> list[DrawnFigure]:
+def sweep_figures(runs: ComparedRuns) -> list[DrawnFigure]:
     """Return a figure of each sweep: Pass@1 with its interval, near copies, distinct tasks."""
     return [_drawn(sweep) for sweep in sweeps(runs)]
 

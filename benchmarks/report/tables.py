@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from benchmarks.report.character_tables import character_tables
 from benchmarks.report.comparison_tables import comparison_tables
-from benchmarks.report.display import NONE, DisplayTable
+from benchmarks.report.data_measure_tables import character_tables
+from benchmarks.report.display_table import NONE, DisplayTable
 from benchmarks.report.funnel import COUNTED
-from benchmarks.report.table import percent
+from benchmarks.report.terminal import percent
 
 if TYPE_CHECKING:
+    from benchmarks.report.compared_runs import ComparedRuns
     from benchmarks.report.frames import Frames
-    from benchmarks.report.rows import MethodRow
-    from benchmarks.report.together import Together
+    from benchmarks.report.method_rows import MethodRow
 
 
-def tables(runs: Together, frames: Frames) -> list[DisplayTable]:
+def tables(runs: ComparedRuns, frames: Frames) -> list[DisplayTable]:
     """Return all tables of a report that have a row, in its order."""
     rows = runs.method_rows()
     seeds = {run.shown(m): run.seeds for run in runs.runs for m in run.invocation.config["methods"]}

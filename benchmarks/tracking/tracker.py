@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from benchmarks.pipeline.pipeline import Pipeline
     from benchmarks.pipeline.rows import SeedRun
     from benchmarks.report.page import StaticReport
-    from benchmarks.report.table import Report
+    from benchmarks.report.terminal import Report
 
 _PARAMS_A_BATCH = 100
 _METRICS_A_BATCH = 1000

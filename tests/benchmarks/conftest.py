@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.config.run_config import RunConfig
-from benchmarks.report.table import Report
+from benchmarks.report.terminal import Report
 from benchmarks.run import execute
 from tests.benchmarks import tiny_run
 

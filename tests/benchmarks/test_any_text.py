@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.report.table import Report
+from benchmarks.report.terminal import Report
 from benchmarks.run import execute
 from domino.engines.base import Request
 from domino.engines.scripted import ScriptedEngine

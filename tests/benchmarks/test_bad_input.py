@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks.config.run_config import RunConfig
-from benchmarks.report.table import Report
+from benchmarks.report.terminal import Report
 from benchmarks.run import main
 from benchmarks.suites.reference_file import MAX_CHARACTERS
 from tests.benchmarks import tiny_run

@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.common.fields import ConfigError
 from benchmarks.config.run_config import RunConfig
-from benchmarks.report.rows import MethodRow
-from benchmarks.report.table import Report
+from benchmarks.report.method_rows import MethodRow
+from benchmarks.report.terminal import Report
 from benchmarks.run import execute
 from benchmarks.sandbox import SandboxError
 from benchmarks.store.store import StoreError

@@ -13,7 +13,7 @@ from benchmarks.config.presets import load_preset
 from benchmarks.config.run_config import RunConfig, respond_config, synthesize_config
 from benchmarks.methods import METHODS
 from benchmarks.pipeline.pipeline import take_references
-from benchmarks.report.table import Report
+from benchmarks.report.terminal import Report
 from benchmarks.run import execute
 from benchmarks.stages.synthesize import run as synthesize
 from benchmarks.suites.registry import SuiteOptions, load_suite

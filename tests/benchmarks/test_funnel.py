@@ -15,7 +15,7 @@ from benchmarks.console.display import PlainDisplay
 from benchmarks.pipeline.pipeline import open_pipeline
 from benchmarks.pipeline.rows import FailedRun, SeedRun, row_steps
 from benchmarks.report.funnel import NEVER_DRAWN, ROW_FAILED, STEP_NAMES, Funnel, funnel
-from benchmarks.report.table import Report, funnel_table, lossless_steps
+from benchmarks.report.terminal import Report, funnel_table, lossless_steps
 from benchmarks.run import run_rows
 from benchmarks.stages.sieve import CountError
 from domino.records import Dropped

@@ -16,8 +16,8 @@ from benchmarks.config.run_config import RunConfig, read_config_file
 from benchmarks.report.__main__ import main
 from benchmarks.report.publish import portable
 from benchmarks.report.published import FRACTION
-from benchmarks.report.stored import read_run
-from benchmarks.report.table import Report
+from benchmarks.report.stored import load_run
+from benchmarks.report.terminal import Report
 from tests.benchmarks import tiny_run
 
 Whole = tuple[RunConfig, Report]
@@ -131,7 +131,7 @@ def test_the_papers_numbers_stand_beside_ours_marked_as_published(published: Pat
 
 
 def test_places_of_files_are_cut_to_names_and_hub_names_stay(stored: str) -> None:
-    config = dict(read_run(stored).invocation.config)
+    config = dict(load_run(stored).invocation.config)
     given = {**config, "model": "/home/me/models/x", "suite_options": {"dataset": "~/d.jsonl"}}
     made = portable(given)
     assert made["model"] == "x"

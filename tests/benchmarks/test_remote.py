@@ -12,7 +12,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from benchmarks.common.fields import ConfigError
 from benchmarks.config.run_config import RunConfig
-from benchmarks.report.table import Report
+from benchmarks.report.terminal import Report
 from benchmarks.run import execute, main
 from benchmarks.store.remote import RemoteStore
 from benchmarks.store.store import Stage, Store

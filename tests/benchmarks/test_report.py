@@ -17,12 +17,12 @@ from benchmarks.common.files import StoreError
 from benchmarks.config.run_config import RunConfig
 from benchmarks.report import COLUMNS, load
 from benchmarks.report.__main__ import main
+from benchmarks.report.compared_runs import combine
 from benchmarks.report.figures import DrawnFigure
 from benchmarks.report.page import make_report
-from benchmarks.report.stored import read_run
+from benchmarks.report.stored import load_run
 from benchmarks.report.sweeps import recorded_options
-from benchmarks.report.table import Report
-from benchmarks.report.together import together
+from benchmarks.report.terminal import Report
 
 ROOT = Path(__file__).resolve().parents[2]
 Whole = tuple[RunConfig, Report]
@@ -30,7 +30,7 @@ Copy = Callable[..., str]
 
 
 def page(*names: str, force: bool = False) -> str:
-    return make_report(together([read_run(name) for name in names], force=force)).html
+    return make_report(combine([load_run(name) for name in names], force=force)).html
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def copy(whole: Whole, stored: str, tmp_path: Path) -> Copy:
 
 
 def test_the_same_records_give_the_same_bytes(stored: str, tmp_path: Path) -> None:
-    make_report(together([read_run(stored)])).write(tmp_path / "a")
+    make_report(combine([load_run(stored)])).write(tmp_path / "a")
     subprocess.run(
         [sys.executable, "-m", "benchmarks.report", stored, "--to", str(tmp_path / "b")],
         cwd=ROOT, check=True, env={**os.environ, "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"},
@@ -165,7 +165,7 @@ def test_what_the_data_is_like_stands_beside_its_size(stored: str) -> None:
 
 
 def drawn(*names: str) -> dict[str, DrawnFigure]:
-    figures = make_report(together([read_run(name) for name in names])).figures
+    figures = make_report(combine([load_run(name) for name in names])).figures
     return {figure.name: figure for figure in figures}
 
 
@@ -206,7 +206,7 @@ def test_runs_of_other_numbers_of_a_method_are_a_sweep(copy: Copy) -> None:
     assert "supply 0.5: 100.0 %, copies 0.0 %; supply 2: " in figures["sweep_counting"].alternative
     assert not {name for name in figures if name.startswith("sweep_")} - {"sweep_counting"}
     assert 'aria-label="counting, Pass@1 and near copies' in page(*runs)
-    shown = {row.method for row in together([read_run(name) for name in runs]).method_rows()}
+    shown = {row.method for row in combine([load_run(name) for name in runs]).method_rows()}
     assert "counting (counting.supply 0.5)" in shown
 
 
@@ -356,14 +356,14 @@ def test_one_run_twice_is_refused(stored: str) -> None:
 def test_a_run_is_found_by_name_beginning_file_or_folder(copy: Copy, tmp_path: Path) -> None:
     copy(lambda values: None, "small-aa11")
     for name in ("small-aa11", "small-a", str(tmp_path)):
-        assert read_run(name, tmp_path).name == "small-aa11"
+        assert load_run(name, tmp_path).name == "small-aa11"
     copy(lambda values: None, "small-aa22")
-    assert read_run("small-aa2", tmp_path).name == "small-aa22"
+    assert load_run("small-aa2", tmp_path).name == "small-aa22"
     for name in ("small", str(tmp_path)):
         with pytest.raises(ConfigError, match=r"2 runs.*small-aa11, small-aa22"):
-            read_run(name, tmp_path)
+            load_run(name, tmp_path)
     with pytest.raises(ConfigError, match=r"no run of this name.*there: small-aa11, small-aa22"):
-        read_run("large", tmp_path)
+        load_run("large", tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"v": 1, "name": "x"}', '{"v": 99}'])
@@ -380,6 +380,6 @@ def test_a_run_whose_stage_is_gone_says_which_and_what_to_do(copy: Copy) -> None
         values["rows"][0]["stages"][0] = "synthesize-gone"
 
     with pytest.raises(StoreError, match=r"synthesize-gone.*type the run's command again"):
-        read_run(copy(lose))
+        load_run(copy(lose))
     with pytest.raises(StoreError, match="lacks evaluate"):
-        read_run(copy(lambda values: values["rows"][0]["stages"].pop()))
+        load_run(copy(lambda values: values["rows"][0]["stages"].pop()))

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.report.character import correlation_lines
-from benchmarks.report.character_tables import character_tables
-from benchmarks.report.display import NONE, DisplayTable
+from benchmarks.report.data_measure_tables import character_tables
+from benchmarks.report.data_measures import correlation_lines
+from benchmarks.report.display_table import NONE, DisplayTable
 from benchmarks.report.side_by_side import SHARED_RUN, closest, mark
 from domino.records import Reference
 from domino.text import words

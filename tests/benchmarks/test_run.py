@@ -18,7 +18,7 @@ from benchmarks.config.run_config import RunConfig
 from benchmarks.console.display import PlainDisplay
 from benchmarks.pipeline.pipeline import open_pipeline
 from benchmarks.pipeline.rows import row_steps
-from benchmarks.report.table import Report
+from benchmarks.report.terminal import Report
 from benchmarks.run import execute, run_rows
 from benchmarks.stages.gold import GoldError
 from benchmarks.store.store import StoreError

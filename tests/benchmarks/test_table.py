@@ -12,8 +12,8 @@ from benchmarks.common.words import say
 from benchmarks.pipeline.rows import SeedRun
 from benchmarks.report.facts import FactRow, fact_rows
 from benchmarks.report.funnel import STEP_NAMES, Funnel, FunnelStep
-from benchmarks.report.rows import Failure, MethodRow, method_rows
-from benchmarks.report.table import (
+from benchmarks.report.method_rows import Failure, MethodRow, method_rows
+from benchmarks.report.terminal import (
     Report,
     dropped_words,
     fact_table,

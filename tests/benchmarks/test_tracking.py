@@ -20,7 +20,7 @@ from mlflow import MlflowClient
 
 from benchmarks.common.fields import flatten
 from benchmarks.config.run_config import RunConfig
-from benchmarks.report.table import Report
+from benchmarks.report.terminal import Report
 from benchmarks.run import execute
 from benchmarks.store import provenance
 from benchmarks.store.provenance import process_tags, started_by_dead_process

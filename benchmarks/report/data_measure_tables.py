@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from benchmarks.metrics.crossed import MIN_SEEDS
-from benchmarks.report.character import COPIES, OWN, SUPPORT, Measure
-from benchmarks.report.display import NONE, DisplayTable
+from benchmarks.report.data_measures import COPIES, OWN, SUPPORT, Measure
+from benchmarks.report.display_table import NONE, DisplayTable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.common.fields import ConfigError, flatten
 from benchmarks.report.comparisons import Comparisons, Group, compare, group
+from benchmarks.report.method_rows import MethodRow
 from benchmarks.report.pooled import PooledComparison, pool_comparisons
-from benchmarks.report.rows import MethodRow
 
 if TYPE_CHECKING:
     from benchmarks.config.comparison_config import ComparisonConfig
@@ -23,7 +23,7 @@ _LABEL_PARTS = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Together:
+class ComparedRuns:
     """The runs of a report.
 
     Attributes:
@@ -75,7 +75,7 @@ class Together:
         return pool_comparisons(self.comparisons(), names, self.config.margin)
 
 
-def together(runs: Sequence[StoredRun], *, force: bool = False) -> Together:
+def combine(runs: Sequence[StoredRun], *, force: bool = False) -> ComparedRuns:
     """Put runs side by side.
 
     Args:
@@ -97,7 +97,7 @@ def together(runs: Sequence[StoredRun], *, force: bool = False) -> Together:
             f"runs that differ are not compared: {'; '.join(differences)}. Give runs of one "
             "dataset and version, or --force for a report that says what differs"
         )
-    return Together(runs=_labelled(runs), differences=differences)
+    return ComparedRuns(runs=_labelled(runs), differences=differences)
 
 
 def _alike(earlier: Sequence[StoredRun], run: StoredRun) -> StoredRun:

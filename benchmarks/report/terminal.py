@@ -18,7 +18,7 @@ from benchmarks.common.words import say
 from benchmarks.report.comparisons import Comparisons
 from benchmarks.report.facts import FactRow
 from benchmarks.report.funnel import COUNTED
-from benchmarks.report.rows import MethodRow
+from benchmarks.report.method_rows import MethodRow
 from benchmarks.report.sentences import (
     exploratory_lines,
     headline,
