@@ -485,6 +485,13 @@ class Recorder:
 
 
 @needs_bubblewrap
+def test_programs_have_namespaces_of_their_own_inside_the_workers() -> None:
+    """Else each would get a worker of its own, in silence and at a hundred times the cost."""
+    with Worker(SandboxConfig(workers=1)) as worker:
+        assert (worker.sandboxed, worker._nested) == (True, True)
+
+
+@needs_bubblewrap
 def test_where_namespaces_cannot_be_nested_every_program_gets_a_sandbox_of_its_own(
     tmp_path: Path,
 ) -> None:
