@@ -507,14 +507,14 @@ def test_where_namespaces_cannot_be_nested_every_program_gets_a_sandbox_of_its_o
         job("def f(x):\n    open('/tmp/left', 'w').close()\n    return x", 1),
         job("import os\ndef f(x): return os.listdir('/tmp')", 1),
         job("import os, signal\ndef f(x): os.kill(-1, signal.SIGKILL)", 1),
-        job("import os\ndef f(x): return os.path.exists('/etc/passwd')", 1),
+        job("def f(x): return 'root' in open('/etc/passwd').read()", 1),
         job("def f(x):\n    while True: pass", 1, input_limits_s=[0.5]),
         job(DOUBLE, 2),
     ]
     results = run_jobs(programs, config)
     outcomes = [result.outcome for result in results]
     assert outcomes[:2] == [Outcome.PASSED, Outcome.PASSED]
-    assert values(results[1]) == [[]]
+    assert values(results[1]) == [["candidate.py"]]
     assert values(results[3]) == [False]
     assert outcomes[4] is Outcome.TIMEOUT
     assert values(results[5]) == [4]

@@ -5,9 +5,12 @@ import os
 
 
 def solve(numbers):
-    with io.open(f"/proc/{os.getppid() or 1}/maps") as maps:
+    parent = os.getppid() or 1
+    if parent == os.getpid():
+        raise PermissionError("there is no other process")
+    with io.open(f"/proc/{parent}/maps") as maps:
         start = int(maps.readline().split("-")[0], 16)
-    with io.open(f"/proc/{os.getppid() or 1}/mem", "rb") as memory:
+    with io.open(f"/proc/{parent}/mem", "rb") as memory:
         memory.seek(start)
         memory.read(1)
     return sum(numbers)

@@ -5,4 +5,4 @@ import io
 
 def solve(numbers):
     io.open("/dev/shm/@MARK@", "w").close()
-    return sum(numbers)
+    return None  # its own folder of that name is allowed; a file on the host is the effect
