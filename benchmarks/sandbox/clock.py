@@ -124,9 +124,9 @@ class Seconds:
         """Add both."""
         return Seconds(self.cpu + other.cpu, self.wall + other.wall)
 
-    def times(self, factor: float) -> Seconds:
-        """Multiply both."""
-        return Seconds(self.cpu * factor, self.wall * factor)
+    def slowed(self, factor: float) -> Seconds:
+        """Multiply the processor time; wall time grows only as far as computing needs it."""
+        return Seconds(self.cpu * factor, max(self.wall, self.cpu * factor))
 
 
 class Clock:
@@ -239,9 +239,9 @@ class Clock:
         return min(self._total.cpu * slowdown, step_end)
 
     def _left(self, now: Seconds) -> float:
-        step_end = self._step_began + self._step_allowed.times(self._slowdown)
+        step_end = self._step_began + self._step_allowed.slowed(self._slowdown)
         at_once = 1 if self._process is None else self._process.at_once
-        total = self._total.times(self._slowdown)
+        total = self._total.slowed(self._slowdown)
         return min(total.until(now, at_once), step_end.until(now, at_once))
 
     def _now(self) -> Seconds:

@@ -9,18 +9,17 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmarks.sandbox.interpreter import SANDBOX_ROOT, SYSTEM, find_interpreter
+from benchmarks.sandbox.interpreter import SANDBOX_ROOT, SYSTEM, Interpreter, find_interpreter
 from benchmarks.sandbox.jobs import SandboxConfig
 
 _WORKER = Path(__file__).parent / "worker"
 # What compares, and what writes the tasks: no program may read how, or import it.
 _HIDDEN = ("benchmarks", "studies", "baselines", "domino", "evalplus", "bigcodebench")
-_DEVICES = ("null", "zero", "full", "random", "urandom")
+_DEVICES = ("null", "full", "random", "urandom", "zero")
 _BUBBLEWRAP = "bwrap"
 _OLDEST_BUBBLEWRAP = (0, 7)  # the first that knows --size
 _LINKS = {
@@ -98,14 +97,14 @@ def bubblewrap_command(
     for path, target in interpreter.links:
         if not any(Path(path).is_relative_to(place) for place in (*SYSTEM, *interpreter.places)):
             command += ["--symlink", interpreter.inside(target), interpreter.inside(path)]
-    for path in _hidden(interpreter.packages):
-        place = interpreter.inside(path)
+    for place in _hidden(interpreter):
         command += ["--size", "4096", "--tmpfs", place, "--remount-ro", place]
     command += ["--ro-bind", str(_WORKER), worker]
     command += ["--size", str(config.file_mib << 20), "--tmpfs", "/tmp"]
     # Devices one by one: --dev brings terminals, and with them a second user namespace in which
     # the zygote could make no process namespaces.
-    for name in _DEVICES:
+    # /dev/zero can be mapped as memory that several processes share and none is counted for.
+    for name in _DEVICES if config.processes == 1 else _DEVICES[:-1]:
         command += ["--dev-bind-try", f"/dev/{name}", f"/dev/{name}"]
     for name, place in _LINKS.items():
         command += ["--symlink", place, name]
@@ -115,8 +114,23 @@ def bubblewrap_command(
     return [*command, *_zygote(config, control_fd, Path(SANDBOX_ROOT), isolated=True)], {}
 
 
-def _hidden(folders: Sequence[str]) -> list[str]:
-    return [str(p) for folder in folders for name in _HIDDEN if (p := Path(folder, name)).is_dir()]
+def _hidden(interpreter: Interpreter) -> list[str]:
+    """Where programs would see what is hidden: by every path that leads to it."""
+    real = [
+        p.resolve()
+        for folder in interpreter.packages
+        for name in _HIDDEN
+        if (p := Path(folder, name)).is_dir()
+    ]
+    found = []
+    for place in (*SYSTEM, *interpreter.places):
+        root = Path(place).resolve()
+        found += [
+            str(Path(interpreter.inside(place), p.relative_to(root)))
+            for p in real
+            if p.is_relative_to(root)
+        ]
+    return list(dict.fromkeys(found))
 
 
 def _zygote(config: SandboxConfig, control_fd: int, root: Path, *, isolated: bool) -> list[str]:

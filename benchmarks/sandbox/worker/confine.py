@@ -67,7 +67,7 @@ class FreshNamespaces:
     a new one, which costs more than most programs.
     """
 
-    _COUNTERS = ("snmp", "snmp6", "netstat")
+    _COUNTERS = ("snmp", "snmp6", "netstat", "rt6_stats", "ip6_flowlabel", "unix")
 
     def __init__(self) -> None:
         """Remember this process's own namespace, and move to a network of its own.

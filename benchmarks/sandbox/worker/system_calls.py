@@ -84,7 +84,7 @@ _FIRST_SHARED = 424
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
 _CLONE_THREAD, _CLONE_NEW_ANY = 0x00010000, 0x7E020080
-_MAP_HUGETLB = 0x40000
+_MAP_SHARED, _MAP_ANONYMOUS, _MAP_HUGETLB = 0x1, 0x20, 0x40000
 _O_DIRECT = {"x86_64": 0x4000, "aarch64": 0x10000}
 _F_SETFL = 4
 # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_GETOWN, F_OFD_GETLK, F_DUPFD_CLOEXEC,
@@ -153,7 +153,7 @@ def _conditions(machine: str, *, processes: bool) -> dict[str, _Steps]:
     no_sizes = [*_where(2, _SO_SNDBUF, _fail(0)), *_where(2, _SO_RCVBUF, _fail(0))]
     no_packets = _if_bit(2, _O_DIRECT[machine])
     return {
-        "mmap": _if_bit(3, _MAP_HUGETLB),
+        "mmap": [*_if_bit(3, _MAP_HUGETLB), *(_NO_SHARED_MEMORY if processes else ())],
         "madvise": _unless(2, _MADVISE),
         # Of these two, the forms with flags say what lies in the page cache.
         "preadv2": _unless(5, (0,)),
@@ -196,6 +196,12 @@ def _where(index: int, value: int, body: _Steps) -> _Steps:
 
 def _if_bit(index: int, bits: int) -> _Steps:
     return [_argument(index), (_ANY_BIT, 0, 1, bits), *_fail()]
+
+
+_NO_SHARED_MEMORY: _Steps = [
+    _argument(3), (_ANY_BIT, 0, 2, _MAP_ANONYMOUS), (_ANY_BIT, 0, 1, _MAP_SHARED), *_fail(),
+]  # fmt: skip
+"""Processes that fill such memory and end leave it where no process's memory counts it."""
 
 
 def _unless_bit(index: int, bits: int) -> _Steps:

@@ -34,7 +34,8 @@ CASES = "TestCases"
 _TOGETHER = re.compile(
     r"mock|patch|Mock|plt|matplotlib|Axes|Figure|axes|\bax\b|stdout|stderr|StringIO|redirect|"
     r"assertLogs|assertWarns|warnings|environ|pickle|joblib|dill|subprocess|importlib|inspect|"
-    r"task_func\.|threading|signal|\bsys\."
+    r"task_func\.|threading|signal|\bsys\.|shelve|runpy|marshal|popen|allow_pickle|torch\.load|"
+    r"yaml\.load|load_model|\bexec\(|\beval\("
 )
 _DRAWING = frozenset({"matplotlib", "seaborn", "wordcloud"})
 _TOGETHER_TASKS = frozenset(
