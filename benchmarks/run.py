@@ -183,9 +183,9 @@ def walk_row(pipeline: Pipeline, method: str, seed: int) -> None:
     """Complete all stages of a row, those that describe it too."""
     from benchmarks.pipeline.description import describe_rows, keep_domain
 
-    keep_domain(pipeline)
     check_gold(pipeline)
     row = try_row(pipeline, method, seed)
+    keep_domain(pipeline)
     describe_rows(pipeline, [row], on_stage=lambda row, stage, reused: None)
 
 

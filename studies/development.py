@@ -72,6 +72,14 @@ class DevelopmentSuite(Suite):
         """The suite's."""
         return self._suite.references()
 
+    def right_pairs(self) -> Sequence[Reference]:
+        """The suite's."""
+        return self._suite.right_pairs()
+
+    def other_pairs(self) -> Sequence[Reference]:
+        """The suite's."""
+        return self._suite.other_pairs()
+
     def problems(self, split: Split) -> tuple[Problem, ...]:
         """The development problems; there is no test problem."""
         return self._suite.problems("development") if split == "development" else ()

@@ -6,8 +6,8 @@ in a file or breaks ends with it.
 
 from __future__ import annotations
 
-import _posixsubprocess
 import contextlib
+import importlib
 import itertools
 import json
 import os
@@ -17,16 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from benchmarks.sandbox.worker import confine
-
 REPLY_FD = 3
 MESSAGE_CHARACTERS = 300
 _CHUNK = 1 << 16
 _REQUEST_FD = 4
 _REQUEST_BYTES = 1 << 30
-_STARTING: Mapping[Any, tuple[str, ...]] = {
-    os: ("fork", "forkpty", "posix_spawn", "posix_spawnp"),
-    _posixsubprocess: ("fork_exec",),
+_STARTING: Mapping[str, tuple[str, ...]] = {
+    "os": ("fork", "forkpty", "posix_spawn", "posix_spawnp"),
+    "_posixsubprocess": ("fork_exec",),
 }
 
 
@@ -158,6 +156,8 @@ class Children:
         self, task: Callable[[], str], reply: int, streams: list[int], requests: int | None = None
     ) -> NoReturn:
         """Be the test: its three streams, the pipes to and from it, and no other descriptor."""
+        from benchmarks.sandbox.worker import confine  # elsewhere than on Linux it does not load
+
         try:
             confine.die_with_parent()
             for descriptor, file in enumerate(streams):
@@ -262,7 +262,8 @@ def name_what_is_forbidden() -> None:
     def refuse(*_: Any, **__: Any) -> NoReturn:
         raise PermissionError("the sandbox forbids programs to start other processes")
 
-    for module, names in _STARTING.items():
+    for module_name, names in _STARTING.items():
+        module = importlib.import_module(module_name)
         for name in names:
             setattr(module, name, refuse)
 
