@@ -22,7 +22,7 @@ class LocalConfig:
     processes: int | None = 1
 
     def __post_init__(self) -> None:
-        """Refuse what is no count."""
+        """Refuse a number below 1."""
         if self.processes is not None and self.processes < 1:
             raise ConfigError(f"processes is {self.processes}: give at least 1, or null")
 

@@ -37,6 +37,6 @@ def walking_ahead(pipeline: Pipeline, walk: WalkRow) -> Iterator[None]:
 
 
 def _walk(pipeline: Pipeline, walk: WalkRow, method: str, seed: int) -> None:
-    beside = pipeline.detached(make_display(plain=True, quiet=True))
+    detached = pipeline.detached(make_display(plain=True, quiet=True))
     with contextlib.suppress(Exception):  # whoever walks the rows in order meets the same error
-        walk(beside, method, seed)
+        walk(detached, method, seed)
