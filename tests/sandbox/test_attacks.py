@@ -149,7 +149,8 @@ WAITING = ("sleeps_till_it_is_alone", "sleeps_while_loading", "right_at_the_seco
 
 @needs_bubblewrap
 def test_work_counts_whoever_does_it_and_waiting_gives_no_second_chance() -> None:
-    attacks = load_attacks(names=[*COMPUTING, *WAITING])
+    named = load_attacks(names=[*COMPUTING, *WAITING])
+    attacks = [replace(one, settings={}) for one in named]  # the limits below, and not their own
     config = replace(CONFIG, processes=8, memory_mib=1024)
     results = attack_ours(attacks, PROBLEM, config)
     assert {one.attack.name: one.outcome for one in results if one.got_through} == {}

@@ -1,4 +1,5 @@
 """Answers by chance, and sleeps where it is unlucky: asked twice, it is right more often."""
+#: config input_timeout_s=0.15 load_timeout_s=0.5
 
 import random
 import time

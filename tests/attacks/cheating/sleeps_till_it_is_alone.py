@@ -1,4 +1,5 @@
 """Sleeps beyond its limit: late beside others, and in time where it has more when it is alone."""
+#: config input_timeout_s=0.15 load_timeout_s=0.5
 
 import time
 
