@@ -118,12 +118,12 @@ def _about(run: StoredRun) -> str:
 
 def _commands(runs: ComparedRuns) -> list[str]:
     made = [
-        f"python -m benchmarks.run --config run-{number}.yaml"
-        for number, _ in enumerate(runs.runs, 1)
+        f"python -m benchmarks.run --config run-{number}.yaml" + (" --cells DIR" * run.cells)
+        for number, run in enumerate(runs.runs, 1)
     ]
-    names = " ".join(run.name for run in runs.runs)
+    names = dict.fromkeys("--cells DIR" if run.cells else run.name for run in runs.runs)
     force = " --force" if runs.differences else ""
-    return [*made, f"python -m benchmarks.report {names}{force} --publish DIR"]
+    return [*made, f"python -m benchmarks.report {' '.join(names)}{force} --publish DIR"]
 
 
 def _manifest(runs: ComparedRuns, texts: Mapping[str, str]) -> str:
@@ -152,7 +152,7 @@ def _run(number: int, run: StoredRun) -> dict[str, Any]:
 
 
 def _clear(folder: Path) -> None:
-    """Remove the files of an earlier publication.
+    """Remove the files of an earlier publication; cells that lie in the folder stay.
 
     Raises:
         ConfigError: the folder holds something else.
@@ -161,7 +161,9 @@ def _clear(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise ConfigError(f"--publish {folder}: a file; give a directory")
-    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    cells = set(folder.glob("*.json")) - {folder / MANIFEST}
+    found = {path for path in folder.rglob("*") if path.is_file()} - cells
+    files = {path.relative_to(folder).as_posix() for path in found}
     try:
         known = set(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"])
     except (OSError, ValueError, KeyError, TypeError):
