@@ -12,12 +12,14 @@ from benchmarks.report.figures import COLOURS, DrawnFigure, draw
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from benchmarks.report.method_rows import MethodRow
 
 SECONDS = "cost_seconds"
 _FOR_PAIRS = ("synthesize", "respond")
+_BESIDE_ZERO, _BESIDE_ZERO_LOG = 0.04, 0.3
 _ORDERS = 10.0  # costs that differ by more are drawn on a logarithmic axis
 
 Cost = tuple[float, float]
@@ -78,10 +80,7 @@ def _figure(
                 fmt="os^D"[place // len(COLOURS) % 4], color=COLOURS[place % len(COLOURS)],
                 elinewidth=1.2, capsize=2.5, label=row.method,
             )  # fmt: skip
-        spent = [cost for cost, _ in costs.values() if cost > 0]
-        if spent and max(spent) > _ORDERS * min(spent):
-            axes.set_xscale("symlog", linthresh=min(spent))
-        axes.set_xlim(left=0)
+        _scale(axes, [cost for cost, _ in costs.values()])
         axes.set(xlabel=unit, ylabel="Pass@1, %, with 95 % interval")
         figure.legend(loc="outside right upper")
 
@@ -93,3 +92,15 @@ def _figure(
         name, f"Pass@1 against {unit}", f"Pass@1 against {unit}: {words}.", paint,
         inches=(7.5, 3.8),
     )  # fmt: skip
+
+
+def _scale(axes: Axes, costs: Sequence[float]) -> None:
+    """Choose the axis of costs; a point without any cost lies beside its end, not on it."""
+    spent = [cost for cost in costs if cost > 0] or [1.0]
+    if max(spent) <= _ORDERS * min(spent):
+        axes.set_xlim(left=-_BESIDE_ZERO * max(spent))
+    elif len(spent) == len(costs):
+        axes.set_xscale("log")
+    else:
+        axes.set_xscale("symlog", linthresh=min(spent))
+        axes.set_xlim(left=-_BESIDE_ZERO_LOG * min(spent))
