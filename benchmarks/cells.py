@@ -76,6 +76,7 @@ class RunCells:
     def __init__(self, folder: Path, pipeline: Pipeline, run_row: RunRow) -> None:
         """Read nothing yet."""
         self.folder = CellFolder(folder)
+        self.written: set[tuple[str, int]] = set()  # by this invocation, perhaps ahead of its turn
         self._pipeline, self._run_row = pipeline, run_row
         self._about = describe_pipeline(pipeline)
         self._about["model"] = without_place(str(self._about["model"]))
@@ -139,6 +140,7 @@ class RunCells:
             StoreError: it cannot be written.
         """
         cell = self._cell(row, description)
+        self.written.add((row.method, row.seed))
         self.folder.write(cell)
         return self.stored(row.method, row.seed) or cell.row()
 

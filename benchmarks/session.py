@@ -108,8 +108,10 @@ class Session:
         self.tracker.log_description(None if row is None else (row.method, row.seed), stage)
 
     def stored(self, method: str, seed: int) -> SeedRun | None:
-        """Return a row that a cell has."""
-        return None if self.cells is None else self.cells.stored(method, seed)
+        """Return a row that a cell has, but for those that this invocation runs itself."""
+        if self.cells is None or (method, seed) in self.cells.written:
+            return None
+        return self.cells.stored(method, seed)
 
     def end_row(self, row: SeedRun | FailedRun) -> SeedRun | FailedRun:
         """Describe a row that was run and write its cell, where the run has cells."""

@@ -4,8 +4,9 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from benchmarks.common.fields import ConfigError, update
 from benchmarks.config.comparison_config import ComparisonConfig
 from benchmarks.config.run_config import RunConfig
+from benchmarks.console.display import make_display
 from benchmarks.pipeline import pipeline as pipelines
 from benchmarks.pipeline.cell import (
     Cell,
@@ -25,6 +27,7 @@ from benchmarks.pipeline.cell import (
     unpack_ids,
 )
 from benchmarks.pipeline.cell_folder import CellFolder, file_name
+from benchmarks.pipeline.pipeline import Pipeline
 from benchmarks.report.__main__ import main
 from benchmarks.report.compared_runs import combine
 from benchmarks.report.comparisons import Comparisons
@@ -155,6 +158,23 @@ def test_records_on_this_machine_are_read_along_with_cells(made: Whole) -> None:
     assert "Texts lie where" not in report.html
     assert "base input 0: got 2, expected 1" in report.pages["changes/counting-0.html"]
     assert len(run_here.read_references()) == 4
+
+
+def test_a_row_that_was_run_ahead_of_its_turn_is_a_cell_and_still_logged(
+    elsewhere: RunConfig,
+) -> None:
+    seen = []
+
+    @contextmanager
+    def ahead(pipeline: Pipeline, walk: Callable[..., object]) -> Iterator[Pipeline]:
+        walk(pipeline.detached(make_display(plain=True, quiet=True)), "no-data", 2)
+        seen.extend(path.name for path in elsewhere.cells.glob("*.2.json"))
+        yield pipeline
+
+    config = replace(elsewhere, methods=("no-data",), seeds=(2,))
+    report = execute(config, quiet=True, make_engine=tiny_run.make_engine, launch=ahead)
+    assert seen == ["small.no-data.2.json"]
+    assert report.stages == report.reused == 2 + 7 + 4
 
 
 class Killed(BaseException):
