@@ -292,10 +292,26 @@ def footnotes(report: Report) -> list[str]:
         f"model {about['model']}, digest {about['model_digest'][:12]}; "
         f"engine {about['engine']}.",
         f"Timeouts rerun without contention: {_retried(report)}.",
+        *_text_counts(report.rows),
         *remarks(report.rows, report.about),
         f"{report.stages} stages in {report.seconds:.0f} s, {report.reused} of them reused"
         + ("; nothing recomputed." if report.reused == report.stages else "."),
         f"Stored in {report.stored}" + (f" as {report.name}" if report.name else ""),
+    ]
+
+
+def _text_counts(rows: Sequence[MethodRow]) -> list[str]:
+    """Return, where there are any, how many texts were cut off or could not be decoded."""
+    counts = {
+        "Solutions cut off at the limit of new tokens": {r.method: r.truncated for r in rows},
+        "Generated texts with undecodable characters (U+FFFD)": {
+            r.method: r.undecodable for r in rows
+        },
+    }
+    return [
+        f"{name}: {', '.join(f'{method} {count:,}' for method, count in found.items() if count)}."
+        for name, found in counts.items()
+        if any(found.values())
     ]
 
 

@@ -17,6 +17,7 @@ from benchmarks.suites.base import Split
 from benchmarks.suites.export import export_samples
 from domino.engines.base import Request
 from domino.records import Problem, Program, Record, Sampling, Verdict, derive_seed
+from domino.text import count_undecodable
 
 if TYPE_CHECKING:
     from benchmarks.store.store import Stage
@@ -226,6 +227,7 @@ def summarize(
         "outcomes": dict(sorted(Counter(overall(verdict) for verdict in verdicts).items())),
         "retried_timeouts": sum(verdict.retried for verdict in verdicts),
         "truncated": sum(solution.truncated for solution in solutions),
+        "undecodable": count_undecodable(solution.text for solution in solutions),
         "tokens": sum(solution.tokens for solution in solutions),
     }
 

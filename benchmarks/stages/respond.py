@@ -17,6 +17,7 @@ from benchmarks.stages.traits import Traits, always
 from domino.engines.base import Request
 from domino.records import Record, Reference, Sampling, Synthetic, derive_seed
 from domino.synthesizer import SynthesisError, plain_request
+from domino.text import count_undecodable
 
 if TYPE_CHECKING:
     from benchmarks.store.store import Stage
@@ -220,4 +221,5 @@ def _summary(
         "given": len(given),
         "generated": len(texts),
         "tokens": tokens,
+        "undecodable": count_undecodable(texts),
     }

@@ -104,6 +104,14 @@ def test_what_could_be_misread_is_said() -> None:
         assert part in text
 
 
+def test_texts_that_were_cut_off_or_undecodable_are_counted_by_method() -> None:
+    cut, odd = method_row("domino", truncated=3), method_row("few-shot", undecodable=1)
+    text = printed(report(cut, odd, method_row("no-data")))
+    assert "Solutions cut off at the limit of new tokens: domino 3." in text
+    assert "Generated texts with undecodable characters (U+FFFD): few-shot 1." in text
+    assert "cut off" not in printed(report(method_row("domino")))
+
+
 def test_a_terminal_of_80_columns_shows_every_cell_whole() -> None:
     counts = (3000, 2900, 2800, 2700, 2600, 2500, 1500)
     steps = tuple(
@@ -264,7 +272,9 @@ def row(root: Path, seed: int, passes: list[tuple[bool, bool]], method: str = "m
         ),
         tuned=finished(root, "finetune", {"kept": 4, "dropped": {}, "adapter": seed != 9}),
         evaluated=finished(
-            root, "evaluate", {"tokens": 30, "outcomes": {"passed": 1}, "retried_timeouts": 2},
+            root, "evaluate",
+            {"tokens": 30, "outcomes": {"passed": 1}, "retried_timeouts": 2, "truncated": 1,
+             "undecodable": 1},
             verdicts=verdicts,
         ),
     )  # fmt: skip
@@ -286,6 +296,7 @@ def test_rows_add_up_over_seeds(tmp_path: Path) -> None:
     assert (result.tokens, result.evaluation_tokens) == (300, 60)
     assert result.untrained_seeds == (9,)
     assert result.retried_timeouts == 4
+    assert (result.truncated, result.undecodable) == (2, 2)
     assert set(result.stages) == {"0", "9"}
 
 

@@ -155,6 +155,12 @@ def test_references_without_responses_cannot_respond(tmp_path):
         answered(tmp_path, config(responder="references"), references=bare)
 
 
+def test_responses_with_undecodable_characters_are_counted(tmp_path):
+    odd = iter(["half an emoji: \udc4d", "\ud83d\udc4d whole", "\ufffd already"])
+    stage, _ = answered(tmp_path, config(), script=lambda request: next(odd))
+    assert stage.summary["undecodable"] == 2
+
+
 def test_no_records_need_no_engine(tmp_path):
     stage, engine = answered(tmp_path, config(), records=[])
     assert not engine.requests
