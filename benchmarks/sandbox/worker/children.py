@@ -167,7 +167,7 @@ class Children:
                 os.dup2(requests, _REQUEST_FD, inheritable=False)
             os.closerange(REPLY_FD + 1 if requests is None else _REQUEST_FD + 1, 1 << 16)
             if not self._processes:
-                confine.filter_calls(processes=False)
+                confine.forbid_processes()
                 name_what_is_forbidden()
             line = task()
         except BaseException as error:  # noqa: BLE001 - whatever a program raises is its result
