@@ -326,6 +326,27 @@ def test_one_test_cannot_change_what_the_next_one_reads_or_writes(tmp_path: Path
 
 
 @needs_bubblewrap
+@pytest.mark.parametrize(
+    "body",
+    [
+        "left.append(a)\n        return [a, *b, 7] if left == [a] else left",
+        "import builtins\n        kept = hasattr(builtins, 'x')\n        builtins.x = 1\n"
+        "        return 'kept' if kept else [a, *b, 7]",
+        "import os\n        try:\n            os.fork()\n        except PermissionError:\n"
+        "            return [a, *b, 7]",
+    ],
+    ids=["its own state", "the interpreter's state", "no processes"],
+)
+def test_the_last_call_of_a_method_is_as_alone_as_all_others(tmp_path: Path, body: str) -> None:
+    hidden = [case(f"{n}\n[]", f"[{n}, 7]", "functional") for n in range(3)]
+    row = dated(method_row(7), DAYS[0], hidden)
+    path = write_rows(tmp_path / "rows.jsonl", row, dated(method_row(8), DAYS[1]))
+    code = f"left = []\nclass Solution:\n    def join(self, a, b):\n        {body}\n"
+    verdict = verdicts(suite_of(path), {"method_7": code})["method_7"]
+    assert (verdict.base, verdict.plus) == ("passed", "passed"), verdict.detail
+
+
+@needs_bubblewrap
 def test_a_program_finds_no_expected_output_of_its_own(tmp_path: Path) -> None:
     """It prints every text that the process holds which looks like the secret answer."""
     secret = "271828182845904523536"
