@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from domino.records import Problem, Reference
+from domino.records import Outcome, Problem, Reference
 from domino.synthesizer import Template
 
 if TYPE_CHECKING:
@@ -16,6 +17,15 @@ Split = Literal["development", "test"]
 SampleFormat = Literal["tasks", "questions", "predictions"]
 """What official tools read: EvalPlus's and BigCodeBench's lines of tasks, LiveCodeBench's list of
 questions with their codes, its list of predicted outputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """The candidate in a response; where there is none because the tool gave up, the outcome."""
+
+    code: str
+    failure: Outcome | None = None
+    detail: str = ""
 
 
 class SuiteError(ValueError):
@@ -89,6 +99,10 @@ class Suite(ABC):
     def extract(self, problem: Problem, response: str) -> str:
         """The candidate's source text out of a response (a string even where none is there)."""
 
+    def extract_all(self, pairs: Sequence[tuple[Problem, str]]) -> list[Extracted]:
+        """The same for many (problem, response), each with an outcome where the tool gave up."""
+        return [Extracted(code=self.extract(problem, response)) for problem, response in pairs]
+
     def refuse_instruction(self, instruction: str) -> tuple[str, str] | None:
         """Reason and detail where a synthetic instruction is unusable in this suite, else None."""
         return ("empty", "") if not instruction.strip() else None
@@ -96,6 +110,18 @@ class Suite(ABC):
     def refuse_response(self, instruction: str, response: str) -> tuple[str, str] | None:
         """Reason and detail where a response is unusable (it must parse as Python), else None."""
         return None
+
+    def refuse_responses(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str] | None]:
+        """The same for many (instruction, response)."""
+        return [self.refuse_response(instruction, response) for instruction, response in pairs]
+
+    def check(self) -> None:
+        """Refuse, before anything is computed, what the suite's own tools would need later.
+
+        Raises:
+            SuiteError: a package is missing.
+        """
+        return
 
     def refuse_by_running(
         self, pairs: Sequence[tuple[str, str]], config: SandboxConfig

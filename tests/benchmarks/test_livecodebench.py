@@ -261,8 +261,9 @@ def test_the_instruction_has_the_problem_the_form_and_the_starter_code(tmp_path:
     assert "standard input" not in suite.instruction(method)
 
 
-def test_a_program_is_the_last_fenced_block_that_parses(tmp_path: Path) -> None:
-    suite = suite_of(write_rows(tmp_path / "rows.jsonl", script_row(1), script_row(2)))
+def test_a_reader_takes_the_last_fenced_block_that_parses(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "rows.jsonl", script_row(1), script_row(2))
+    suite = suite_of(path, extraction="lenient")
     problem = suite.everything()[0]
     response = "First\n```python\nx = 1\n```\nbetter\n```python\ny = 2\n```\n```text\na b\n```\n"
     assert suite.extract(problem, response).strip() == "y = 2"
