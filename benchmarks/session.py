@@ -23,7 +23,7 @@ from benchmarks.console.interruption import Interruption
 from benchmarks.launch.launchers import open_launcher
 from benchmarks.methods import CONTROLS, base_name, is_plug_in, load_method
 from benchmarks.metrics.sequential import ANALYSES
-from benchmarks.models import resolve_model
+from benchmarks.models import model_licence, resolve_model
 from benchmarks.pipeline.description import description_steps
 from benchmarks.pipeline.manifest import describe_invocation, write_invocation
 from benchmarks.pipeline.pipeline import Pipeline, open_pipeline
@@ -205,6 +205,7 @@ def _about(pipeline: Pipeline) -> dict[str, Any]:
         "suite_digest": pipeline.suite_digest,
         "model": config.model,
         "model_digest": pipeline.model_digest,
+        "model_licence": model_licence(Path(pipeline.context.model)),
         "engine": config.engine,
         "responder": config.responder,
         "references": len(pipeline.references),

@@ -229,7 +229,7 @@ def open_pipeline(
     require_place(config.model)  # before a suite's data is fetched
     suite = load_suite(config.suite, config.suite_options)
     references = take_references(suite, config.references)
-    model = resolve_model(config.model)
+    model = resolve_model(config.model, tell=display.line)
     context = StageContext(
         suite=suite,
         model=str(model),

@@ -290,7 +290,8 @@ def footnotes(report: Report) -> list[str]:
         f"Suite {suite_words(about)}, {about['split']} problems, "
         f"digest {about['suite_digest'][:12]}; "
         f"model {about['model']}, digest {about['model_digest'][:12]}; "
-        f"engine {about['engine']}.",
+        f"engine {about['engine']}. "
+        f"Licence of what the backbone generates: {about['model_licence']}.",
         f"Timeouts rerun without contention: {_retried(report)}.",
         *_text_counts(report.rows),
         *remarks(report.rows, report.about),

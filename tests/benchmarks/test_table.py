@@ -54,6 +54,7 @@ def report(*rows: MethodRow, **changes: object) -> Report:
     about = {
         "suite": "housestyle", "variant": "domain ledger, track compositions", "split": "test",
         "template": "instruction", "suite_digest": "a" * 64, "model": "m", "model_digest": "b" * 64,
+        "model_licence": "Apache-2.0",
         "engine": "transformers",
         "responder": "plain", "references": 32, "seeds": [0], "pairs": 10, "draws": 20,
     }  # fmt: skip
@@ -100,6 +101,7 @@ def test_what_could_be_misread_is_said() -> None:
     assert "one seed says nothing" in text
     for part in ("Responses: plain", "References: 32 (instruction)", "of 20 draws", "a" * 12,
                  "Stored in /runs", "8 stages in 70 s, 0 of them reused.",
+                 "Licence of what the backbone generates: Apache-2.0.",
                  "Timeouts rerun without contention: 0."):  # fmt: skip
         assert part in text
 
