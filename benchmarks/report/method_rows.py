@@ -25,11 +25,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """A seed that a method could not be scored with: in which stage it ended, and why."""
+    """A seed that a method could not be scored with: in which stage it ended, and why.
+
+    `stage` is "" where the row has not been run: there is no cell of it.
+    """
 
     seed: int
     stage: str
     reason: str
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        where = f" failed in {self.stage}" if self.stage else ""
+        return f"seed {self.seed}{where}: {self.reason}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -208,7 +208,7 @@ def _table() -> Table:
 def _score_cells(row: MethodRow, others: int) -> list[str]:
     """Return Pass@1, its interval, `others` further scores, and n."""
     if not row.scores:
-        return ["failed", *["-"] * (others + 2)]
+        return [unscored(row), *["-"] * (others + 2)]
     first, *more = row.scores
     return [
         percent(first.value),
@@ -291,7 +291,7 @@ def footnotes(report: Report) -> list[str]:
         f"digest {about['suite_digest'][:12]}; "
         f"model {about['model']}, digest {about['model_digest'][:12]}; "
         f"engine {about['engine']}. "
-        f"Licence of what the backbone generates: {about['model_licence']}.",
+        f"Licence of what the backbone generates: {about.get('model_licence', 'unknown')}.",
         f"Timeouts rerun without contention: {_retried(report)}.",
         *_text_counts(report.rows),
         *remarks(report.rows, report.about),
@@ -318,9 +318,11 @@ def _text_counts(rows: Sequence[MethodRow]) -> list[str]:
 
 def remarks(rows: Sequence[MethodRow], about: Mapping[str, Any]) -> list[str]:
     """Return what a reader might otherwise take for something else."""
-    found = [f"FAILED {row.method}, {words}" for row in rows for words in failure_words(row)]
+    lost = [(row.method, failure) for row in rows for failure in row.failures]
+    found = [f"FAILED {method}, {failure}" for method, failure in lost if failure.stage]
     if found:
         found.append("Failed rows are tried again by the same command; all others are finished.")
+    found += [f"MISSING {method}, {failure}" for method, failure in lost if not failure.stage]
     for row in rows:
         found += _remarks_on(row, int(about["pairs"]))
     scored = [row for row in rows if row.scores]
@@ -343,7 +345,12 @@ def _retried(report: Report) -> int:
 
 def failure_words(row: MethodRow) -> list[str]:
     """Return why a method could not be scored, one line for each seed."""
-    return [f"seed {f.seed} failed in {f.stage}: {f.reason}" for f in row.failures]
+    return list(map(str, row.failures))
+
+
+def unscored(row: MethodRow) -> str:
+    """Return the word for a method without a score."""
+    return "failed" if any(failure.stage for failure in row.failures) else "missing"
 
 
 def _remarks_on(row: MethodRow, pairs: int) -> list[str]:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from benchmarks.common.words import say
 from benchmarks.pipeline.rows import SeedRun
-from benchmarks.report.facts import FactRow, fact_rows
+from benchmarks.report.facts import FactRow, fact_counts, fact_rows
 from benchmarks.report.funnel import STEP_NAMES, Funnel, FunnelStep
 from benchmarks.report.method_rows import Failure, MethodRow, method_rows
 from benchmarks.report.terminal import (
@@ -317,7 +317,8 @@ class KnownSuite(SmallSuite):
 
 
 def test_facts_are_shares_of_what_was_drawn_and_of_what_was_kept(tmp_path: Path) -> None:
-    (result,) = fact_rows([row(tmp_path, 0, [(True, True)] * 2)], KnownSuite())
+    counts = fact_counts(row(tmp_path, 0, [(True, True)] * 2), KnownSuite())
+    (result,) = fact_rows([("m", counts)])
     assert result.shares == {
         "drawn valid": 0.5, "drawn in domain": 0.0, "drawn copy": 0.5, "drawn coverage": 0.2,
         "kept valid": 1.0, "kept aligned": 1.0, "kept coverage": 0.1,
@@ -325,4 +326,15 @@ def test_facts_are_shares_of_what_was_drawn_and_of_what_was_kept(tmp_path: Path)
 
 
 def test_a_suite_without_an_oracle_has_no_facts(tmp_path: Path) -> None:
-    assert fact_rows([row(tmp_path, 0, [(True, True)] * 2)], SmallSuite()) == []
+    counts = fact_counts(row(tmp_path, 0, [(True, True)] * 2), SmallSuite())
+    assert fact_rows([("m", counts)]) == []
+
+
+def test_shares_are_over_the_pairs_of_all_seeds_and_coverage_is_their_mean() -> None:
+    def drawn(pairs: int, valid: int, coverage: float) -> dict[str, dict[str, float]]:
+        counts = {"pairs": pairs, "valid": valid, "in_domain": 0, "copy": 0, "coverage": coverage}
+        return {"drawn": counts}
+
+    (result,) = fact_rows([("m", drawn(1, 1, 0.2)), ("m", {}), ("m", drawn(9, 0, 0.6))])
+    assert result.shares["drawn valid"] == 0.1
+    assert result.shares["drawn coverage"] == pytest.approx(0.4)
