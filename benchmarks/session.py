@@ -222,7 +222,8 @@ def check_before_work(pipeline: Pipeline) -> None:
         MethodError: a plug-in cannot be imported, or is not a method.
         ConfigError: a method has no such option, or not with this value.
         SandboxConfigError: programs would see the store or the data set.
-        StageError: the responder cannot be had from these references, or fine-tuning not so.
+        StageError: the responder cannot be had from these references or this suite, or fine-tuning
+            not so.
         SynthesisError: no method could learn from these references, or the suite has no pairs for a
             control.
     """
@@ -238,7 +239,8 @@ def check_before_work(pipeline: Pipeline) -> None:
         if method in config.methods and options and not _synthesized(pipeline, method):
             method_class: Any = load_method(method)
             update(method_class.config_class(), options, prefix=f"method_options.{method}.")
-    respond.check(respond_config(config, config.methods[0]), pipeline.references)
+    responder = respond_config(config, config.methods[0])
+    respond.check(responder, pipeline.references, pipeline.context.suite)
     finetune.check(config.finetune, config.accelerate)
     if config.embed.model is not None:
         resolve_model(config.embed.model)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks.evaluator.check import behaviours
+from benchmarks.evaluator.check import behaviours, returned_texts
 from benchmarks.suites.base import Split
 from benchmarks.suites.file_suite import FileSuite
 from benchmarks.suites.livecodebench.answers import (
@@ -136,6 +136,7 @@ class ExecutionSuite(FileSuite):
     name = "livecodebench-execution"
     hub_name: ClassVar[str] = "livecodebench/execution-v2"
     sample_format = "predictions"
+    solves = True
     options = FileSuite.options | {"cutoff", "split_seed"}
 
     @functools.cached_property
@@ -200,6 +201,25 @@ class ExecutionSuite(FileSuite):
         text = predicted_expression(response)
         return None if is_value(text) else ("no value", text[:80])
 
+    def solve(self, instructions: Sequence[str], config: SandboxConfig) -> list[str | None]:
+        """Run each function with its call: the response states what it returns, as a literal."""
+        asked = [read_question(instruction) for instruction in instructions]
+        tries = [
+            _function_and_repr(str(number), *found)
+            for number, found in enumerate(asked)
+            if found is not None
+        ]
+        texts = {
+            int(problem.id): text
+            for (problem, _), text in zip(tries, returned_texts(tries, config), strict=True)
+        }
+        return [
+            _answer(found[1], text)
+            if found and (text := texts[number]) is not None and is_value(text)
+            else None
+            for number, found in enumerate(asked)
+        ]
+
     def refuse_by_running(
         self, pairs: Sequence[tuple[str, str]], config: SandboxConfig
     ) -> list[tuple[str, str] | None]:
@@ -228,6 +248,14 @@ def _function_and_answer(
     )
 
 
+def _function_and_repr(key: str, code: str, call: str) -> tuple[Problem, Program]:
+    """Return a program whose output is the text of what the call returns."""
+    problem = make_problem(key, code, f"repr({call})", "")
+    return replace(problem, meta={}), Program(
+        id=key, problem_id=key, code=problem.canonical_solution
+    )
+
+
 def _refusal(observed: str | None, stated: str | None) -> tuple[str, str] | None:
     if observed is None:
         return ("the function fails", "")
@@ -237,7 +265,11 @@ def _refusal(observed: str | None, stated: str | None) -> tuple[str, str] | None
 def _stated(problem: Problem) -> str:
     """Return the answer as it is asked for."""
     _, call = read_question(problem.prompt) or ("", "")
-    return f"[ANSWER]\nassert {call} == {problem.meta['answer']}\n[/ANSWER]"
+    return _answer(call, problem.meta["answer"])
+
+
+def _answer(call: str, value: str) -> str:
+    return f"[ANSWER]\nassert {call} == {value}\n[/ANSWER]"
 
 
 class CruxEvalSuite(ExecutionSuite):
