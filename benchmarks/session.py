@@ -266,7 +266,8 @@ def check_before_work(pipeline: Pipeline) -> None:
         ConfigError: a method has no such option, or not with this value.
         SuiteError: the suite's official tools need a package that is not installed.
         SandboxConfigError: programs would see the store or the data set.
-        StageError: the responder cannot be had from these references, or fine-tuning not so.
+        StageError: the responder cannot be had from these references or this suite, or fine-tuning
+            not so.
         SynthesisError: no method could learn from these references, or the suite has no pairs for a
             control.
     """
@@ -283,7 +284,8 @@ def check_before_work(pipeline: Pipeline) -> None:
             method_class: Any = load_method(method)
             update(method_class.config_class(), options, prefix=f"method_options.{method}.")
     pipeline.context.suite.check()
-    respond.check(respond_config(config, config.methods[0]), pipeline.references)
+    responder = respond_config(config, config.methods[0])
+    respond.check(responder, pipeline.references, pipeline.context.suite)
     finetune.check(config.finetune, config.accelerate)
     if config.embed.model is not None:
         resolve_model(config.embed.model)

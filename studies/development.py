@@ -118,6 +118,15 @@ class DevelopmentSuite(Suite):
         """The suite's."""
         return self._suite.refuse_by_running(pairs, config)
 
+    @property
+    def solves(self) -> bool:  # type: ignore[override]
+        """The suite's."""
+        return self._suite.solves
+
+    def solve(self, instructions: Sequence[str], config: SandboxConfig) -> list[str | None]:
+        """The suite's."""
+        return self._suite.solve(instructions, config)
+
     def behaviour_problem(self, instruction: str, seed: int) -> Problem | None:
         """The suite's."""
         return self._suite.behaviour_problem(instruction, seed)

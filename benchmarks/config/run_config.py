@@ -67,8 +67,8 @@ class RunConfig:
         oversample: instructions drawn for each pair that may stay.
         sampling: how instructions are sampled.
         response_sampling: how responses are sampled; a single response is decoded greedily.
-        responder: who answers: the plain backbone, the backbone behind references, or the
-            method's own conditioning.
+        responder: who answers: the plain backbone, the backbone behind references, the method's
+            own conditioning, or the suite's exact solver.
         shots: references in the context of responder "references".
         filter: which instructions and responses may pass.
         decontaminate: what counts as a repeated task.

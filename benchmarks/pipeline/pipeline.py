@@ -161,7 +161,7 @@ class Pipeline:
             "model": self.model_digest,
             "engine": engine_identity(self.config),
         }
-        if traits.runs_programs:
+        if traits.runs_programs(config):
             identity["sandbox"] = self._limits()
         stage = self.store.stage(
             module.__name__.rpartition(".")[2].replace("_", "-"),

@@ -12,7 +12,7 @@ from benchmarks.stages.context import StageContext, seeded
 from benchmarks.stages.errors import StageError
 from benchmarks.stages.finetuning.config import ADAPTER
 from benchmarks.stages.sieve import CHUNK, chunks
-from benchmarks.stages.traits import Traits
+from benchmarks.stages.traits import Traits, always
 from benchmarks.suites.base import Split
 from benchmarks.suites.export import export_samples
 from domino.engines.base import Request
@@ -38,7 +38,7 @@ EXPORT = "export"
 
 TRAITS = Traits(
     random=lambda config: config.temperature > 0,
-    runs_programs=True,
+    runs_programs=always,
     # Without an adapter the plain backbone is evaluated: all such rows share one evaluation.
     depends_on=lambda finetuned: [finetuned] if finetuned.summary["adapter"] else [],
 )

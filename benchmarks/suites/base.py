@@ -37,6 +37,8 @@ class Suite(ABC):
 
     name: ClassVar[str]
     sample_format: ClassVar[SampleFormat] = "tasks"
+    solves: ClassVar[bool] = False
+    """Whether `solve` knows right responses: what responder "solver" needs."""
 
     @property
     @abstractmethod
@@ -131,6 +133,13 @@ class Suite(ABC):
         Only a suite whose instructions hold their own truth can tell; the others refuse nothing.
         """
         return [None] * len(pairs)
+
+    def solve(self, instructions: Sequence[str], config: SandboxConfig) -> list[str | None]:
+        """Return the right response to each instruction, None to one that states no task.
+
+        Only a suite that says so by `solves` knows any; `config` limits what it has to run.
+        """
+        return [None] * len(instructions)
 
     def behaviour_problem(self, instruction: str, seed: int) -> Problem | None:
         """A problem without a known solution, its `base_inputs` random.

@@ -8,7 +8,7 @@ from benchmarks.evaluator.check import canonical_failures, check_programs
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.suites.base import Suite, SuiteError
 from benchmarks.suites.extraction.lenient import value_in
-from benchmarks.suites.livecodebench.answers import read_question
+from benchmarks.suites.livecodebench.answers import question, read_question
 from benchmarks.suites.registry import SuiteOptions, load_suite
 from domino.records import Program
 from tests.benchmarks.shared_data import shared_data
@@ -181,6 +181,42 @@ def test_pairs_whose_function_or_answer_is_wrong_are_refused_by_running(tmp_path
         "the function fails",
         "no function and call",
     ]
+
+
+@needs_bubblewrap
+def test_the_solver_runs_what_was_drawn_and_states_what_it_returns(tmp_path: Path) -> None:
+    suite = suite_of(tmp_path / "rows.jsonl", *map(crux_row, range(8)), name="cruxeval")
+    questions = [
+        question("def f(a):\n    return {a: [a, None]}", "f('x')"),
+        question("def f(a):\n    return Counter(a).most_common(1)", "f('xxy')"),
+        question("def f(a):\n    raise ValueError(a)", "f(1)"),
+        question("def f(a):\n    return open", "f(1)"),
+        "not a question",
+        question("def f(a):\n    return repr(a)", "f('\\'')"),
+    ]
+    answers = suite.solve(questions, CONFIG)
+    assert answers == [
+        "[ANSWER]\nassert f('x') == {'x': ['x', None]}\n[/ANSWER]",
+        "[ANSWER]\nassert f('xxy') == [('x', 2)]\n[/ANSWER]",
+        None,
+        None,
+        None,
+        "[ANSWER]\nassert f('\\'') == '\"\\'\"'\n[/ANSWER]",
+    ]
+    answered = [(q, a) for q, a in zip(questions, answers, strict=True) if a is not None]
+    assert suite.refuse_by_running(answered, CONFIG) == [None] * 3
+
+
+@needs_bubblewrap
+def test_the_solver_answers_the_suites_own_problems_rightly(tmp_path: Path) -> None:
+    suite = suite_of(tmp_path / "rows.jsonl", *map(livecode_row, range(8)), cutoff="2023-03-01")
+    problems = suite.problems("test")
+    answers = suite.solve([suite.instruction(problem) for problem in problems], CONFIG)
+    programs = [
+        Program(id=p.id, problem_id=p.id, code=suite.extract(p, answer or ""))
+        for p, answer in zip(problems, answers, strict=True)
+    ]
+    assert problems and all(v.passed for v in check_programs(problems, programs, CONFIG))
 
 
 def test_one_function_with_several_inputs_stays_on_one_side(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks.evaluator.check import behaviours
+from benchmarks.evaluator.check import behaviours, returned_texts
 from benchmarks.suites.base import Split
 from benchmarks.suites.extraction.rules import Extraction
 from benchmarks.suites.file_suite import FileSuite
@@ -137,6 +137,7 @@ class ExecutionSuite(FileSuite):
     hub_name: ClassVar[str] = "livecodebench/execution-v2"
     sample_format = "predictions"
     tools = ("livecodebench.utils.extraction_utils",)
+    solves = True
     options = FileSuite.options | {"cutoff", "split_seed"}
 
     @functools.cached_property
@@ -201,6 +202,25 @@ class ExecutionSuite(FileSuite):
             return ("empty", "")
         return None if read_question(instruction) else ("no function and call", "")
 
+    def solve(self, instructions: Sequence[str], config: SandboxConfig) -> list[str | None]:
+        """Run each function with its call: the response states what it returns, as a literal."""
+        asked = [read_question(instruction) for instruction in instructions]
+        tries = [
+            _function_and_repr(str(number), *found)
+            for number, found in enumerate(asked)
+            if found is not None
+        ]
+        texts = {
+            int(problem.id): text
+            for (problem, _), text in zip(tries, returned_texts(tries, config), strict=True)
+        }
+        return [
+            _answer(found[1], text)
+            if found and (text := texts[number]) is not None and is_value(text)
+            else None
+            for number, found in enumerate(asked)
+        ]
+
     def refuse_by_running(
         self, pairs: Sequence[tuple[str, str]], config: SandboxConfig
     ) -> list[tuple[str, str] | None]:
@@ -230,6 +250,14 @@ def _function_and_answer(
     )
 
 
+def _function_and_repr(key: str, code: str, call: str) -> tuple[Problem, Program]:
+    """Return a program whose output is the text of what the call returns."""
+    problem = make_problem(key, code, f"repr({call})", "")
+    return replace(problem, meta={}), Program(
+        id=key, problem_id=key, code=problem.canonical_solution
+    )
+
+
 def _refusal(observed: str | None, stated: str | None) -> tuple[str, str] | None:
     if observed is None:
         return ("the function fails", "")
@@ -239,7 +267,11 @@ def _refusal(observed: str | None, stated: str | None) -> tuple[str, str] | None
 def _stated(problem: Problem) -> str:
     """Return the answer as it is asked for."""
     _, call = read_question(problem.prompt) or ("", "")
-    return f"[ANSWER]\nassert {call} == {problem.meta['answer']}\n[/ANSWER]"
+    return _answer(call, problem.meta["answer"])
+
+
+def _answer(call: str, value: str) -> str:
+    return f"[ANSWER]\nassert {call} == {value}\n[/ANSWER]"
 
 
 class CruxEvalSuite(ExecutionSuite):
