@@ -34,7 +34,7 @@ from benchmarks.report.method_rows import method_rows
 from benchmarks.report.stored import compare_rows, load_run
 from benchmarks.report.terminal import Report, show, write_json
 from benchmarks.sandbox.interpreter import refuse_in_sight
-from benchmarks.stages import finetune, respond, synthesize
+from benchmarks.stages import evaluate, finetune, respond, synthesize
 from benchmarks.tracking.tracker import Tracker
 from benchmarks.tracking.values import tracking_place
 from domino.synthesizer import Domain
@@ -201,6 +201,7 @@ def _about(pipeline: Pipeline) -> dict[str, Any]:
         "suite": config.suite,
         "variant": pipeline.context.suite.variant,
         "split": config.evaluate.split,
+        "limited": _limited(pipeline),
         "template": pipeline.context.suite.template,
         "suite_digest": pipeline.suite_digest,
         "model": config.model,
@@ -213,6 +214,15 @@ def _about(pipeline: Pipeline) -> dict[str, Any]:
         "pairs": config.pairs,
         "draws": config.draws,
     }
+
+
+def _limited(pipeline: Pipeline) -> str:
+    """Return how many of the problems are tried, "" where all are."""
+    evaluated = pipeline.config.evaluate
+    total = pipeline.problem_counts[evaluated.split]
+    if evaluated.limit is None or evaluated.limit >= total:
+        return ""
+    return f"{evaluated.limit} of {total} problems"
 
 
 def check_before_work(pipeline: Pipeline) -> None:
@@ -241,6 +251,7 @@ def check_before_work(pipeline: Pipeline) -> None:
             update(method_class.config_class(), options, prefix=f"method_options.{method}.")
     pipeline.context.suite.check()
     respond.check(respond_config(config, config.methods[0]), pipeline.references)
+    evaluate.check(config.evaluate, pipeline.context.suite, pipeline.references)
     finetune.check(config.finetune, config.accelerate)
     if config.embed.model is not None:
         resolve_model(config.embed.model)

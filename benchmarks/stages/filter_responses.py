@@ -23,7 +23,7 @@ NO_AGREEMENT = "no agreement"
 Refusal = tuple[str, str]
 
 
-TRAITS = Traits(random=always, runs_programs=True)
+TRAITS = Traits(random=always, runs_programs=True, asks=True)
 
 
 def run(config: FilterConfig, responded: Stage, stage: Stage, context: StageContext) -> None:

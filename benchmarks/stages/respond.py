@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from benchmarks.methods import load_method
@@ -14,13 +13,13 @@ from benchmarks.stages.errors import StageError
 from benchmarks.stages.sieve import KEPT, chunks
 from benchmarks.stages.synthesize import METHOD
 from benchmarks.stages.traits import Traits, always
-from domino.engines.base import Request
 from domino.records import Record, Reference, Sampling, Synthetic, derive_seed
-from domino.synthesizer import SynthesisError, plain_request
+from domino.synthesizer import SynthesisError
 
 if TYPE_CHECKING:
     from benchmarks.store.store import Stage
-    from domino.engines.base import Engine
+    from benchmarks.suites.protocol import Protocol
+    from domino.engines.base import Engine, Request
     from domino.synthesizer import Synthesizer
 
 RESPONSES = "responses.jsonl"
@@ -31,7 +30,7 @@ Answer = Callable[[Sequence[str], Sequence[Sampling]], list[tuple[str, ...]]]
 """Gives each instruction a response by each of the samplings, which differ in their seeds alone."""
 
 
-TRAITS = Traits(random=always)
+TRAITS = Traits(random=always, asks=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,31 +145,31 @@ def _answerer(
             zip(*(_own(fitted, instructions, sampling) for sampling in samplings), strict=True)
         )
     engine = context.engine()
-    if config.responder == "plain":
-        return lambda instructions, samplings: ask_at_once(
-            engine, instructions, samplings, partial(plain_request, engine)
-        )
-    shots = min(config.shots, len(references))
+    protocol = context.suite.protocol(chat=engine.has_turns)
+    shots = min(config.shots, len(references)) if config.responder == "references" else 0
 
-    def behind_references(instruction: str, sampling: Sampling) -> Request:
+    def request(instruction: str, sampling: Sampling) -> Request:
         seed = derive_seed(sampling.seed, "respond", instruction)
-        chosen = random.Random(seed).sample(list(references), shots)
-        return Request(prompt=engine.render(conversation(chosen, instruction)), seed=seed)
+        chosen = random.Random(seed).sample(list(references), shots) if shots else []
+        solved = [(reference.instruction, reference.response or "") for reference in chosen]
+        return protocol.request(engine, instruction, seed, solved)
 
     return lambda instructions, samplings: ask_at_once(
-        engine, instructions, samplings, behind_references
+        engine, protocol, instructions, samplings, request
     )
 
 
 def ask_at_once(
     engine: Engine,
+    protocol: Protocol,
     instructions: Sequence[str],
     samplings: Sequence[Sampling],
     request: Callable[[str, Sampling], Request],
 ) -> list[tuple[str, ...]]:
     """Return each instruction's responses, all asked for at once: its prompt is then read once."""
     requests = [request(one, sampling) for one in instructions for sampling in samplings]
-    texts = [completion.text for completion in engine.generate(requests, samplings[0])]
+    made = engine.generate(requests, protocol.sampling(samplings[0]))
+    texts = [protocol.clean(completion.text) for completion in made]
     return [tuple(own) for own in chunks(texts, len(samplings))]
 
 
@@ -187,15 +186,6 @@ def _own(method: Synthesizer, instructions: Sequence[str], sampling: Sampling) -
             "for each, in order"
         )
     return texts
-
-
-def conversation(shots: Sequence[Reference], instruction: str) -> list[dict[str, str]]:
-    """Return chat turns that answer the references one by one, then ask the instruction."""
-    turns = []
-    for reference in shots:
-        turns.append({"role": "user", "content": reference.instruction})
-        turns.append({"role": "assistant", "content": reference.response or ""})
-    return [*turns, {"role": "user", "content": instruction}]
 
 
 def _summary(
