@@ -139,7 +139,9 @@ def run_rows(
 def check_gold(pipeline: Pipeline) -> Stage:
     """Run the suite's canonical solutions through the evaluator, once for each suite."""
     config = pipeline.config
-    return pipeline.step(gold, GoldConfig(suite=config.suite, split=config.evaluate.split))
+    tried = config.evaluate
+    gold_config = GoldConfig(suite=config.suite, split=tried.split, limit=tried.limit)
+    return pipeline.step(gold, gold_config)
 
 
 def run_row(pipeline: Pipeline, method: str, seed: int) -> SeedRun:

@@ -41,7 +41,7 @@ from benchmarks.report.from_cells import stored_run
 from benchmarks.report.stored import StoredRun, compare_rows, facts_of, load_run
 from benchmarks.report.terminal import Report, show, write_json
 from benchmarks.sandbox.interpreter import refuse_in_sight
-from benchmarks.stages import finetune, respond, synthesize
+from benchmarks.stages import evaluate, finetune, respond, synthesize
 from benchmarks.store.store import STAGES
 from benchmarks.tracking.tracker import Tracker
 from benchmarks.tracking.values import tracking_place
@@ -286,6 +286,7 @@ def check_before_work(pipeline: Pipeline) -> None:
     pipeline.context.suite.check()
     responder = respond_config(config, config.methods[0])
     respond.check(responder, pipeline.references, pipeline.context.suite)
+    evaluate.check(config.evaluate, pipeline.context.suite, pipeline.references)
     finetune.check(config.finetune, config.accelerate)
     if config.embed.model is not None:
         resolve_model(config.embed.model)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.store.identity import digest
 from benchmarks.suites.base import Extracted, Split, Suite
+from benchmarks.suites.protocol import Protocol
 from domino.records import Problem, Reference
 
 if TYPE_CHECKING:
@@ -88,13 +89,28 @@ class DevelopmentSuite(Suite):
         """The suite's."""
         return self._suite.instruction(problem)
 
+    def content(self, instruction: str) -> str:
+        """The suite's."""
+        return self._suite.content(instruction)
+
+    def protocol(self, *, chat: bool) -> Protocol:
+        """The suite's."""
+        return self._suite.protocol(chat=chat)
+
+    @property
+    def rules(self) -> str:
+        """The suite's."""
+        return self._suite.rules
+
     def extract(self, problem: Problem, response: str) -> str:
         """The suite's."""
         return self._suite.extract(problem, response)
 
-    def extract_all(self, pairs: Sequence[tuple[Problem, str]]) -> list[Extracted]:
+    def extract_all(
+        self, pairs: Sequence[tuple[Problem, str]], *, direct: bool = False
+    ) -> list[Extracted]:
         """The suite's."""
-        return self._suite.extract_all(pairs)
+        return self._suite.extract_all(pairs, direct=direct)
 
     def check(self) -> None:
         """The suite's."""

@@ -92,6 +92,7 @@ def describe_pipeline(pipeline: Pipeline) -> dict[str, Any]:
         "suite": config.suite,
         "variant": pipeline.context.suite.variant,
         "split": config.evaluate.split,
+        "limited": _limited(pipeline),
         "template": pipeline.context.suite.template,
         "suite_digest": pipeline.suite_digest,
         "model": config.model,
@@ -105,6 +106,15 @@ def describe_pipeline(pipeline: Pipeline) -> dict[str, Any]:
         "pairs": config.pairs,
         "draws": config.draws,
     }
+
+
+def _limited(pipeline: Pipeline) -> str:
+    """Return how many of the problems are tried, "" where all are."""
+    evaluated = pipeline.config.evaluate
+    total = pipeline.problem_counts[evaluated.split]
+    if evaluated.limit is None or evaluated.limit >= total:
+        return ""
+    return f"{evaluated.limit} of {total} problems"
 
 
 def describe_invocation(

@@ -163,6 +163,10 @@ class Pipeline:
         }
         if traits.runs_programs(config):
             identity["sandbox"] = self._limits()
+        if traits.asks:
+            identity["rules"] = self.context.suite.rules
+        if traits.shows_references(config):
+            identity["shown"] = self.references_digest
         stage = self.store.stage(
             module.__name__.rpartition(".")[2].replace("_", "-"),
             config=identity,

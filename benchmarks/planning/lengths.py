@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.common.fields import ConfigError
 from benchmarks.models import HOUSESTYLE_MODEL
+from benchmarks.stages.evaluate import chosen_problems
 from benchmarks.suites.registry import GENERATED, load_suite
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def _within_limits(config: RunConfig, found: Mapping[str, Known]) -> Lengths:
     limits = {
         "instruction_tokens": config.sampling.max_new_tokens,
         "response_tokens": config.response_sampling.max_new_tokens,
-        "solution_tokens": config.evaluate.max_new_tokens,
+        "solution_tokens": config.evaluate.token_limit(),
     }
     cut = {
         name: Known(value=limit, source="the run's limit")
@@ -190,7 +191,7 @@ def _counted(config: RunConfig) -> dict[str, Known]:
         return {}
     suite = load_suite(config.suite, options)
     references = suite.references()[: config.references]
-    problems = suite.problems(config.evaluate.split)
+    problems = chosen_problems(config.evaluate, suite)
     measure, how = _tokens(config.model)
     texts = [_learned(suite, r.instruction, r.response) for r in references]
     found = {"references": len(references), "problems": len(problems)}

@@ -255,8 +255,10 @@ def fact_table(facts: Sequence[FactRow]) -> Table:
 
 
 def suite_words(about: Mapping[str, Any]) -> str:
-    """Return the suite's name with its variant."""
-    return f"{about['suite']} ({about['variant']})" if about["variant"] else str(about["suite"])
+    """Return the suite's name with its variant, and a warning where not all of it is tried."""
+    name = f"{about['suite']} ({about['variant']})" if about["variant"] else str(about["suite"])
+    limited = about.get("limited")
+    return f"{name}, {limited}: not a score of the suite" if limited else name
 
 
 def percent(share: float) -> str:

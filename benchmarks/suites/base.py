@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from benchmarks.suites.protocol import PLAIN, Protocol
 from domino.records import Outcome, Problem, Reference
 from domino.synthesizer import Template
 
@@ -95,14 +96,36 @@ class Suite(ABC):
 
     @abstractmethod
     def instruction(self, problem: Problem) -> str:
-        """The user turn that asks the backbone for a solution of the problem."""
+        """The problem's content, as a reference or a synthetic instruction states it."""
+
+    def content(self, instruction: str) -> str:
+        """An instruction without the sentences that a protocol puts around every one."""
+        return instruction
+
+    def protocol(self, *, chat: bool) -> Protocol:
+        """What stands around a content where the model is asked, in chat turns or directly.
+
+        Raises:
+            SuiteError: the protocol has no direct completion, or its package is missing.
+        """
+        return PLAIN
+
+    @property
+    def rules(self) -> str:
+        """Protocol and extraction with their versions, for cache keys; "" where there are none."""
+        return ""
 
     @abstractmethod
     def extract(self, problem: Problem, response: str) -> str:
         """The candidate's source text out of a response (a string even where none is there)."""
 
-    def extract_all(self, pairs: Sequence[tuple[Problem, str]]) -> list[Extracted]:
-        """The same for many (problem, response), each with an outcome where the tool gave up."""
+    def extract_all(
+        self, pairs: Sequence[tuple[Problem, str]], *, direct: bool = False
+    ) -> list[Extracted]:
+        """The same for many (problem, response), each with an outcome where the tool gave up.
+
+        `direct` says that the responses are direct completions, behind the text that they continue.
+        """
         return [Extracted(code=self.extract(problem, response)) for problem, response in pairs]
 
     def refuse_instruction(self, instruction: str) -> tuple[str, str] | None:

@@ -50,8 +50,11 @@ class SuiteOptions:
         prompt: which of a suite's prompts is asked: complete or instruct.
         task_ids: file of the tasks to be taken from the data set, one id a line.
         environment: virtual environment with the libraries that programs need.
+        protocol: official asks as the benchmark's own tool does (prompts, the beginning of the
+            answer, stop strings, limit of new tokens); plain asks in this project's own words.
         extraction: official takes programs out of responses as the benchmark's own tool does;
-            lenient as a reader would (thoughts, indented and several blocks).
+            lenient as a reader would (thoughts, indented and several blocks); by default
+            official where the protocol is.
     """
 
     domain: str | None = None
@@ -65,6 +68,7 @@ class SuiteOptions:
     prompt: str | None = None
     task_ids: Path | None = None
     environment: Path | None = None
+    protocol: str | None = None
     extraction: str | None = None
 
 

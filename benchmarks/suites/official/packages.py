@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import importlib.util
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,15 @@ def require(*modules: str) -> None:
             )
 
 
+def release(distribution: str) -> str:
+    """Return the installed release of a distribution, "missing" where there is none."""
+    make_importable()
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "missing"
+
+
 def load(module: str) -> Any:
     """Return a module of an official package.
 
@@ -49,6 +60,7 @@ def load(module: str) -> Any:
         ) from error
 
 
+@cache
 def load_alone(package: str, file: str) -> Any:
     """Return a module of a package without importing the packages above it.
 
