@@ -12,6 +12,7 @@ import torch
 
 from domino.backbone import Backbone, check_model_directory, load_backbone
 from domino.diagnostics import Guard
+from domino.embedding import check_embeddings
 from domino.engines.base import (
     Completion,
     Engine,
@@ -70,11 +71,12 @@ class DominoSynthesizer(Synthesizer):
 
         Raises:
             FittingError: a reference does not fit the model, or the objective is not finite.
-            EngineError: the backbone cannot be loaded, or has no chat template, or the engine takes
-                text alone.
+            EngineError: the backbone cannot be loaded, or takes no embeddings, or has no chat
+                template, or the engine takes text alone.
         """
         require_embeddings(context.engine, self.name)
         model, tokenizer = _backbone(context)
+        check_embeddings(model)
         turn = Turn.of(context.engine)
         texts = [
             _encode(tokenizer, turn.lead, turn.after_lead(reference, domain.template), model.device)
