@@ -20,6 +20,7 @@ from domino.engines.base import (
     SoftPrompt,
     require_embeddings,
 )
+from domino.engines.chat import ChatEngine
 from domino.engines.transformers_engine import TransformersEngine
 from domino.fit_card import FitCard, digests
 from domino.fit_config import FitConfig
@@ -235,7 +236,8 @@ def _engine_here(context: FitContext, model: Any, tokenizer: Any) -> Engine:
     """An engine over the model that is being fitted behind: another one would need its memory."""
     if isinstance(context.engine, TransformersEngine):
         return context.engine
-    return TransformersEngine(model, tokenizer)
+    own = context.engine.tokenizer if isinstance(context.engine, ChatEngine) else tokenizer
+    return TransformersEngine(model, own)
 
 
 def _model_config(context: FitContext) -> Any:

@@ -292,6 +292,7 @@ def footnotes(report: Report) -> list[str]:
         f"model {about['model']}, digest {about['model_digest'][:12]}; "
         f"engine {about['engine']}. "
         f"Licence of what the backbone generates: {about['model_licence']}.",
+        *([f"Turns of a chat are written by {about['chat']}."] if about.get("chat") else []),
         f"Timeouts rerun without contention: {_retried(report)}.",
         *remarks(report.rows, report.about),
         f"{report.stages} stages in {report.seconds:.0f} s, {report.reused} of them reused"

@@ -45,12 +45,15 @@ class Completion:
     """The text after the prompt, without the end token or the stop string.
 
     `truncated` says that the token limit ended it; `prompt_tokens` and `tokens` count its cost.
+    A thought before the answer is cut off; where it never ended, there is no text, and
+    `unfinished_thought` says so.
     """
 
     text: str
     tokens: int
     prompt_tokens: int
     truncated: bool
+    unfinished_thought: bool = False
 
     def __post_init__(self) -> None:
         """Make the text storable, whatever a server or a decoder has sent."""
@@ -79,6 +82,11 @@ class Engine(ABC):
         A prompt that leaves no room in the context yields an empty, truncated completion.
         `sampling.seed` is not used here: callers derive each request's seed from it.
         """
+
+    @property
+    def has_turns(self) -> bool:
+        """Whether the model has a chat template; a base model completes texts directly."""
+        return True
 
     @abstractmethod
     def render(self, messages: Sequence[Message], *, open_user_turn: bool = False) -> str:
