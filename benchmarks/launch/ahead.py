@@ -12,7 +12,7 @@ from benchmarks.console.display import make_display
 if TYPE_CHECKING:
     from benchmarks.pipeline.pipeline import Pipeline
 
-WalkRow = Callable[["Pipeline", str, int], None]
+WalkRow = Callable[["Pipeline", str, int], object]
 """Takes one row through all its stages, and describes it: `run.walk_row`."""
 
 _ROWS_AT_ONCE = 256  # a row that waits for a machine costs a sleeping thread here

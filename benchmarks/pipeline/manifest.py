@@ -13,14 +13,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.chat_templates import describe_chat
 from benchmarks.common.fields import ConfigError
 from benchmarks.common.files import write_atomically
+from benchmarks.models import model_licence
 from benchmarks.pipeline.rows import FailedRun, SeedRun
 from benchmarks.store.provenance import machine_tags
 from benchmarks.store.store import canonical_json
 from domino.records import Record, RecordError, result_fields
 
 if TYPE_CHECKING:
+    from benchmarks.pipeline.pipeline import Pipeline
     from benchmarks.pipeline.rows import Described, Description
 
 INVOCATIONS = "invocations"
@@ -77,6 +80,35 @@ class Invocation(Record):
     versions: Mapping[str, str]
 
 
+def plain_config(config: Any) -> dict[str, Any]:
+    """Return the fields of a run that can change a result, as plain data."""
+    values: dict[str, Any] = json.loads(canonical_json(result_fields(config)))
+    return values
+
+
+def describe_pipeline(pipeline: Pipeline) -> dict[str, Any]:
+    """Return what all rows of a run share: suite, model, digests, counts."""
+    config = pipeline.config
+    return {
+        "suite": config.suite,
+        "variant": pipeline.context.suite.variant,
+        "split": config.evaluate.split,
+        "template": pipeline.context.suite.template,
+        "suite_digest": pipeline.suite_digest,
+        "model": config.model,
+        "model_digest": pipeline.model_digest,
+        "model_licence": model_licence(Path(pipeline.context.model)),
+        "chat": describe_chat(config, Path(pipeline.context.model)),
+        "engine": config.engine,
+        "responder": config.responder,
+        "references": len(pipeline.references),
+        "references_digest": pipeline.references_digest,
+        "seeds": list(config.seeds),
+        "pairs": config.pairs,
+        "draws": config.draws,
+    }
+
+
 def describe_invocation(
     config: Any,
     about: Mapping[str, Any],
@@ -87,7 +119,7 @@ def describe_invocation(
     """Return the record of an invocation whose rows have ended."""
     unnamed = Invocation(
         name="",
-        config=json.loads(canonical_json(result_fields(config))),
+        config=plain_config(config),
         about=dict(about),
         domain=description.domain.path.name,
         embedded=description.references.embedded.path.name,

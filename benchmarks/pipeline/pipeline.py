@@ -163,7 +163,7 @@ class Pipeline:
             "engine": engine_identity(self.config),
             "chat": self.context.chat,
         }
-        if traits.runs_programs:
+        if traits.runs_programs(config):
             identity["sandbox"] = self._limits()
         stage = self.store.stage(
             module.__name__.rpartition(".")[2].replace("_", "-"),

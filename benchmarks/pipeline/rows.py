@@ -39,6 +39,8 @@ STEPS = (
     "finetune", "evaluate",
 )  # fmt: skip
 """The stages of a row, in the order of `run.run_row`: a failed row names its stage by place."""
+FIELDS = ("synthesized", "filtered", "responded", "agreed", "pairs", "tuned", "evaluated")
+"""The fields of `SeedRun` that hold them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.cli.exit_codes import Parser, exit_code
 from benchmarks.common.fields import ConfigError
 from benchmarks.common.process import prepare_process
+from benchmarks.common.words import warning_line
+
+if TYPE_CHECKING:
+    from benchmarks.report.stored import StoredRun
 
 PROGRAM = "python -m benchmarks.report"
 
@@ -22,12 +28,13 @@ def _main(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     if given.publish is not None and given.to is not None:
         raise ConfigError("--to and --publish are two places: give one of them")
+    if not given.run and not given.cells:
+        raise ConfigError("give the name of a run, or --cells DIR; see --help")
     from benchmarks.report.compared_runs import combine
     from benchmarks.report.page import make_report  # after --help and wrong options
     from benchmarks.report.publish import publish
-    from benchmarks.report.stored import load_run
 
-    runs = combine([load_run(name, given.output) for name in given.run], force=given.force)
+    runs = combine(_runs(given), force=given.force)
     if given.publish is not None:
         print(publish(runs, make_report(runs), given.publish))
         return 0
@@ -36,12 +43,32 @@ def _main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _runs(given: argparse.Namespace) -> list[StoredRun]:
+    """Return the runs that are named, and those that cells make; of files that are none a line."""
+    from benchmarks.report.from_cells import load_cells
+    from benchmarks.report.stored import load_run
+
+    runs = [load_run(name, given.output) for name in given.run]
+    stages = None if given.publish is not None else given.output / "stages"
+    for folder in given.cells:
+        found, strange = load_cells(folder, stages)
+        runs += found
+        for line in strange:
+            print(warning_line(line), file=sys.stderr)
+    return runs
+
+
 def _parser() -> Parser:
     parser = Parser(prog=PROGRAM, description=__doc__, allow_abbrev=False)
     parser.add_argument(
-        "run", nargs="+", metavar="RUN",
+        "run", nargs="*", metavar="RUN",
         help="a name that benchmarks.run printed (or its beginning), the file that holds it, or a "
         "directory of runs that holds one; several are compared",
+    )  # fmt: skip
+    parser.add_argument(
+        "--cells", type=Path, action="append", default=[], metavar="DIR",
+        help="a folder of cells that benchmarks.run --cells wrote: a run for each data set in it; "
+        "may be repeated",
     )  # fmt: skip
     parser.add_argument(
         "--output", type=Path, default=Path("runs"), metavar="DIR",

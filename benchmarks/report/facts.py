@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.stages.sieve import KEPT
 from benchmarks.stages.synthesize import SYNTHETIC
@@ -16,11 +17,16 @@ if TYPE_CHECKING:
 
 DRAWN_FACTS = ("valid", "in_domain", "copy")
 KEPT_FACTS = ("valid", "aligned")
+COVERAGE = "coverage"
+
+FactCounts = Mapping[str, Mapping[str, Any]]
+"""Of one row, for "drawn" and "kept": "pairs" of which something is known, for how many of them
+each fact holds, and "coverage"."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FactRow:
-    """One method: shares in [0, 1] by fact, over all seeds.
+    """One method: shares in [0, 1] by fact, over all seeds; coverage is the mean of the seeds'.
 
     Over all instructions that the method made: "drawn valid" (a task of the universe), "drawn
     in domain" (made of the domain's operations), "drawn copy" (a reference's program), "drawn
@@ -32,33 +38,51 @@ class FactRow:
     shares: Mapping[str, float]
 
 
-def fact_rows(rows: Sequence[SeedRun], suite: Suite) -> list[FactRow]:
-    """Return a row for each method whose synthetic data the suite knows something of."""
-    by_method: dict[str, list[SeedRun]] = {}
-    for row in rows:
-        by_method.setdefault(row.method, []).append(row)
-    facts = [FactRow(method=name, shares=_shares(own, suite)) for name, own in by_method.items()]
-    return [row for row in facts if row.shares]
+def fact_counts(row: SeedRun, suite: Suite) -> FactCounts:
+    """Return what the suite knows of one row's synthetic data; empty where that is nothing."""
+    drawn = row.synthesized.read(SYNTHETIC, Synthetic)
+    kept = row.pairs.read(KEPT, Synthetic)
+    counts = {
+        "drawn": _counts(drawn, DRAWN_FACTS, suite), "kept": _counts(kept, KEPT_FACTS, suite)
+    }  # fmt: skip
+    return {group: own for group, own in counts.items() if own}
 
 
-def _shares(rows: Sequence[SeedRun], suite: Suite) -> dict[str, float]:
-    drawn = [pair for row in rows for pair in row.synthesized.read(SYNTHETIC, Synthetic)]
-    kept = [pair for row in rows for pair in row.pairs.read(KEPT, Synthetic)]
-    return {
-        **{f"drawn {name}": share for name, share in _means(drawn, DRAWN_FACTS, suite).items()},
-        **{f"kept {name}": share for name, share in _means(kept, KEPT_FACTS, suite).items()},
-    }
-
-
-def _means(pairs: Sequence[Synthetic], names: Sequence[str], suite: Suite) -> dict[str, float]:
-    """Return the share of pairs for which each fact holds, and the coverage of all."""
+def _counts(pairs: Sequence[Synthetic], names: Sequence[str], suite: Suite) -> dict[str, Any]:
+    """Return for how many pairs each fact holds, of how many, and the coverage of all."""
     facts = [suite.oracle(pair.instruction, pair.response) for pair in pairs]
     known = [fact for fact in facts if fact is not None]
     if not known:
         return {}
-    means = {
-        name.replace("_", " "): sum(bool(fact.get(name)) for fact in known) / len(known)
-        for name in names
-    }
     coverage = suite.support_coverage([pair.instruction for pair in pairs])
-    return means if coverage is None else {**means, "coverage": coverage}
+    return {
+        "pairs": len(known),
+        **{name: sum(bool(fact.get(name)) for fact in known) for name in names},
+        **({} if coverage is None else {COVERAGE: coverage}),
+    }
+
+
+def fact_rows(counts: Iterable[tuple[str, FactCounts]]) -> list[FactRow]:
+    """Return a row for each method of whose synthetic data something is known.
+
+    Args:
+        counts: by row: its method, and what `fact_counts` returned.
+    """
+    by_method: dict[str, list[FactCounts]] = {}
+    for method, own in counts:
+        by_method.setdefault(method, []).append(own)
+    facts = [FactRow(method=name, shares=_shares(own)) for name, own in by_method.items()]
+    return [row for row in facts if row.shares]
+
+
+def _shares(rows: Sequence[FactCounts]) -> dict[str, float]:
+    shares = {}
+    for group, names in (("drawn", DRAWN_FACTS), ("kept", KEPT_FACTS)):
+        known = [row[group] for row in rows if group in row]
+        pairs = sum(own["pairs"] for own in known)
+        for name in names if known else ():
+            shares[f"{group} {name.replace('_', ' ')}"] = sum(own[name] for own in known) / pairs
+        covered = [own[COVERAGE] for own in known if COVERAGE in own]
+        if covered:
+            shares[f"{group} {COVERAGE}"] = fmean(covered)
+    return shares

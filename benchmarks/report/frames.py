@@ -238,7 +238,9 @@ def _scores(rows: Sequence[MethodRow]) -> Iterable[Mapping[str, Any]]:
     for row in rows:
         lost = {
             "missing": ", ".join(str(failure.seed) for failure in row.failures),
-            "failure": "; ".join(f"{failure.stage}: {failure.reason}" for failure in row.failures),
+            "failure": "; ".join(
+                f"{f.stage}: {f.reason}" if f.stage else f.reason for f in row.failures
+            ),
         }
         if not row.scores:
             yield {"method": row.method, "metric": "pass@1", "seeds": 0, **lost}

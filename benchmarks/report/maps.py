@@ -33,9 +33,13 @@ _GRID = 80
 def embedding_map(run: StoredRun, name: str) -> DrawnFigure | None:
     """Return one panel a method over the same two principal components; None where none drew.
 
+    Nor is there one of cells, which hold no embeddings.
+
     The components are those of references and problems, so that no method turns the map. Contours
     hold half and nine tenths of a set, by a Gaussian kernel density.
     """
+    if run.cells:
+        return None
     references_nD = read(run.references.embedded, "references")[1]
     problems_nD = read(run.references.embedded, "problems")[1]
     drawn = _drawn(run)

@@ -146,6 +146,7 @@ def _values(
         "sweeps": [f.name for f in drawn if f.name.startswith("sweep_")],
         "figures": {figure.name: {"shown": figure, "svg": inline(figure)} for figure in drawn},
         "samples": _samples(runs, own),
+        "cells": any(run.cells for run in runs.runs),
         "runs": [_run(run) for run in runs.runs],
     }
 
@@ -177,6 +178,7 @@ def _run(run: StoredRun) -> dict[str, Any]:
     invocation = run.invocation
     return {
         "name": run.name,
+        "cells": run.cells,
         "label": run.label,
         "finished": run.finished,
         "settings": flatten(invocation.config),

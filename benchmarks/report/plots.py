@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from benchmarks.report.figures import COLOURS, INK, DrawnFigure, draw
+from benchmarks.report.terminal import unscored
 from benchmarks.stages.describe import PROGRAMS_OF, ProgramKey
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def pass_at_1(rows: Sequence[MethodRow]) -> DrawnFigure | None:
 
 def _interval(axes: Axes, place: int, row: MethodRow) -> None:
     if not row.scores:
-        axes.text(0.01, place, "failed", va="center", transform=axes.get_yaxis_transform())
+        axes.text(0.01, place, unscored(row), va="center", transform=axes.get_yaxis_transform())
         return
     score = row.scores[0]
     axes.plot(

@@ -6,23 +6,20 @@ workers) stays in the report.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from benchmarks.common.fields import ConfigError, field_types
+from benchmarks.common.fields import ConfigError
 from benchmarks.common.files import write_atomically, write_error
-from benchmarks.config.run_config import RunConfig
+from benchmarks.config.portable import portable, without_place
 from benchmarks.report.display_table import DisplayTable
 from benchmarks.report.published import published_tables
 from benchmarks.report.terminal import suite_words
-from domino.records import changes_result
 
 if TYPE_CHECKING:
     from benchmarks.report.compared_runs import ComparedRuns
@@ -31,12 +28,6 @@ if TYPE_CHECKING:
 
 MANIFEST, PAGE = "manifest.json", "README.md"
 _FRAMES = ("scores", "verdicts", "pooled", "variance", "funnel", "facts", "character")
-_SERVER = ("openai", "base_url")
-_PLACES = (
-    ("model",), ("embed", "model"), ("suite_options", "dataset"),
-    ("suite_options", "references_path"), ("suite_options", "task_ids"),
-    ("suite_options", "environment"), ("sandbox", "interpreter"),
-)  # fmt: skip
 _TIMES = "costs"
 
 
@@ -75,33 +66,6 @@ def publication(runs: ComparedRuns, report: StaticReport) -> dict[str, str]:
         )
     texts[PAGE] = _page(runs, report, tables)
     return texts | {MANIFEST: _manifest(runs, texts)}
-
-
-def portable(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a run's config without what holds on one machine alone; of files, the names."""
-    values: dict[str, Any] = deepcopy(dict(config))
-    _remove_unkeyed(values, RunConfig)  # records of earlier releases have such fields
-    values.get(_SERVER[0], {}).pop(_SERVER[1], None)
-    for *sections, name in _PLACES:
-        inner = values
-        for section in sections:
-            inner = inner.get(section, {})
-        if isinstance(inner.get(name), str):
-            inner[name] = _without_place(inner[name])
-    return values
-
-
-def _remove_unkeyed(values: dict[str, Any], config_class: type) -> None:
-    """Remove the fields that do not change a result."""
-    for name, hint in field_types(config_class).items():
-        if not changes_result(config_class.__dataclass_fields__[name]):  # type: ignore[attr-defined]
-            values.pop(name, None)
-        elif dataclasses.is_dataclass(hint) and isinstance(values.get(name), dict):
-            _remove_unkeyed(values[name], hint)  # type: ignore[arg-type]
-
-
-def _without_place(text: str) -> str:
-    return Path(text).name if text.startswith(("/", "~", "..")) else text
 
 
 def _tokens(runs: ComparedRuns) -> DisplayTable:
@@ -148,18 +112,18 @@ def _about(run: StoredRun) -> str:
     return (
         f"{suite_words(about)}: {about['references']} references, at most {about['pairs']} pairs a "
         f"seed of {about['draws']} draws, {len(run.seeds)} seeds, backbone "
-        f"{_without_place(str(about['model']))}, responder {about['responder']}."
+        f"{without_place(str(about['model']))}, responder {about['responder']}."
     )
 
 
 def _commands(runs: ComparedRuns) -> list[str]:
     made = [
-        f"python -m benchmarks.run --config run-{number}.yaml"
-        for number, _ in enumerate(runs.runs, 1)
+        f"python -m benchmarks.run --config run-{number}.yaml" + (" --cells DIR" * run.cells)
+        for number, run in enumerate(runs.runs, 1)
     ]
-    names = " ".join(run.name for run in runs.runs)
+    names = dict.fromkeys("--cells DIR" if run.cells else run.name for run in runs.runs)
     force = " --force" if runs.differences else ""
-    return [*made, f"python -m benchmarks.report {names}{force} --publish DIR"]
+    return [*made, f"python -m benchmarks.report {' '.join(names)}{force} --publish DIR"]
 
 
 def _manifest(runs: ComparedRuns, texts: Mapping[str, str]) -> str:
@@ -176,7 +140,7 @@ def _manifest(runs: ComparedRuns, texts: Mapping[str, str]) -> str:
 
 def _run(number: int, run: StoredRun) -> dict[str, Any]:
     about = dict(run.invocation.about)
-    about["model"] = _without_place(str(about["model"]))
+    about["model"] = without_place(str(about["model"]))
     return {
         "name": run.name,
         "config": f"run-{number}.yaml",
@@ -188,7 +152,7 @@ def _run(number: int, run: StoredRun) -> dict[str, Any]:
 
 
 def _clear(folder: Path) -> None:
-    """Remove the files of an earlier publication.
+    """Remove the files of an earlier publication; cells that lie in the folder stay.
 
     Raises:
         ConfigError: the folder holds something else.
@@ -197,7 +161,9 @@ def _clear(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise ConfigError(f"--publish {folder}: a file; give a directory")
-    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    cells = set(folder.glob("*.json")) - {folder / MANIFEST}
+    found = {path for path in folder.rglob("*") if path.is_file()} - cells
+    files = {path.relative_to(folder).as_posix() for path in found}
     try:
         known = set(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"])
     except (OSError, ValueError, KeyError, TypeError):

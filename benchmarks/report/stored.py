@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.common.fields import update
 from benchmarks.common.files import StoreError
 from benchmarks.config.comparison_config import ComparisonConfig
 from benchmarks.pipeline.manifest import Invocation, RowEntry, find_invocation, read_invocation
-from benchmarks.pipeline.rows import STEPS, Described, FailedRun, SeedRun
+from benchmarks.pipeline.rows import FIELDS, STEPS, Described, FailedRun, SeedRun
 from benchmarks.report.comparisons import Comparisons, compare, group
 from benchmarks.report.method_rows import MethodRow, method_rows
 from benchmarks.stages.domain import PROBLEMS, REFERENCES, ProblemText
@@ -33,6 +33,8 @@ class StoredRun:
         described: what rows drew is like, by method and seed.
         rows: one for each seed and method, in the order of the run.
         label: what tells it from the other runs of a report; "" where it is the only one.
+        settings: by method the whole config that it wrote; of a run from cells alone.
+        cells: whether it was made from cells, which hold no texts and no embeddings.
     """
 
     invocation: Invocation
@@ -41,6 +43,8 @@ class StoredRun:
     described: Mapping[tuple[str, int], Described]
     rows: tuple[SeedRun | FailedRun, ...]
     label: str = ""
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    cells: bool = False
 
     @property
     def name(self) -> str:
@@ -140,8 +144,7 @@ def _row(entry: RowEntry, store: Store) -> SeedRun | FailedRun:
             f"{entry.method} seed {entry.seed} lacks {', '.join(missing)}: the run's file was "
             "changed; type the run's command again"
         )
-    fields = ("synthesized", "filtered", "responded", "agreed", "pairs", "tuned", "evaluated")
-    given = {field: by_name[step] for field, step in zip(fields, STEPS, strict=True)}
+    given = {field: by_name[step] for field, step in zip(FIELDS, STEPS, strict=True)}
     return SeedRun(method=entry.method, seed=entry.seed, **given)
 
 

@@ -98,9 +98,9 @@ def _sweep(runs: Sequence[StoredRun], method: str) -> Sweep | None:
 
 def _options(run: StoredRun, method: str) -> Mapping[str, Any]:
     """Return all options of a method in a run, as its own records and the run's config say."""
-    own: dict[str, Any] = {}
+    own = dict(run.settings.get(method, {}))
     for row in run.rows:
-        if row.method == method and row.stages:
+        if row.method == method and row.stages and not own:
             own = recorded_options(row.stages[0].path / METHOD)
             break
     return own | dict(run.invocation.config["method_options"].get(method, {}))

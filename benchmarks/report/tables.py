@@ -9,7 +9,7 @@ from benchmarks.report.comparison_tables import comparison_tables
 from benchmarks.report.data_measure_tables import character_tables
 from benchmarks.report.display_table import NONE, DisplayTable
 from benchmarks.report.funnel import COUNTED
-from benchmarks.report.terminal import percent
+from benchmarks.report.terminal import percent, unscored
 
 if TYPE_CHECKING:
     from benchmarks.report.compared_runs import ComparedRuns
@@ -49,7 +49,7 @@ def _score_cells(row: MethodRow, others: int, seeds: Mapping[str, Sequence[int]]
     missing = [str(failure.seed) for failure in row.failures]
     wanted = len(seeds[row.method])
     if not row.scores:
-        return ["failed", *[NONE] * (others + 2), f"0 of {wanted}", f"{row.kept:,}"]
+        return [unscored(row), *[NONE] * (others + 2), f"0 of {wanted}", f"{row.kept:,}"]
     first, *more = row.scores
     scored = len(first.seeds)
     return [

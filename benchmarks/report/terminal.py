@@ -208,7 +208,7 @@ def _table() -> Table:
 def _score_cells(row: MethodRow, others: int) -> list[str]:
     """Return Pass@1, its interval, `others` further scores, and n."""
     if not row.scores:
-        return ["failed", *["-"] * (others + 2)]
+        return [unscored(row), *["-"] * (others + 2)]
     first, *more = row.scores
     return [
         percent(first.value),
@@ -291,9 +291,10 @@ def footnotes(report: Report) -> list[str]:
         f"digest {about['suite_digest'][:12]}; "
         f"model {about['model']}, digest {about['model_digest'][:12]}; "
         f"engine {about['engine']}. "
-        f"Licence of what the backbone generates: {about['model_licence']}.",
+        f"Licence of what the backbone generates: {about.get('model_licence', 'unknown')}.",
         *([f"Turns of a chat are written by {about['chat']}."] if about.get("chat") else []),
         f"Timeouts rerun without contention: {_retried(report)}.",
+        *_text_counts(report.rows),
         *remarks(report.rows, report.about),
         f"{report.stages} stages in {report.seconds:.0f} s, {report.reused} of them reused"
         + ("; nothing recomputed." if report.reused == report.stages else "."),
@@ -301,11 +302,28 @@ def footnotes(report: Report) -> list[str]:
     ]
 
 
+def _text_counts(rows: Sequence[MethodRow]) -> list[str]:
+    """Return, where there are any, how many texts were cut off or could not be decoded."""
+    counts = {
+        "Solutions cut off at the limit of new tokens": {r.method: r.truncated for r in rows},
+        "Generated texts with undecodable characters (U+FFFD)": {
+            r.method: r.undecodable for r in rows
+        },
+    }
+    return [
+        f"{name}: {', '.join(f'{method} {count:,}' for method, count in found.items() if count)}."
+        for name, found in counts.items()
+        if any(found.values())
+    ]
+
+
 def remarks(rows: Sequence[MethodRow], about: Mapping[str, Any]) -> list[str]:
     """Return what a reader might otherwise take for something else."""
-    found = [f"FAILED {row.method}, {words}" for row in rows for words in failure_words(row)]
+    lost = [(row.method, failure) for row in rows for failure in row.failures]
+    found = [f"FAILED {method}, {failure}" for method, failure in lost if failure.stage]
     if found:
         found.append("Failed rows are tried again by the same command; all others are finished.")
+    found += [f"MISSING {method}, {failure}" for method, failure in lost if not failure.stage]
     for row in rows:
         found += _remarks_on(row, int(about["pairs"]))
     scored = [row for row in rows if row.scores]
@@ -328,7 +346,12 @@ def _retried(report: Report) -> int:
 
 def failure_words(row: MethodRow) -> list[str]:
     """Return why a method could not be scored, one line for each seed."""
-    return [f"seed {f.seed} failed in {f.stage}: {f.reason}" for f in row.failures]
+    return list(map(str, row.failures))
+
+
+def unscored(row: MethodRow) -> str:
+    """Return the word for a method without a score."""
+    return "failed" if any(failure.stage for failure in row.failures) else "missing"
 
 
 def _remarks_on(row: MethodRow, pairs: int) -> list[str]:

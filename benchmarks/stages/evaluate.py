@@ -12,11 +12,20 @@ from benchmarks.stages.context import StageContext, seeded
 from benchmarks.stages.errors import StageError
 from benchmarks.stages.finetuning.config import ADAPTER
 from benchmarks.stages.sieve import CHUNK, chunks
-from benchmarks.stages.traits import Traits
+from benchmarks.stages.traits import Traits, always
 from benchmarks.suites.base import Split
 from benchmarks.suites.export import export_samples
 from domino.engines.base import Request
-from domino.records import Problem, Program, Record, Sampling, Verdict, derive_seed
+from domino.records import (
+    Outcome,
+    Problem,
+    Program,
+    Record,
+    Sampling,
+    Verdict,
+    derive_seed,
+)
+from domino.text import count_undecodable
 
 if TYPE_CHECKING:
     from benchmarks.store.store import Stage
@@ -29,7 +38,7 @@ EXPORT = "export"
 
 TRAITS = Traits(
     random=lambda config: config.temperature > 0,
-    runs_programs=True,
+    runs_programs=always,
     # Without an adapter the plain backbone is evaluated: all such rows share one evaluation.
     depends_on=lambda finetuned: [finetuned] if finetuned.summary["adapter"] else [],
 )
@@ -159,10 +168,17 @@ def _extract(
     by_id = {problem.id: problem for problem in problems}
     programs = stage.read(PROGRAMS, Program)
     done = {program.id for program in programs}
-    for solution in solutions:
-        if solution.id not in done:
-            code = context.suite.extract(by_id[solution.problem_id], solution.text)
-            program = Program(id=solution.id, problem_id=solution.problem_id, code=code)
+    pending = [solution for solution in solutions if solution.id not in done]
+    for chunk in chunks(pending):
+        taken = context.suite.extract_all([(by_id[s.problem_id], s.text) for s in chunk])
+        for solution, extracted in zip(chunk, taken, strict=True):
+            program = Program(
+                id=solution.id,
+                problem_id=solution.problem_id,
+                code=extracted.code,
+                failure=extracted.failure,
+                detail=extracted.detail,
+            )
             stage.append(PROGRAMS, program)
             programs.append(program)
     return programs
@@ -180,16 +196,30 @@ def _check(
     context.progress.advance(len(done))
     pending = [program for program in programs if program.id not in done]
     for chunk in chunks(pending, 4 * CHUNK):
-        wanted = [by_id[key] for key in dict.fromkeys(program.problem_id for program in chunk)]
+        run = [program for program in chunk if program.failure is None]
+        wanted = [by_id[key] for key in dict.fromkeys(program.problem_id for program in run)]
         checked = (context.check or check_programs)(
-            wanted, chunk, context.sandbox, on_done=lambda verdict: context.progress.advance(),
+            wanted, run, context.sandbox, on_done=lambda verdict: context.progress.advance(),
             known=context.golds,
         )  # fmt: skip
         found = {verdict.program_id: verdict for verdict in checked}
+        found |= {p.id: _unextracted(p, p.failure) for p in chunk if p.failure is not None}
+        context.progress.advance(len(chunk) - len(run))
         for program in chunk:
             stage.append(VERDICTS, found[program.id])
             verdicts.append(found[program.id])
     return verdicts
+
+
+def _unextracted(program: Program, failure: Outcome) -> Verdict:
+    """Return the verdict of a response out of which no program could be taken."""
+    return Verdict(
+        program_id=program.id,
+        problem_id=program.problem_id,
+        base=failure,
+        plus=failure,
+        detail=program.detail,
+    )
 
 
 def summarize(
@@ -226,6 +256,7 @@ def summarize(
         "outcomes": dict(sorted(Counter(overall(verdict) for verdict in verdicts).items())),
         "retried_timeouts": sum(verdict.retried for verdict in verdicts),
         "truncated": sum(solution.truncated for solution in solutions),
+        "undecodable": count_undecodable(solution.text for solution in solutions),
         "tokens": sum(solution.tokens for solution in solutions),
     }
 

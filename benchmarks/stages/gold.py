@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from benchmarks.evaluator.check import canonical_failures
 from benchmarks.stages.context import StageContext
 from benchmarks.stages.errors import StageError
-from benchmarks.stages.traits import Traits
+from benchmarks.stages.traits import Traits, always
 from benchmarks.suites.base import Split
 from domino.records import Verdict
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SHOWN = 5
 
 
-TRAITS = Traits(runs_programs=True)
+TRAITS = Traits(runs_programs=always)
 
 
 class GoldError(StageError):

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchmarks.common.process import cores
 from benchmarks.store.identity import ROOT
 
 _LIBRARIES = (
@@ -28,6 +29,26 @@ def machine_tags() -> dict[str, str]:
         tags["mlflow.source.git.commit"] = commit
         tags["git.dirty"] = str(bool(_git("status", "--porcelain", "--untracked-files=no"))).lower()
     return tags
+
+
+def machine_kind() -> dict[str, str]:
+    """Return what kind of machine this is; nothing that tells it from others of its kind."""
+    return {
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "processor": _processor(),
+        "cores": str(cores()),
+    }
+
+
+def _processor() -> str:
+    """Return the processor's name; "" where the system does not say it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor()
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor())
 
 
 def process_tags() -> dict[str, str]:

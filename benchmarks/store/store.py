@@ -36,7 +36,7 @@ from domino.text import escaped, load_json
 __all__ = ["Stage", "Store", "StoreError", "canonical_json"]
 
 STORE_VERSION = 1
-MANIFEST = "manifest.json"
+STAGES, MANIFEST = "stages", "manifest.json"
 _RecordT = TypeVar("_RecordT", bound=Record)
 
 
@@ -84,7 +84,7 @@ class Store:
         identity = [STORE_VERSION, SCHEMA_VERSION, name, plain_config, addresses, code]
         address = hashlib.sha256(canonical_json(identity).encode()).hexdigest()
         origin = {"config": plain_config, "inputs": addresses, "code": code}
-        path = self.root / "stages" / f"{name}-{address[:16]}"
+        path = self.root / STAGES / f"{name}-{address[:16]}"
         return Stage(name=name, address=address, path=path, origin=origin, between=self.between)
 
     def stored(self, directory: str) -> Stage:
@@ -93,7 +93,7 @@ class Store:
         Raises:
             StoreError: there is no such stage, it is not finished, or it is damaged.
         """
-        path = self.root / "stages" / directory
+        path = self.root / STAGES / directory
         try:
             manifest = load_json((path / MANIFEST).read_text(encoding="utf-8"))
             origin = {name: manifest[name] for name in ("config", "inputs", "code")}

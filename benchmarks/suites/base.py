@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from domino.records import Problem, Reference
+from domino.records import Outcome, Problem, Reference
 from domino.synthesizer import Template
 
 if TYPE_CHECKING:
@@ -18,6 +19,15 @@ SampleFormat = Literal["tasks", "questions", "predictions"]
 questions with their codes, its list of predicted outputs."""
 
 
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """The candidate in a response; where there is none because the tool gave up, the outcome."""
+
+    code: str
+    failure: Outcome | None = None
+    detail: str = ""
+
+
 class SuiteError(ValueError):
     """A suite cannot be loaded or used: which file or field, the value, what to do."""
 
@@ -27,6 +37,8 @@ class Suite(ABC):
 
     name: ClassVar[str]
     sample_format: ClassVar[SampleFormat] = "tasks"
+    solves: ClassVar[bool] = False
+    """Whether `solve` knows right responses: what responder "solver" needs."""
 
     @property
     @abstractmethod
@@ -89,6 +101,10 @@ class Suite(ABC):
     def extract(self, problem: Problem, response: str) -> str:
         """The candidate's source text out of a response (a string even where none is there)."""
 
+    def extract_all(self, pairs: Sequence[tuple[Problem, str]]) -> list[Extracted]:
+        """The same for many (problem, response), each with an outcome where the tool gave up."""
+        return [Extracted(code=self.extract(problem, response)) for problem, response in pairs]
+
     def refuse_instruction(self, instruction: str) -> tuple[str, str] | None:
         """Reason and detail where a synthetic instruction is unusable in this suite, else None."""
         return ("empty", "") if not instruction.strip() else None
@@ -96,6 +112,18 @@ class Suite(ABC):
     def refuse_response(self, instruction: str, response: str) -> tuple[str, str] | None:
         """Reason and detail where a response is unusable (it must parse as Python), else None."""
         return None
+
+    def refuse_responses(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str] | None]:
+        """The same for many (instruction, response)."""
+        return [self.refuse_response(instruction, response) for instruction, response in pairs]
+
+    def check(self) -> None:
+        """Refuse, before anything is computed, what the suite's own tools would need later.
+
+        Raises:
+            SuiteError: a package is missing.
+        """
+        return
 
     def refuse_by_running(
         self, pairs: Sequence[tuple[str, str]], config: SandboxConfig
@@ -105,6 +133,13 @@ class Suite(ABC):
         Only a suite whose instructions hold their own truth can tell; the others refuse nothing.
         """
         return [None] * len(pairs)
+
+    def solve(self, instructions: Sequence[str], config: SandboxConfig) -> list[str | None]:
+        """Return the right response to each instruction, None to one that states no task.
+
+        Only a suite that says so by `solves` knows any; `config` limits what it has to run.
+        """
+        return [None] * len(instructions)
 
     def behaviour_problem(self, instruction: str, seed: int) -> Problem | None:
         """A problem without a known solution, its `base_inputs` random.

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from benchmarks.suites import mbpp
 from benchmarks.suites.base import Split, SuiteError
-from benchmarks.suites.code_text import extract_program, parses, program_text, refuse_code
+from benchmarks.suites.code_text import asked_function, parses, refuse_function
 from benchmarks.suites.evalplus_data import Dataset, ProblemFile, load_problems
+from benchmarks.suites.extraction.rules import Extraction
 from benchmarks.suites.file_suite import FileSuite
 from benchmarks.suites.splits import folds
 from domino.records import Problem, Reference
@@ -38,13 +39,19 @@ class EvalPlusSuite(FileSuite):
     def _development(self) -> tuple[Problem, ...]:
         """The development problems, () where the benchmark has none."""
 
-    def extract(self, problem: Problem, response: str) -> str:
-        """Return the program in a response, with the problem's prompt in front of it."""
-        return extract_program(problem.prompt, problem.entry_point, response)
+    def extraction(self, response: str, entry_point: str, prompt: str = "") -> Extraction:
+        """Take what EvalPlus's sanitizer keeps, or the function with all that it needs."""
+        if self._extraction == "official":
+            return Extraction("evalplus", response, entry_point)
+        return Extraction("lenient function", response, entry_point, prompt)
 
-    def refuse_response(self, instruction: str, response: str) -> tuple[str, str] | None:
-        """Refuse a response without Python that parses."""
-        return refuse_code(program_text(response))
+    def asked_function(self, instruction: str) -> str:
+        """Return the function that is begun, or called in a test."""
+        return asked_function(instruction)
+
+    def refuse_code(self, instruction: str, code: str) -> tuple[str, str] | None:
+        """Refuse what does not define the function that is asked for."""
+        return refuse_function(code, self.asked_function(instruction))
 
 
 class HumanEvalSuite(EvalPlusSuite):

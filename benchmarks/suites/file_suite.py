@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import copy
+import functools
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, get_args
 
 from benchmarks.evaluator.gold import canonical_code
-from benchmarks.suites.base import Suite, SuiteError
+from benchmarks.suites.base import Extracted, Suite, SuiteError
+from benchmarks.suites.extraction.pool import ExtractionPool
+from benchmarks.suites.official.packages import require
 from benchmarks.suites.reference_file import read_references
 from benchmarks.suites.registry import refuse_options
 from domino.records import Problem, Reference
 from domino.synthesizer import Template
 
 if TYPE_CHECKING:
+    from benchmarks.suites.extraction.rules import Extraction
     from benchmarks.suites.registry import SuiteOptions
+
+
+EXTRACTIONS = ("official", "lenient")
 
 
 class ProblemSource(Protocol):
@@ -34,20 +41,28 @@ class ProblemSource(Protocol):
 class FileSuite(Suite):
     """A suite with a data file, and references of its own or of a file of the user's."""
 
-    options: ClassVar[frozenset[str]] = frozenset({"track", "dataset", "references_path"})
+    options: ClassVar[frozenset[str]] = frozenset(
+        {"track", "dataset", "references_path", "extraction"}
+    )
     """The options that this suite understands."""
+    tools: ClassVar[tuple[str, ...]] = ()
+    """Modules of optional packages that the official extraction calls."""
 
     def __init__(self, options: SuiteOptions) -> None:
         """Remember where the data is; nothing is read before it is asked for.
 
         Raises:
-            SuiteError: an option that the suite does not have, or a track that there is not.
+            SuiteError: an option that the suite does not have, or a track or an extraction that
+                there is not.
         """
         refuse_options(self.name, options, self.options)
         track = options.track or "instruction"
         if track not in get_args(Template):
             raise SuiteError(f"{self.name} has no track {track!r}: give 'instruction' or 'pair'")
         self._template: Template = "pair" if track == "pair" else "instruction"
+        self._extraction = options.extraction or "official"
+        if self._extraction not in EXTRACTIONS:
+            raise SuiteError(f"extraction is {self._extraction!r}: give official or lenient")
         self._options = options
 
     @property
@@ -64,6 +79,57 @@ class FileSuite(Suite):
     def digest(self) -> str:
         """SHA-256 of the data file's bytes."""
         return self.file.digest
+
+    @abstractmethod
+    def extraction(self, response: str, entry_point: str, prompt: str = "") -> Extraction:
+        """How the candidate is taken out of a response; entry point and prompt where known."""
+
+    @abstractmethod
+    def refuse_code(self, instruction: str, code: str) -> tuple[str, str] | None:
+        """Reason and detail where the evaluator could not score what was extracted, else None."""
+
+    def asked_function(self, instruction: str) -> str:
+        """The name of the function that an instruction asks for, "" where it names none."""
+        return ""
+
+    @functools.cached_property
+    def _pool(self) -> ExtractionPool:
+        return ExtractionPool()
+
+    def check(self) -> None:
+        """Refuse to begin without the packages of the official extraction.
+
+        Raises:
+            SuiteError: one is missing.
+        """
+        if self._extraction == "official":
+            require(*self.tools)
+
+    def extract(self, problem: Problem, response: str) -> str:
+        """Return the candidate in a response, "" where the tool gave up."""
+        return self.extract_all([(problem, response)])[0].code
+
+    def extract_all(self, pairs: Sequence[tuple[Problem, str]]) -> list[Extracted]:
+        """Return the candidates in responses, extracted in processes of their own."""
+        return self._pool.extract(
+            [self.extraction(text, problem.entry_point, problem.prompt) for problem, text in pairs]
+        )
+
+    def refuse_response(self, instruction: str, response: str) -> tuple[str, str] | None:
+        """Refuse a response out of which the evaluator would take nothing that it can score."""
+        return self.refuse_responses([(instruction, response)])[0]
+
+    def refuse_responses(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str] | None]:
+        """Refuse by what the evaluator's own extraction takes out of each response."""
+        found = self._pool.extract(
+            [self.extraction(text, self.asked_function(asked)) for asked, text in pairs]
+        )
+        return [
+            (str(taken.failure), taken.detail)
+            if taken.failure
+            else self.refuse_code(asked, taken.code)
+            for (asked, _), taken in zip(pairs, found, strict=True)
+        ]
 
     def right_pairs(self) -> Sequence[Reference]:
         """The references with their responses, whatever the track."""

@@ -50,6 +50,8 @@ class SuiteOptions:
         prompt: which of a suite's prompts is asked: complete or instruct.
         task_ids: file of the tasks to be taken from the data set, one id a line.
         environment: virtual environment with the libraries that programs need.
+        extraction: official takes programs out of responses as the benchmark's own tool does;
+            lenient as a reader would (thoughts, indented and several blocks).
     """
 
     domain: str | None = None
@@ -63,6 +65,7 @@ class SuiteOptions:
     prompt: str | None = None
     task_ids: Path | None = None
     environment: Path | None = None
+    extraction: str | None = None
 
 
 def refuse_options(name: str, options: SuiteOptions, known: Collection[str]) -> None:

@@ -52,7 +52,7 @@ OPTIONS = """
 --ray.generate.num_cpus --ray.generate.num_gpus --ray.generate.memory_mib
 --ray.train.num_cpus --ray.train.num_gpus --ray.train.memory_mib
 --ray.execute.num_cpus --ray.execute.num_gpus --ray.execute.memory_mib
---output --store --tracking_uri --register_mib --allow-unsandboxed
+--output --cells --store --tracking_uri --register_mib --allow-unsandboxed
 --plan --device --assume.references --assume.problems --assume.reference_tokens
 --assume.problem_tokens --assume.instruction_tokens --assume.response_tokens
 --assume.solution_tokens --assume.kept_share --assume.program_s

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from benchmarks.common.fields import update
+from benchmarks.config.portable import portable
 from benchmarks.config.run_config import RunConfig, read_config_file
 from benchmarks.report.__main__ import main
-from benchmarks.report.publish import portable
 from benchmarks.report.published import FRACTION
 from benchmarks.report.stored import load_run
 from benchmarks.report.terminal import Report

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from benchmarks.common.words import say
 from benchmarks.pipeline.rows import SeedRun
-from benchmarks.report.facts import FactRow, fact_rows
+from benchmarks.report.facts import FactRow, fact_counts, fact_rows
 from benchmarks.report.funnel import STEP_NAMES, Funnel, FunnelStep
 from benchmarks.report.method_rows import Failure, MethodRow, method_rows
 from benchmarks.report.terminal import (
@@ -104,6 +104,14 @@ def test_what_could_be_misread_is_said() -> None:
                  "Licence of what the backbone generates: Apache-2.0.",
                  "Timeouts rerun without contention: 0."):  # fmt: skip
         assert part in text
+
+
+def test_texts_that_were_cut_off_or_undecodable_are_counted_by_method() -> None:
+    cut, odd = method_row("domino", truncated=3), method_row("few-shot", undecodable=1)
+    text = printed(report(cut, odd, method_row("no-data")))
+    assert "Solutions cut off at the limit of new tokens: domino 3." in text
+    assert "Generated texts with undecodable characters (U+FFFD): few-shot 1." in text
+    assert "cut off" not in printed(report(method_row("domino")))
 
 
 def test_a_terminal_of_80_columns_shows_every_cell_whole() -> None:
@@ -266,7 +274,9 @@ def row(root: Path, seed: int, passes: list[tuple[bool, bool]], method: str = "m
         ),
         tuned=finished(root, "finetune", {"kept": 4, "dropped": {}, "adapter": seed != 9}),
         evaluated=finished(
-            root, "evaluate", {"tokens": 30, "outcomes": {"passed": 1}, "retried_timeouts": 2},
+            root, "evaluate",
+            {"tokens": 30, "outcomes": {"passed": 1}, "retried_timeouts": 2, "truncated": 1,
+             "undecodable": 1},
             verdicts=verdicts,
         ),
     )  # fmt: skip
@@ -288,6 +298,7 @@ def test_rows_add_up_over_seeds(tmp_path: Path) -> None:
     assert (result.tokens, result.evaluation_tokens) == (300, 60)
     assert result.untrained_seeds == (9,)
     assert result.retried_timeouts == 4
+    assert (result.truncated, result.undecodable) == (2, 2)
     assert set(result.stages) == {"0", "9"}
 
 
@@ -306,7 +317,8 @@ class KnownSuite(SmallSuite):
 
 
 def test_facts_are_shares_of_what_was_drawn_and_of_what_was_kept(tmp_path: Path) -> None:
-    (result,) = fact_rows([row(tmp_path, 0, [(True, True)] * 2)], KnownSuite())
+    counts = fact_counts(row(tmp_path, 0, [(True, True)] * 2), KnownSuite())
+    (result,) = fact_rows([("m", counts)])
     assert result.shares == {
         "drawn valid": 0.5, "drawn in domain": 0.0, "drawn copy": 0.5, "drawn coverage": 0.2,
         "kept valid": 1.0, "kept aligned": 1.0, "kept coverage": 0.1,
@@ -314,4 +326,15 @@ def test_facts_are_shares_of_what_was_drawn_and_of_what_was_kept(tmp_path: Path)
 
 
 def test_a_suite_without_an_oracle_has_no_facts(tmp_path: Path) -> None:
-    assert fact_rows([row(tmp_path, 0, [(True, True)] * 2)], SmallSuite()) == []
+    counts = fact_counts(row(tmp_path, 0, [(True, True)] * 2), SmallSuite())
+    assert fact_rows([("m", counts)]) == []
+
+
+def test_shares_are_over_the_pairs_of_all_seeds_and_coverage_is_their_mean() -> None:
+    def drawn(pairs: int, valid: int, coverage: float) -> dict[str, dict[str, float]]:
+        counts = {"pairs": pairs, "valid": valid, "in_domain": 0, "copy": 0, "coverage": coverage}
+        return {"drawn": counts}
+
+    (result,) = fact_rows([("m", drawn(1, 1, 0.2)), ("m", {}), ("m", drawn(9, 0, 0.6))])
+    assert result.shares["drawn valid"] == 0.1
+    assert result.shares["drawn coverage"] == pytest.approx(0.4)

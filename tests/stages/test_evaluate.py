@@ -87,6 +87,15 @@ def test_truncated_completions_are_counted(tmp_path, untrained):
     assert stage.summary["pass@1"] == 0.0
 
 
+def test_solutions_with_undecodable_characters_are_counted_and_can_be_stored(tmp_path, untrained):
+    stage = fresh(tmp_path, "evaluate")
+    halves = lambda request: answer(request) + "# half an emoji: \ud83d"  # noqa: E731
+    run(GREEDY, untrained, stage, context(script=halves))
+    assert stage.summary["undecodable"] == 3
+    assert stage.summary["outcomes"]["passed"] == 1
+    assert "\ufffd" in stage.read("completions.jsonl", Solution)[0].text
+
+
 def test_the_development_split_is_scored_on_demand(tmp_path, untrained):
     stage = fresh(tmp_path, "evaluate")
     script = lambda request: solution(int(NUMBER.findall(request.prompt)[-1]))  # noqa: E731

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 from benchmarks.suites.base import Split, SuiteError
 from benchmarks.suites.bigcodebench.environment import interpreter, missing_modules, other_reasons
 from benchmarks.suites.bigcodebench.rows import Subset, TaskFile, read_tasks
-from benchmarks.suites.code_text import extract_program, program_text, refuse_code
+from benchmarks.suites.code_text import asked_function, refuse_function
+from benchmarks.suites.extraction.rules import Extraction
 from benchmarks.suites.file_suite import FileSuite
 from benchmarks.suites.splits import Parts, split_by_seed
 from domino.records import Problem, Reference
@@ -33,6 +34,7 @@ class BigCodeBenchSuite(FileSuite):
 
     name = "bigcodebench"
     subset: ClassVar[Subset] = "full"
+    tools = ("bigcodebench.sanitize", "pqdm", "bounded_pool_executor")
     options = FileSuite.options | {"split_seed", "prompt", "task_ids", "environment"}
 
     def __init__(self, options: SuiteOptions) -> None:
@@ -119,13 +121,19 @@ class BigCodeBenchSuite(FileSuite):
             f"\n\n```python\n{problem.prompt.strip()}\n```"
         )
 
-    def extract(self, problem: Problem, response: str) -> str:
-        """Return the program in a response, with the problem's prompt in front of it."""
-        return extract_program(problem.prompt, problem.entry_point, response)
+    def extraction(self, response: str, entry_point: str, prompt: str = "") -> Extraction:
+        """Take what BigCodeBench's sanitizer keeps, or the function with all that it needs."""
+        if self._extraction == "official":
+            return Extraction("bigcodebench", response, entry_point)
+        return Extraction("lenient function", response, entry_point, prompt)
 
-    def refuse_response(self, instruction: str, response: str) -> tuple[str, str] | None:
-        """Refuse a response without Python that parses."""
-        return refuse_code(program_text(response))
+    def asked_function(self, instruction: str) -> str:
+        """Return the function that is begun: in the benchmark it is always task_func."""
+        return asked_function(instruction)
+
+    def refuse_code(self, instruction: str, code: str) -> tuple[str, str] | None:
+        """Refuse what does not define the function that is asked for."""
+        return refuse_function(code, self.asked_function(instruction))
 
 
 class BigCodeBenchHardSuite(BigCodeBenchSuite):

@@ -17,6 +17,7 @@ from benchmarks.suites.registry import refuse_options
 from domino.records import Problem, Reference, derive_seed, stable_id
 
 if TYPE_CHECKING:
+    from benchmarks.sandbox import SandboxConfig
     from benchmarks.suites.registry import SuiteOptions
     from domino.synthesizer import Template
 
@@ -28,6 +29,7 @@ class HousestyleSuite(Suite):
     """One named domain in one track; everything is generated, nothing is read from disk."""
 
     name = "housestyle"
+    solves = True
 
     def __init__(self, domain: str, track: Track) -> None:
         """Choose the domain and the track.
@@ -95,6 +97,12 @@ class HousestyleSuite(Suite):
             return "does not parse", str(error)
         defined = any(isinstance(n, ast.FunctionDef) and n.name == ENTRY_POINT for n in body)
         return None if defined else ("no function", f"{ENTRY_POINT} is not defined")
+
+    def solve(self, instructions: Sequence[str], config: SandboxConfig) -> list[str | None]:
+        """Read each instruction by the grammar, and write its program by the domain's house."""
+        house = self.domain.house(self.track)
+        tasks_read = [parse(instruction) for instruction in instructions]
+        return [solution(task, house) if task else None for task in tasks_read]
 
     def behaviour_problem(self, instruction: str, seed: int) -> Problem | None:
         """Random lists of integers: every task of the universe takes one."""

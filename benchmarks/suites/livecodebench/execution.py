@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks.evaluator.check import behaviours
+from benchmarks.evaluator.check import behaviours, returned_texts
 from benchmarks.suites.base import Split
+from benchmarks.suites.extraction.rules import Extraction
 from benchmarks.suites.file_suite import FileSuite
 from benchmarks.suites.livecodebench.answers import (
     is_value,
-    predicted_expression,
     question,
     read_question,
 )
@@ -136,6 +136,8 @@ class ExecutionSuite(FileSuite):
     name = "livecodebench-execution"
     hub_name: ClassVar[str] = "livecodebench/execution-v2"
     sample_format = "predictions"
+    tools = ("livecodebench.utils.extraction_utils",)
+    solves = True
     options = FileSuite.options | {"cutoff", "split_seed"}
 
     @functools.cached_property
@@ -185,9 +187,14 @@ class ExecutionSuite(FileSuite):
         """Return function, call and request."""
         return problem.prompt
 
-    def extract(self, problem: Problem, response: str) -> str:
-        """Return the expression in the answer."""
-        return predicted_expression(response)
+    def extraction(self, response: str, entry_point: str, prompt: str = "") -> Extraction:
+        """Take what LiveCodeBench reads as the predicted output, or the value that is stated."""
+        official = self._extraction == "official"
+        return Extraction("livecodebench execution" if official else "lenient value", response)
+
+    def refuse_code(self, instruction: str, code: str) -> tuple[str, str] | None:
+        """Refuse what is no value."""
+        return None if is_value(code) else ("no value", code[:80])
 
     def refuse_instruction(self, instruction: str) -> tuple[str, str] | None:
         """Refuse what is not a function with one call of it."""
@@ -195,20 +202,35 @@ class ExecutionSuite(FileSuite):
             return ("empty", "")
         return None if read_question(instruction) else ("no function and call", "")
 
-    def refuse_response(self, instruction: str, response: str) -> tuple[str, str] | None:
-        """Refuse a response without a value."""
-        text = predicted_expression(response)
-        return None if is_value(text) else ("no value", text[:80])
+    def solve(self, instructions: Sequence[str], config: SandboxConfig) -> list[str | None]:
+        """Run each function with its call: the response states what it returns, as a literal."""
+        asked = [read_question(instruction) for instruction in instructions]
+        tries = [
+            _function_and_repr(str(number), *found)
+            for number, found in enumerate(asked)
+            if found is not None
+        ]
+        texts = {
+            int(problem.id): text
+            for (problem, _), text in zip(tries, returned_texts(tries, config), strict=True)
+        }
+        return [
+            _answer(found[1], text)
+            if found and (text := texts[number]) is not None and is_value(text)
+            else None
+            for number, found in enumerate(asked)
+        ]
 
     def refuse_by_running(
         self, pairs: Sequence[tuple[str, str]], config: SandboxConfig
     ) -> list[tuple[str, str] | None]:
         """Refuse functions that fail, and answers that are not what they return."""
         tries: list[tuple[Problem, Program]] = []
-        for number, (instruction, response) in enumerate(pairs):
+        answers = self._pool.extract([self.extraction(response, "") for _, response in pairs])
+        for number, ((instruction, _), answer) in enumerate(zip(pairs, answers, strict=True)):
             asked = read_question(instruction)
             if asked is not None:
-                tries += _function_and_answer(str(number), *asked, predicted_expression(response))
+                tries += _function_and_answer(str(number), *asked, answer.code)
         found = behaviours(tries, config)
         refusals: list[tuple[str, str] | None] = [("no function and call", "")] * len(pairs)
         for (problem, _), observed, stated in zip(tries[::2], found[::2], found[1::2], strict=True):
@@ -228,6 +250,14 @@ def _function_and_answer(
     )
 
 
+def _function_and_repr(key: str, code: str, call: str) -> tuple[Problem, Program]:
+    """Return a program whose output is the text of what the call returns."""
+    problem = make_problem(key, code, f"repr({call})", "")
+    return replace(problem, meta={}), Program(
+        id=key, problem_id=key, code=problem.canonical_solution
+    )
+
+
 def _refusal(observed: str | None, stated: str | None) -> tuple[str, str] | None:
     if observed is None:
         return ("the function fails", "")
@@ -237,7 +267,11 @@ def _refusal(observed: str | None, stated: str | None) -> tuple[str, str] | None
 def _stated(problem: Problem) -> str:
     """Return the answer as it is asked for."""
     _, call = read_question(problem.prompt) or ("", "")
-    return f"[ANSWER]\nassert {call} == {problem.meta['answer']}\n[/ANSWER]"
+    return _answer(call, problem.meta["answer"])
+
+
+def _answer(call: str, value: str) -> str:
+    return f"[ANSWER]\nassert {call} == {value}\n[/ANSWER]"
 
 
 class CruxEvalSuite(ExecutionSuite):

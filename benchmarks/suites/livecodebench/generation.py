@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.evaluator.stated import StatedProblem
 from benchmarks.suites.base import Split, SuiteError
-from benchmarks.suites.code_text import last_program, refuse_code
+from benchmarks.suites.code_text import refuse_code
+from benchmarks.suites.extraction.rules import Extraction
 from benchmarks.suites.file_suite import FileSuite
 from benchmarks.suites.livecodebench.dates import parse_cutoff
 from benchmarks.suites.livecodebench.rows import Case, Column, Row, Value, read_rows
@@ -133,6 +134,7 @@ class LiveCodeBenchSuite(FileSuite):
 
     name = "livecodebench"
     sample_format = "questions"
+    tools = ("livecodebench.utils.extraction_utils",)
     options = FileSuite.options | {"cutoff", "split_seed"}
 
     @functools.cached_property
@@ -191,13 +193,14 @@ class LiveCodeBenchSuite(FileSuite):
             f"### Form\n{form}\n```python\n{code}\n```\n\n### Answer\n"
         )
 
-    def extract(self, problem: Problem, response: str) -> str:
-        """Return the last fenced program of a response."""
-        return last_program(response)
+    def extraction(self, response: str, entry_point: str, prompt: str = "") -> Extraction:
+        """Take the text between LiveCodeBench's last two fences, or the last program."""
+        official = self._extraction == "official"
+        return Extraction("livecodebench" if official else "lenient program", response)
 
-    def refuse_response(self, instruction: str, response: str) -> tuple[str, str] | None:
-        """Refuse a response whose program does not parse."""
-        return refuse_code(last_program(response))
+    def refuse_code(self, instruction: str, code: str) -> tuple[str, str] | None:
+        """Refuse what is no program."""
+        return refuse_code(code)
 
 
 def _id(problem: Problem) -> str:

@@ -1,0 +1,122 @@
+"""Runs out of cells: what a folder of them holds, a run for each data set and setting."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.common.fields import ConfigError
+from benchmarks.pipeline.cell import Cell
+from benchmarks.pipeline.cell_folder import CellFolder
+from benchmarks.pipeline.manifest import Invocation
+from benchmarks.pipeline.rows import FailedRun, SeedRun
+from benchmarks.report.facts import fact_rows
+from benchmarks.report.stored import StoredRun
+from benchmarks.store.store import MANIFEST, canonical_json
+
+
+def load_cells(folder: Path, stages: Path | None = None) -> tuple[list[StoredRun], list[str]]:
+    """Return the runs of a folder of cells, and a line for each file that is none.
+
+    Args:
+        folder: of the cells.
+        stages: directory of a run's stages, from which records are read that cells do not hold.
+
+    Raises:
+        ConfigError: there is no cell.
+    """
+    cells, strange = CellFolder(folder).read()
+    if not cells:
+        said = "; ".join(strange) or "there is no cell"
+        raise ConfigError(f"cells {folder}: {said}; benchmarks.run --cells writes them")
+    runs: dict[str, list[Cell]] = {}
+    for cell in cells.values():
+        shared = [cell.about, cell.config, cell.plan]
+        runs.setdefault(canonical_json(shared), []).append(cell)
+    return [stored_run(runs[key], stages) for key in sorted(runs)], strange
+
+
+def stored_run(
+    cells: Sequence[Cell], stages: Path | None = None, methods: Sequence[str] = ()
+) -> StoredRun:
+    """Return the run that cells of one data set and setting make; rows that are missing say so.
+
+    Args:
+        cells: in any order.
+        stages: see `load_cells`.
+        methods: of the run, in its order; empty takes all that the cells know of.
+    """
+    methods, seeds = methods or _methods(cells), sorted({cell.seed for cell in cells})
+    by_row = {(cell.seed, cell.method): cell for cell in cells}
+    order = [(seed, method) for seed in seeds for method in methods]
+    ordered = [by_row[key] for key in order if key in by_row]
+    rows: list[SeedRun | FailedRun] = [
+        by_row[key].row(_having(by_row[key], stages)) if key in by_row else _missing(*key)
+        for key in order
+    ]
+    first = ordered[0]
+    place = _having(first, stages)
+    return StoredRun(
+        invocation=_invocation(ordered, methods, seeds),
+        domain=first.stage(first.domain, place),
+        references=first.described(first.references, place),
+        described={
+            (cell.method, cell.seed): cell.described(cell.measures, _having(cell, stages))
+            for cell in ordered
+            if cell.measures is not None
+        },
+        rows=tuple(rows),
+        settings={cell.method: cell.settings for cell in reversed(ordered)},
+        cells=True,
+    )
+
+
+def _methods(cells: Sequence[Cell]) -> list[str]:
+    """Return the methods that were planned, in the order of the command that planned most."""
+    plans = sorted({cell.methods for cell in cells}, key=lambda plan: (-len(plan), plan))
+    return list(dict.fromkeys(method for plan in plans for method in plan))
+
+
+def _missing(seed: int, method: str) -> FailedRun:
+    return FailedRun(method=method, seed=seed, asked=0, stages=(), stage="", reason="no cell")
+
+
+def _having(cell: Cell, stages: Path | None) -> Path | None:
+    """Return the directory of stages if it has all of the cell's."""
+    if stages is None:
+        return None
+    own = [*cell.stages, cell.domain, cell.references, *filter(None, [cell.measures])]
+    here = all((stages / entry.directory / MANIFEST).is_file() for entry in own)
+    return stages if here else None
+
+
+def _invocation(cells: Sequence[Cell], methods: Sequence[str], seeds: Sequence[int]) -> Invocation:
+    first = cells[0]
+    identity = canonical_json([[cell.key, cell.addresses, cell.failed_in] for cell in cells])
+    short = hashlib.sha256(identity.encode()).hexdigest()[:8]
+    facts = fact_rows((cell.method, cell.facts) for cell in cells)
+    given = {cell.method: dict(cell.options) for cell in cells if cell.options}
+    return Invocation(
+        name=f"{first.about['suite']}-{short}",
+        config={
+            **first.config, "methods": list(methods), "seeds": list(seeds),
+            "method_options": {method: given[method] for method in sorted(given)},
+            "compare": first.plan,
+        },
+        about={**first.about, "seeds": list(seeds)},
+        domain=first.domain.directory,
+        embedded="",
+        measures=first.references.directory,
+        rows=(),
+        facts={row.method: row.shares for row in facts},
+        versions=_versions(cells),
+    )  # fmt: skip
+
+
+def _versions(cells: Sequence[Cell]) -> Mapping[str, str]:
+    """Return versions and git commits; several where cells differ."""
+    names = sorted({name for cell in cells for name in cell.versions})
+    return {
+        name: ", ".join(sorted({cell.versions.get(name, "") for cell in cells})) for name in names
+    }
