@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from benchmarks.cells import RunCells, RunRow
+from benchmarks.chat_templates import check_chat, own_template
 from benchmarks.common.fields import ConfigError, update
 from benchmarks.common.words import counted
 from benchmarks.config.run_config import respond_config, synthesize_config
@@ -283,6 +284,8 @@ def check_before_work(pipeline: Pipeline) -> None:
         if method in config.methods and options and not _synthesized(pipeline, method):
             method_class: Any = load_method(method)
             update(method_class.config_class(), options, prefix=f"method_options.{method}.")
+    check_chat(config, Path(pipeline.context.model))
+    _check_turns(pipeline)
     pipeline.context.suite.check()
     responder = respond_config(config, config.methods[0])
     respond.check(responder, pipeline.references, pipeline.context.suite)
@@ -294,6 +297,20 @@ def check_before_work(pipeline: Pipeline) -> None:
         raise ConfigError(f"output {config.output} is a file: give a directory")
     kept = (config.output, config.suite_options.dataset)
     refuse_in_sight(pipeline.context.sandbox.interpreter, filter(None, kept))
+
+
+def _check_turns(pipeline: Pipeline) -> None:
+    """Refuse a base model where a method means nothing without a chat template of its own."""
+    config = pipeline.config
+    if config.chat_template is not None or own_template(Path(pipeline.context.model)) is not None:
+        return
+    for method in config.methods:
+        if getattr(load_method(method), "needs_turns", False):
+            raise ConfigError(
+                f"method {method!r} continues the chat template's user turn, and model "
+                f"{config.model!r} is a base model without one: give --chat_template FILE, or "
+                "leave the method out"
+            )
 
 
 def _synthesized(pipeline: Pipeline, method: str) -> bool:

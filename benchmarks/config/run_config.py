@@ -50,7 +50,10 @@ class RunConfig:
     Attributes:
         suite: name of the benchmark.
         suite_options: where its data is, and which part of it is meant.
-        model: directory or hub name of the backbone; "housestyle" is the one shipped here.
+        model: directory, hub name or GGUF file of the backbone; "housestyle" is shipped here.
+        chat_template: Jinja file in the place of the backbone's own template.
+        template_options: values that the chat template reads, as --template_options.KEY VALUE.
+        thought_end: what ends a thought before an answer; null is </think> where templates have it.
         attention: how it computes attention; flash_attention_2 and flex_attention need a GPU, and
             texts are then still decoded by sdpa.
         engine: what generates all text: transformers (in this process), vllm (in its own), or
@@ -94,6 +97,9 @@ class RunConfig:
     suite: str = "housestyle"
     suite_options: SuiteOptions = field(default_factory=SuiteOptions)
     model: str = HOUSESTYLE_MODEL
+    chat_template: Path | None = None
+    template_options: Mapping[str, Any] = field(default_factory=dict)
+    thought_end: str | None = None
     attention: Attention = field(default="auto", metadata={"changes_result": False})
     engine: str = "transformers"
     vllm: VllmConfig = field(default_factory=VllmConfig)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.chat_templates import describe_chat
 from benchmarks.common.fields import ConfigError
 from benchmarks.common.files import write_atomically
 from benchmarks.models import model_licence
@@ -98,6 +99,7 @@ def describe_pipeline(pipeline: Pipeline) -> dict[str, Any]:
         "model": config.model,
         "model_digest": pipeline.model_digest,
         "model_licence": model_licence(Path(pipeline.context.model)),
+        "chat": describe_chat(config, Path(pipeline.context.model)),
         "engine": config.engine,
         "responder": config.responder,
         "references": len(pipeline.references),

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from benchmarks.chat_templates import chat_format
 from benchmarks.common.fields import ConfigError
 from benchmarks.common.remembered import remembered
 from benchmarks.config.run_config import RunConfig
@@ -160,6 +161,7 @@ class Pipeline:
             "suite": self.suite_digest,
             "model": self.model_digest,
             "engine": engine_identity(self.config),
+            "chat": self.context.chat,
         }
         if traits.runs_programs(config):
             identity["sandbox"] = self._limits()
@@ -242,6 +244,7 @@ def open_pipeline(
         progress=display,
         log=showing(display),
         make_engine=make_engine or engine_factory(config),
+        chat=chat_format(config),
         attention=config.attention,
         accelerate=config.accelerate,
         make_solver=None if make_engine else solver_factory(config),

@@ -294,6 +294,7 @@ def footnotes(report: Report) -> list[str]:
         f"model {about['model']}, digest {about['model_digest'][:12]}; "
         f"engine {about['engine']}. "
         f"Licence of what the backbone generates: {about.get('model_licence', 'unknown')}.",
+        *([f"Turns of a chat are written by {about['chat']}."] if about.get("chat") else []),
         f"Timeouts rerun without contention: {_retried(report)}.",
         *_text_counts(report.rows),
         *remarks(report.rows, report.about),

@@ -61,9 +61,11 @@ def run(config: FinetuneConfig, pairs: Stage, stage: Stage, context: StageContex
     launched = context.accelerate if context.accelerate and context.accelerate.launches else None
     with no_bars():
         if launched:  # each process loads the model itself
-            model, tokenizer = None, load_shape(context.model)[1]
+            model, tokenizer = None, load_shape(context.model, context.chat)[1]
         else:
-            model, tokenizer = load_trainable(config, context.model, context.attention)
+            model, tokenizer = load_trainable(
+                config, context.model, context.attention, context.chat
+            )
     protocol = context.suite.protocol(chat=has_turns(tokenizer))
     kept = _fitting(config, training_pairs(records, protocol, tokenizer), tokenizer, stage)
     counts = reconciled(
@@ -126,6 +128,7 @@ def _train_in_processes(
         "config": dataclasses.asdict(config),
         "model": context.model,
         "attention": context.attention,
+        "chat": dataclasses.asdict(context.chat),
         "seed": _seed(context),
     }
     log, advance = recorded_log(stage, context.log), context.progress.advance

@@ -60,12 +60,15 @@ class Completion:
     """The text after the prompt, without the end token or the stop string.
 
     `truncated` says that the token limit ended it; `prompt_tokens` and `tokens` count its cost.
+    A thought before the answer is cut off; where it never ended, there is no text, and
+    `unfinished_thought` says so.
     """
 
     text: str
     tokens: int
     prompt_tokens: int
     truncated: bool
+    unfinished_thought: bool = False
 
     def __post_init__(self) -> None:
         """Make the text storable, whatever a server or a decoder has sent."""

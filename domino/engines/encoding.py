@@ -11,6 +11,7 @@ from domino.engines.base import Completion, EngineError, Request, SoftPrompt
 if TYPE_CHECKING:
     import torch
 
+    from domino.engines.chat import Thoughts
     from domino.records import Sampling
 
 
@@ -48,12 +49,21 @@ class EncodedRequest:
 class Results:
     """Completions as they come in any order, each handed on once; then all in order."""
 
-    def __init__(self, on_done: Callable[[int, Completion], None] | None) -> None:
-        self._on_done = on_done
+    def __init__(
+        self,
+        on_done: Callable[[int, Completion], None] | None,
+        requests: Sequence[Request] = (),
+        thoughts: Thoughts | None = None,
+    ) -> None:
+        self._on_done, self._requests, self._thoughts = on_done, requests, thoughts
         self._done: dict[int, Completion] = {}
 
     def report(self, index: int, completion: Completion) -> None:
-        """Take the completion of one request."""
+        """Take the completion of one request; a thought before its answer is cut off."""
+        if self._thoughts is not None:
+            prompt = self._requests[index].prompt
+            text = prompt.text if isinstance(prompt, SoftPrompt) else prompt
+            completion = self._thoughts.split(text, completion)
         self._done[index] = completion
         if self._on_done is not None:
             self._on_done(index, completion)

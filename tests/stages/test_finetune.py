@@ -17,7 +17,6 @@ from benchmarks.stages.finetuning.trainer import make_trainer
 from benchmarks.store.store import Stage
 from benchmarks.suites.protocol import PLAIN
 from domino.backbone import load_backbone
-from domino.engines.base import EngineError
 from domino.engines.chat import render_chat, turn_end_token
 from domino.engines.openai_engine import OpenaiEngine
 from domino.engines.transformers_engine import TransformersEngine
@@ -221,13 +220,12 @@ def test_a_recipe_that_cannot_train_is_refused(changes):
         FinetuneConfig(**changes)
 
 
-def test_a_backbone_without_a_chat_template_is_refused_by_name(tmp_path):
+def test_a_base_model_is_trained_with_the_plain_template(tmp_path):
     tokenizer = make_tokenizer("marker")
     tokenizer.chat_template = None
     tokenizer.save_pretrained(tmp_path / "bare")
     make_model(vocabulary=len(tokenizer)).save_pretrained(tmp_path / "bare")
-    with pytest.raises(EngineError, match="has no chat template"):
-        trained(tmp_path, tmp_path / "bare")
+    assert trained(tmp_path, tmp_path / "bare").summary["adapter"]
 
 
 DATED = (

@@ -22,18 +22,23 @@ from domino.backbone import Backbone, load_backbone, load_shape, pick_device
 if TYPE_CHECKING:
     from benchmarks.stages.finetuning.config import FinetuneConfig
     from domino.distributed import World
+    from domino.engines.chat import ChatFormat
 
 _LOGGED = ("loss", "learning_rate", "grad_norm")
 _SHARDED = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
 
 
-def load_trainable(config: FinetuneConfig, model: str, attention: str) -> Backbone:
+def load_trainable(
+    config: FinetuneConfig, model: str, attention: str, chat: ChatFormat | None = None
+) -> Backbone:
     """Load the backbone to train on: where accelerate shards it, in main memory at first.
 
     Raises:
         EngineError: it cannot be loaded.
     """
-    more: dict[str, Any] = {"attention": attention, "quantization": _quantization(config)}
+    more: dict[str, Any] = {
+        "attention": attention, "quantization": _quantization(config), "chat": chat
+    }  # fmt: skip
     if any(os.environ.get(name, "false").lower() == "true" for name in _SHARDED):
         dtype = "float32" if pick_device("auto") == "cpu" else load_shape(model)[0].dtype
         more |= {"device": "cpu", "dtype": str(dtype or "auto").removeprefix("torch.")}

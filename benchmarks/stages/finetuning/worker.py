@@ -26,6 +26,7 @@ from benchmarks.stages.finetuning.trainer import (
     train,
 )
 from benchmarks.stages.sieve import KEPT
+from domino.engines.chat import ChatFormat
 
 _LOOK_EVERY_S = 1.0
 
@@ -43,7 +44,9 @@ def main(folder: Path) -> None:
             file.write(Metrics(step=step, values=metrics).to_json() + "\n")
 
     with no_bars():
-        model, tokenizer = load_trainable(config, job["model"], job["attention"])
+        model, tokenizer = load_trainable(
+            config, job["model"], job["attention"], ChatFormat(**job["chat"])
+        )
         trainer = make_trainer(
             config, pairs, model, tokenizer, seed=job["seed"], scratch=folder / "scratch"
         )
