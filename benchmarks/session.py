@@ -133,17 +133,17 @@ class Session:
             about=run.invocation.about,
             rows=run.method_rows(),
             facts=[FactRow(method=name, shares=own) for name, own in facts_of(run).items()],
-            stored=config.output.resolve(),
+            stored=(config.cells or config.output).resolve(),
             seconds=time.monotonic() - self.began,
             reused=sum(self.reused),
             stages=len(self.reused),
             comparisons=compare_rows(run.rows, config.methods, config.compare),
-            name=run.name,
+            name="" if run.cells else run.name,
         )
-        self.display.kept_as(run.name)
+        self.display.kept_as(str(config.cells) if run.cells else run.name)
         self.tracker.log_report(report)
         finished = [row for row in self.ran if isinstance(row, SeedRun)]
-        self.tracker.log_rows(finished, report.name, config)
+        self.tracker.log_rows(finished, run.name, config)
         if self.tracker.works:
             from benchmarks.report.page import make_report  # draws figures
 

@@ -47,6 +47,7 @@ class StageEntry(Record):
     code: str
     finished: str
     seconds: float
+    cpu_seconds: float | None = None
     summary: Mapping[str, Any]
 
     @classmethod
@@ -54,7 +55,7 @@ class StageEntry(Record):
         """Return the entry of a finished stage."""
         return cls(
             name=stage.name, address=stage.address, code=stage.code, finished=stage.finished,
-            seconds=stage.seconds, summary=stage.summary,
+            seconds=stage.seconds, cpu_seconds=stage.cpu_seconds, summary=stage.summary,
         )  # fmt: skip
 
     @property
@@ -245,9 +246,9 @@ class CellStage(Stage):
 
     def read(self, file: str, record_class: type[_RecordT]) -> list[_RecordT]:
         """Return the records of a file; none where neither the cell nor this machine has them."""
-        if file in self._records:
-            return list(self._records[file])
-        return super().read(file, record_class) if self._here else []
+        if self._here:
+            return super().read(file, record_class)
+        return list(self._records.get(file, ()))
 
     def _manifest(self) -> dict[str, Any]:
         return {"files": {}, **dataclasses.asdict(self._entry)}

@@ -173,7 +173,7 @@ class Pipeline:
             module.__name__.rpartition(".")[2].replace("_", "-"),
             config=identity,
             inputs=traits.depends_on(*inputs),
-            code=self._code(module, config),
+            code=self.code(module, config),
         )
         return StageCall(
             stage=stage, module=module, config=config, inputs=inputs, row=self.row, seed=seed
@@ -186,7 +186,7 @@ class Pipeline:
             limits["interpreter"] = f"Python {sys.version.split()[0]}"
         return limits
 
-    def _code(self, module: ModuleType, config: Any) -> str:
+    def code(self, module: ModuleType, config: Any) -> str:
         """Return the version of the stage's code; a method's own where its config names one."""
         method = getattr(config, "method", None)
         methods = [method_module(method)] if method else []

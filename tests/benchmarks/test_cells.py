@@ -111,6 +111,8 @@ def test_tables_verdicts_and_figures_come_from_cells_alone(whole: Whole, made: W
     drawn = {figure.name: figure.svg for figure in from_cells.figures}
     assert drawn == {f.name: f.svg for f in from_run.figures if f.name != "embedding_map"}
     assert "Texts lie where the rows were run" in from_cells.html
+    assert from_run.pages
+    assert not from_cells.pages, "cells hold no programs"
 
 
 def test_a_run_with_cells_prints_the_table_of_one_without(whole: Whole, made: Whole) -> None:
@@ -149,7 +151,9 @@ def test_only_rows_that_are_missing_are_run_and_then_nothing_is(
 def test_records_on_this_machine_are_read_along_with_cells(made: Whole) -> None:
     config, _ = made
     (run_here,), _ = load_cells(config.cells, config.output / "stages")
-    assert "Texts lie where" not in make_report(combine([run_here])).html
+    report = make_report(combine([run_here]))
+    assert "Texts lie where" not in report.html
+    assert "base input 0: got 2, expected 1" in report.pages["changes/counting-0.html"]
     assert len(run_here.read_references()) == 4
 
 
@@ -235,7 +239,7 @@ def test_rows_that_the_command_does_not_ask_for_must_share_its_data_and_config(
 ) -> None:
     few = replace(elsewhere, methods=("no-data",), seeds=(0,))
     assert [len(row.scores[0].seeds) for row in run(few).rows] == [1]
-    with pytest.raises(ConfigError, match="small.repeating.1.json .pairs 5, here 4"):
+    with pytest.raises(ConfigError, match=r"small\.repeating\.1\.json .pairs 5, here 4"):
         run(few, pairs=4)
 
 
@@ -337,7 +341,7 @@ def test_processes_that_write_into_one_folder_lose_no_cell(cells: Path, tmp_path
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-        )  # fmt: skip
+        )
         for first in ("0", "10")
     ]
     for writer in writers:
