@@ -11,7 +11,10 @@ from benchmarks.common.remembered import remembered
 from domino.text import load_json
 
 HOUSESTYLE_MODEL = "housestyle"
-"""The name of the backbone that this repository ships."""
+"""The name of the backbone that this repository ships, for the tracks without dialects."""
+
+SHIPPED_MODELS = (HOUSESTYLE_MODEL, "housestyle-weak", "housestyle-coherent")
+"""The names of all that it ships; the other two are of the track dialects, by coherence."""
 
 
 _SUFFIXES = (
@@ -30,10 +33,10 @@ def resolve_model(name: str) -> Path:
         ConfigError: it is not there, or is no model that transformers can load.
     """
     require_place(name)
-    if name == HOUSESTYLE_MODEL:
-        from benchmarks.suites.housestyle.backbone import CHECKPOINT
+    if name in SHIPPED_MODELS:
+        from benchmarks.suites.housestyle.backbone import CHECKPOINTS
 
-        directory = CHECKPOINT
+        directory = CHECKPOINTS[name]
     elif Path(name).expanduser().is_dir():
         directory = Path(name).expanduser().resolve()
     else:
@@ -48,7 +51,7 @@ def require_place(name: str) -> None:
     Raises:
         ConfigError: it is neither.
     """
-    if not (name == HOUSESTYLE_MODEL or Path(name).expanduser().is_dir() or _is_hub_name(name)):
+    if not (name in SHIPPED_MODELS or Path(name).expanduser().is_dir() or _is_hub_name(name)):
         raise ConfigError(f"model {name!r}: no such directory")
 
 

@@ -117,6 +117,8 @@ def run_rows(
     for seed in pipeline.config.seeds:
         if decided(rows):
             break
+        if pipeline.for_seed(seed).references_digest != pipeline.references_digest:
+            keep_domain(pipeline.for_seed(seed))
         for method in pipeline.config.methods:
             on_row(method, seed)
             row = try_row(pipeline, method, seed)
@@ -139,7 +141,8 @@ def run_row(pipeline: Pipeline, method: str, seed: int) -> SeedRun:
         SynthesisError: the method cannot go on, or left no pair.
         EngineError: the backbone cannot serve it.
     """
-    config, references, row = pipeline.config, pipeline.references, pipeline.for_row(method, seed)
+    config, row = pipeline.config, pipeline.for_row(method, seed)
+    references = row.references
 
     synthesized = row.step(synthesize, synthesize_config(config, method), references)
     filtered = row.step(filter_instructions, config.filter, synthesized)
@@ -185,7 +188,8 @@ def walk_row(pipeline: Pipeline, method: str, seed: int) -> None:
 
     check_gold(pipeline)
     row = try_row(pipeline, method, seed)
-    keep_domain(pipeline)
+    for given in {p.references_digest: p for p in (pipeline, pipeline.for_seed(seed))}.values():
+        keep_domain(given)
     describe_rows(pipeline, [row], on_stage=lambda row, stage, reused: None)
 
 

@@ -105,7 +105,11 @@ class Session:
         report = Report(
             about=_about(pipeline) | {"seeds": list(dict.fromkeys(row.seed for row in rows))},
             rows=method_rows(rows, config.evaluate.ks),
-            facts=fact_rows(finished, pipeline.context.suite),
+            facts=fact_rows(
+                finished,
+                pipeline.context.suite,
+                lambda seed: pipeline.for_seed(seed).references,
+            ),
             stored=config.output.resolve(),
             seconds=time.monotonic() - self.began,
             reused=sum(self.reused),
@@ -169,7 +173,7 @@ def open_session(
         display.begin(
             {
                 "suite": config.suite,
-                "model": config.model,
+                "model": config.backbone,
                 "methods": list(config.methods),
                 "seeds": list(config.seeds),
             }
@@ -203,7 +207,7 @@ def _about(pipeline: Pipeline) -> dict[str, Any]:
         "split": config.evaluate.split,
         "template": pipeline.context.suite.template,
         "suite_digest": pipeline.suite_digest,
-        "model": config.model,
+        "model": config.backbone,
         "model_digest": pipeline.model_digest,
         "engine": config.engine,
         "responder": config.responder,

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from benchmarks.common.fields import ConfigError, closest
-from benchmarks.models import HOUSESTYLE_MODEL
+from benchmarks.models import SHIPPED_MODELS
 from domino.text import load_json
 
 _GATED = frozenset(
@@ -87,10 +87,10 @@ def find_shape(model: str) -> BackboneShape:
     Raises:
         ConfigError: none of these, or a kind of model whose weights cannot be counted here.
     """
-    if model == HOUSESTYLE_MODEL:
-        from benchmarks.suites.housestyle.backbone import CHECKPOINT
+    if model in SHIPPED_MODELS:
+        from benchmarks.suites.housestyle.backbone import CHECKPOINTS
 
-        return read_shape(CHECKPOINT / "config.json")
+        return read_shape(CHECKPOINTS[model] / "config.json")
     file = Path(model).expanduser() / "config.json"
     if file.is_file():
         return read_shape(file)

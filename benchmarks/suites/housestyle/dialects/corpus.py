@@ -48,7 +48,7 @@ class DialectCorpus(Corpus):
         self._dialect = PLAIN
         self._answered_forms: Mapping[Callable[[], Document], float] = {
             self.single: 0.30,
-            self.several: 0.10,
+            self.several: 0.03,
             self.inspired: 0.04,
             self.equality: 0.02,
             self.grade_response: 0.02,
