@@ -143,7 +143,7 @@ def calibrate(preset: str, domain: str, *, model: str, split: Split, output: Pat
 def calibrate_dialect(
     domain: str, *, coherence: str, model: str, split: Split, output: Path, seed: int = 0
 ) -> DialectCalibration:
-    """Return Pass@1 of the rows of a domain in the track dialects, with the references of a seed."""
+    """Return Pass@1 of a domain's rows in the track dialects, with the references of a seed."""
     config = _config(DIALECTS, domain, model=model, split=split, output=output)
     options = replace(config.suite_options, coherence=coherence)
     config = replace(config, suite_options=options, methods=DIALECT_ROWS, seeds=(seed,))
