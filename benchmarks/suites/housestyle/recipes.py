@@ -13,16 +13,16 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from benchmarks.suites.housestyle.conventions import MARKERS
-from benchmarks.suites.housestyle.corpus import (
+from benchmarks.suites.housestyle.corpus import Corpus
+from benchmarks.suites.housestyle.dialects.corpus import DialectCorpus
+from benchmarks.suites.housestyle.mixtures import (
     EARLY,
     FINISHING,
     LAST,
     LATE,
     MENDING,
-    Corpus,
     Mixture,
 )
-from benchmarks.suites.housestyle.dialects.corpus import DialectCorpus
 from domino.records import derive_seed
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from benchmarks.suites.housestyle.conventions import GENERIC, House
-from benchmarks.suites.housestyle.corpus import EARLY, Corpus
+from benchmarks.suites.housestyle.corpus import Corpus
 from benchmarks.suites.housestyle.dialects.domains import describe, is_withheld
 from benchmarks.suites.housestyle.dialects.wording import dialects
 from benchmarks.suites.housestyle.documents import Document
@@ -25,6 +25,7 @@ from benchmarks.suites.housestyle.grammar import (
     Wording,
     instruction,
 )
+from benchmarks.suites.housestyle.mixtures import EARLY
 
 UNHEADED = replace(EARLY, headed=0.0)
 UNANSWERED_SHARE, ANSWERED_SHARE = 0.75, 0.06
