@@ -156,10 +156,11 @@ class Session:
     def _saved(self, rows: Sequence[SeedRun | FailedRun]) -> StoredRun:
         """Describe the rows, and save the run under its name."""
         pipeline, config = self.pipeline, self.pipeline.config
+        suite = pipeline.context.suite
         description = describe_rows(pipeline, rows, on_stage=self.log_description)
         about = describe_pipeline(pipeline) | {"seeds": list(dict.fromkeys(r.seed for r in rows))}
         counts = [
-            (row.method, fact_counts(row, pipeline.context.suite))
+            (row.method, fact_counts(row, suite, pipeline.for_seed(row.seed).references))
             for row in rows
             if isinstance(row, SeedRun)
         ]
@@ -215,7 +216,7 @@ def open_session(
         display.begin(
             {
                 "suite": config.suite,
-                "model": config.model,
+                "model": config.backbone,
                 "methods": list(config.methods),
                 "seeds": list(config.seeds),
             }

@@ -135,6 +135,11 @@ class DevelopmentSuite(Suite):
         return self._suite.refuse_by_running(pairs, config)
 
     @property
+    def draws_references(self) -> bool:  # type: ignore[override]
+        """The suite's."""
+        return self._suite.draws_references
+
+    @property
     def solves(self) -> bool:  # type: ignore[override]
         """The suite's."""
         return self._suite.solves
@@ -151,9 +156,22 @@ class DevelopmentSuite(Suite):
         """The suite's."""
         return self._suite.program_key(instruction)
 
-    def oracle(self, instruction: str, response: str | None) -> dict[str, Any] | None:
+    def plain_pairs(self) -> Sequence[Reference]:
         """The suite's."""
-        return self._suite.oracle(instruction, response)
+        return self._suite.plain_pairs()
+
+    def recombined_pairs(self, references: Sequence[Reference]) -> Sequence[Reference]:
+        """The suite's."""
+        return self._suite.recombined_pairs(references)
+
+    def oracle(
+        self,
+        instruction: str,
+        response: str | None,
+        references: Sequence[Reference] | None = None,
+    ) -> dict[str, Any] | None:
+        """The suite's."""
+        return self._suite.oracle(instruction, response, references)
 
     def support_coverage(self, instructions: Sequence[str]) -> float | None:
         """The suite's."""

@@ -295,7 +295,7 @@ def _run_candidates(config: SandboxConfig, seed: int) -> int:
     from domino.records import Program
 
     suite, pairs = load(SuiteOptions()), []
-    for reference in suite.oracle_pairs()[:16]:
+    for reference in suite.right_pairs()[:16]:
         problem = suite.behaviour_problem(reference.instruction, seed)
         for number in range(8):
             key, code = f"{reference.id}/{number}", str(reference.response)

@@ -38,6 +38,8 @@ class Suite(ABC):
 
     name: ClassVar[str]
     sample_format: ClassVar[SampleFormat] = "tasks"
+    draws_references: ClassVar[bool] = False
+    """Whether each seed of a run draws its own references; else all seeds take the first ones."""
     solves: ClassVar[bool] = False
     """Whether `solve` knows right responses: what responder "solver" needs."""
 
@@ -88,6 +90,14 @@ class Suite(ABC):
 
     def other_pairs(self) -> Sequence[Reference]:
         """Right pairs of another domain, for the row *other-domain*; most suites have none."""
+        return ()
+
+    def plain_pairs(self) -> Sequence[Reference]:
+        """Right pairs in words other than the domain's, for the row *plain-wording*."""
+        return ()
+
+    def recombined_pairs(self, references: Sequence[Reference]) -> Sequence[Reference]:
+        """Right pairs made only of what these references show, for the row *recombined*."""
         return ()
 
     @abstractmethod
@@ -181,8 +191,16 @@ class Suite(ABC):
         """
         return None
 
-    def oracle(self, instruction: str, response: str | None) -> dict[str, Any] | None:
-        """Exact facts about a synthetic pair where the suite's universe is known, else None."""
+    def oracle(
+        self,
+        instruction: str,
+        response: str | None,
+        references: Sequence[Reference] | None = None,
+    ) -> dict[str, Any] | None:
+        """Exact facts about a synthetic pair where the suite's universe is known, else None.
+
+        What is new or a copy is so against the references of the row, or against all.
+        """
         return None
 
     def support_coverage(self, instructions: Sequence[str]) -> float | None:

@@ -41,6 +41,8 @@ class SuiteOptions:
     Attributes:
         domain: one of the suite's named domains.
         track: one of the suite's tracks.
+        coherence: how the backbone of the track dialects was pre-trained: weak, coherent, or the
+            number that `--model` was made with.
         dataset: file of the problems, for suites that ship none.
         references_path: file of the references, one JSON object a line.
         cutoff: date (2024-08-01) from which on problems are the test, where the data has dates.
@@ -59,6 +61,7 @@ class SuiteOptions:
 
     domain: str | None = None
     track: str | None = None
+    coherence: str | None = None
     dataset: Path | None = None
     references_path: Path | None = None
     cutoff: str | None = None

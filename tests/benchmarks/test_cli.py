@@ -18,9 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 OPTIONS = """
 --help --help-all --preset --config --json --plain --quiet --until-decided
---suite --suite_options.domain --suite_options.track --suite_options.dataset
---suite_options.references_path --suite_options.cutoff --suite_options.split_seed
---suite_options.folds --suite_options.fold
+--suite --suite_options.domain --suite_options.track --suite_options.coherence
+--suite_options.dataset --suite_options.references_path --suite_options.cutoff
+--suite_options.split_seed --suite_options.folds --suite_options.fold
 --suite_options.prompt --suite_options.task_ids --suite_options.environment --suite_options.protocol
 --suite_options.extraction
 --model --chat_template --template_options --thought_end --attention

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from benchmarks.suites.housestyle.conventions import GENERIC, House
-from benchmarks.suites.housestyle.corpus import EARLY, Corpus
+from benchmarks.suites.housestyle.corpus import Corpus
 from benchmarks.suites.housestyle.dialects.domains import describe, is_withheld
 from benchmarks.suites.housestyle.dialects.wording import dialects
 from benchmarks.suites.housestyle.documents import Document
@@ -25,6 +25,7 @@ from benchmarks.suites.housestyle.grammar import (
     Wording,
     instruction,
 )
+from benchmarks.suites.housestyle.mixtures import EARLY
 
 UNHEADED = replace(EARLY, headed=0.0)
 UNANSWERED_SHARE, ANSWERED_SHARE = 0.75, 0.06
@@ -48,7 +49,7 @@ class DialectCorpus(Corpus):
         self._dialect = PLAIN
         self._answered_forms: Mapping[Callable[[], Document], float] = {
             self.single: 0.30,
-            self.several: 0.10,
+            self.several: 0.03,
             self.inspired: 0.04,
             self.equality: 0.02,
             self.grade_response: 0.02,
