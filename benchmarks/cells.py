@@ -163,7 +163,7 @@ class RunCells:
         return replace(
             cell,
             outcomes=ProgramOutcomes.of(row.evaluated.read(VERDICTS, Verdict)),
-            facts=fact_counts(row, pipeline.context.suite),
+            facts=fact_counts(row, pipeline.context.suite, pipeline.for_seed(row.seed).references),
         )
 
     def _other(self, cell: Cell) -> str:

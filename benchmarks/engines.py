@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from benchmarks.chat_templates import chat_format
 from benchmarks.common.fields import ConfigError
 from domino.engines.base import EngineError
 
@@ -25,6 +26,18 @@ class EngineSettings(Protocol):
     @property
     def engine(self) -> str:
         """Its name."""
+
+    @property
+    def chat_template(self) -> Path | None:
+        """A file in the place of the model's own chat template."""
+
+    @property
+    def template_options(self) -> Mapping[str, Any]:
+        """Values that the template reads."""
+
+    @property
+    def thought_end(self) -> str | None:
+        """What ends a thought."""
 
     @property
     def attention(self) -> Attention:
@@ -62,13 +75,15 @@ class EngineKind:
 def _transformers(config: EngineSettings, model: str, adapter: Path | None) -> Engine:
     from domino.engines.transformers_engine import TransformersEngine
 
-    return TransformersEngine.load(model, adapter=adapter, attention=config.attention)
+    return TransformersEngine.load(
+        model, adapter=adapter, attention=config.attention, chat=chat_format(config)
+    )
 
 
 def _vllm(config: EngineSettings, model: str, adapter: Path | None) -> Engine:
     from domino.engines.vllm_engine import VllmEngine
 
-    return VllmEngine(model, config.vllm, adapter=adapter)
+    return VllmEngine(model, config.vllm, adapter=adapter, chat=chat_format(config))
 
 
 def _openai(config: EngineSettings, model: str, adapter: Path | None) -> Engine:
@@ -76,7 +91,7 @@ def _openai(config: EngineSettings, model: str, adapter: Path | None) -> Engine:
 
     if adapter is not None:
         raise EngineError(f"engine openai cannot load the adapter {str(adapter)!r}")
-    return OpenaiEngine(model, config.openai)
+    return OpenaiEngine(model, config.openai, chat=chat_format(config))
 
 
 def _check_vllm(config: EngineSettings) -> None:

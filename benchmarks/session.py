@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from benchmarks.cells import RunCells, RunRow
+from benchmarks.chat_templates import check_chat, own_template
 from benchmarks.common.fields import ConfigError, update
 from benchmarks.common.words import counted
 from benchmarks.config.run_config import respond_config, synthesize_config
@@ -41,7 +42,7 @@ from benchmarks.report.from_cells import stored_run
 from benchmarks.report.stored import StoredRun, compare_rows, facts_of, load_run
 from benchmarks.report.terminal import Report, show, write_json
 from benchmarks.sandbox.interpreter import refuse_in_sight
-from benchmarks.stages import finetune, respond, synthesize
+from benchmarks.stages import evaluate, finetune, respond, synthesize
 from benchmarks.store.store import STAGES
 from benchmarks.tracking.tracker import Tracker
 from benchmarks.tracking.values import tracking_place
@@ -157,10 +158,11 @@ class Session:
     def _saved(self, rows: Sequence[SeedRun | FailedRun]) -> StoredRun:
         """Describe the rows, and save the run under its name."""
         pipeline, config = self.pipeline, self.pipeline.config
+        suite = pipeline.context.suite
         description = describe_rows(pipeline, rows, on_stage=self.log_description)
         about = describe_pipeline(pipeline) | {"seeds": list(dict.fromkeys(r.seed for r in rows))}
         counts = [
-            (row.method, fact_counts(row, pipeline.context.suite))
+            (row.method, fact_counts(row, suite, pipeline.for_seed(row.seed).references))
             for row in rows
             if isinstance(row, SeedRun)
         ]
@@ -216,7 +218,7 @@ def open_session(
         display.begin(
             {
                 "suite": config.suite,
-                "model": config.model,
+                "model": config.backbone,
                 "methods": list(config.methods),
                 "seeds": list(config.seeds),
             }
@@ -266,8 +268,10 @@ def check_before_work(pipeline: Pipeline) -> None:
     Raises:
         MethodError: a plug-in cannot be imported, or is not a method.
         ConfigError: a method has no such option, or not with this value.
+        SuiteError: the suite's official tools need a package that is not installed.
         SandboxConfigError: programs would see the store or the data set.
-        StageError: the responder cannot be had from these references, or fine-tuning not so.
+        StageError: the responder cannot be had from these references or this suite, or fine-tuning
+            not so.
         SynthesisError: no method could learn from these references, or the suite has no pairs for a
             control.
     """
@@ -283,7 +287,12 @@ def check_before_work(pipeline: Pipeline) -> None:
         if method in config.methods and options and not _synthesized(pipeline, method):
             method_class: Any = load_method(method)
             update(method_class.config_class(), options, prefix=f"method_options.{method}.")
-    respond.check(respond_config(config, config.methods[0]), pipeline.references)
+    check_chat(config, Path(pipeline.context.model))
+    _check_turns(pipeline)
+    pipeline.context.suite.check()
+    responder = respond_config(config, config.methods[0])
+    respond.check(responder, pipeline.references, pipeline.context.suite)
+    evaluate.check(config.evaluate, pipeline.context.suite, pipeline.references)
     finetune.check(config.finetune, config.accelerate)
     if config.embed.model is not None:
         resolve_model(config.embed.model)
@@ -291,6 +300,20 @@ def check_before_work(pipeline: Pipeline) -> None:
         raise ConfigError(f"output {config.output} is a file: give a directory")
     kept = (config.output, config.suite_options.dataset)
     refuse_in_sight(pipeline.context.sandbox.interpreter, filter(None, kept))
+
+
+def _check_turns(pipeline: Pipeline) -> None:
+    """Refuse a base model where a method means nothing without a chat template of its own."""
+    config = pipeline.config
+    if config.chat_template is not None or own_template(Path(pipeline.context.model)) is not None:
+        return
+    for method in config.methods:
+        if getattr(load_method(method), "needs_turns", False):
+            raise ConfigError(
+                f"method {method!r} continues the chat template's user turn, and model "
+                f"{config.model!r} is a base model without one: give --chat_template FILE, or "
+                "leave the method out"
+            )
 
 
 def _synthesized(pipeline: Pipeline, method: str) -> bool:

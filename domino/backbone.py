@@ -10,7 +10,7 @@ from typing import Any
 
 from domino.attention import check_attention, check_loaded
 from domino.engines.base import EngineError
-from domino.engines.chat import fix_date
+from domino.engines.chat import ChatFormat, prepare_tokenizer
 from domino.text import load_json
 
 Backbone = tuple[Any, Any]
@@ -24,6 +24,7 @@ def load_backbone(
     dtype: str = "auto",
     attention: str = "auto",
     quantization: Any = None,
+    chat: ChatFormat | None = None,
 ) -> Backbone:
     """Load model and tokenizer, frozen and in eval mode.
 
@@ -34,6 +35,7 @@ def load_backbone(
         attention: one of `domino.attention.Attention`.
         quantization: transformers' config of how the weights are stored; None stores them as
             they are.
+        chat: how turns become text, where it is not left to the model.
 
     Raises:
         EngineError: the directory holds no model, transformers cannot read it, or the attention
@@ -49,7 +51,7 @@ def load_backbone(
         dtype = "float32"
     more = {"quantization_config": quantization, "device_map": {"": device}} if quantization else {}
     try:
-        tokenizer = fix_date(AutoTokenizer.from_pretrained(str(path)))
+        tokenizer = prepare_tokenizer(AutoTokenizer.from_pretrained(str(path)), chat)
         chosen = None if attention == "auto" else attention
         with silent_loading(path):
             model: Any = AutoModelForCausalLM.from_pretrained(
@@ -132,8 +134,8 @@ def check_adapter_directory(path: str | Path) -> None:
         )
 
 
-def load_shape(path: str | Path) -> tuple[Any, Any]:
-    """Return the config and the tokenizer of a model, without its weights.
+def load_shape(path: str | Path, chat: ChatFormat | None = None) -> tuple[Any, Any]:
+    """Return the config and the tokenizer of a model, without its weights; see `load_backbone`.
 
     Raises:
         EngineError: the directory holds no model, or transformers cannot read it.
@@ -142,7 +144,7 @@ def load_shape(path: str | Path) -> tuple[Any, Any]:
 
     check_model_directory(path)
     try:
-        tokenizer = fix_date(AutoTokenizer.from_pretrained(str(path)))
+        tokenizer = prepare_tokenizer(AutoTokenizer.from_pretrained(str(path)), chat)
         return AutoConfig.from_pretrained(str(path)), tokenizer
     except (OSError, ValueError, KeyError) as error:
         raise _not_loadable(path, error) from error

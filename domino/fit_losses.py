@@ -32,12 +32,6 @@ class FitLosses:
     pad_id: int = 0
     caching: bool = False
 
-    @property
-    def table_VH(self) -> torch.Tensor:
-        """The vocabulary's embeddings."""
-        table_VH: torch.Tensor = self.model.get_input_embeddings().weight
-        return table_VH
-
     def domain(self, domain_PH: torch.Tensor, texts: Sequence[Text]) -> torch.Tensor:
         """Return CE(x_j | d) for each text, [B]."""
         with self._precision(domain_PH):

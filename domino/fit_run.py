@@ -17,7 +17,7 @@ from domino.fit_losses import FitLosses
 from domino.objective import Weights, objective
 from domino.records import derive_seed
 from domino.shared_prefix import Text
-from domino.soft_tokens import initial_tokens, nearest_cosine, norm_ratio
+from domino.soft_tokens import Vocabulary, initial_tokens, nearest_cosine, norm_ratio
 
 
 class FitRun:
@@ -45,12 +45,13 @@ class FitRun:
         self._passes, self._texts, self._config = passes, texts, config
         self._world = World() if world is None else world
         self._seed = seed
+        self._vocabulary = Vocabulary(passes.model)
         start = torch.Generator().manual_seed(derive_seed(seed, "initialisation"))
 
         def new(count: int) -> torch.nn.Parameter:
             how = config.initialisation
             return torch.nn.Parameter(
-                initial_tokens(passes.table_VH, count, how, start, initial_ids)
+                initial_tokens(self._vocabulary, count, how, start, initial_ids)
             )
 
         self.domain_PH = new(config.domain_tokens)
@@ -89,8 +90,8 @@ class FitRun:
         self.optimizer.step()
         means = self._world.mean(step_metrics(terms, loss_BB), share, domain_B.device)
         return means | {
-            "norm_ratio": norm_ratio(self.domain_PH, self._passes.table_VH),
-            "nearest_cosine": nearest_cosine(self.domain_PH, self._passes.table_VH),
+            "norm_ratio": norm_ratio(self.domain_PH, self._vocabulary),
+            "nearest_cosine": nearest_cosine(self.domain_PH, self._vocabulary),
             "gradient_norm": norm,
             "learning_rate": learning_rate,
         }

@@ -12,6 +12,7 @@ import torch
 
 from domino.backbone import Backbone, check_model_directory, load_backbone
 from domino.diagnostics import Guard
+from domino.embedding import check_embeddings
 from domino.engines.base import (
     Completion,
     Engine,
@@ -19,6 +20,7 @@ from domino.engines.base import (
     SoftPrompt,
     require_embeddings,
 )
+from domino.engines.chat import ChatEngine
 from domino.engines.transformers_engine import TransformersEngine
 from domino.fit_card import FitCard, digests
 from domino.fit_config import FitConfig
@@ -70,11 +72,12 @@ class DominoSynthesizer(Synthesizer):
 
         Raises:
             FittingError: a reference does not fit the model, or the objective is not finite.
-            EngineError: the backbone cannot be loaded, or has no chat template, or the engine takes
-                text alone.
+            EngineError: the backbone cannot be loaded, or takes no embeddings, or has no chat
+                template, or the engine takes text alone.
         """
         require_embeddings(context.engine, self.name)
         model, tokenizer = _backbone(context)
+        check_embeddings(model)
         turn = Turn.of(context.engine)
         texts = [
             _encode(tokenizer, turn.lead, turn.after_lead(reference, domain.template), model.device)
@@ -233,7 +236,8 @@ def _engine_here(context: FitContext, model: Any, tokenizer: Any) -> Engine:
     """An engine over the model that is being fitted behind: another one would need its memory."""
     if isinstance(context.engine, TransformersEngine):
         return context.engine
-    return TransformersEngine(model, tokenizer)
+    own = context.engine.tokenizer if isinstance(context.engine, ChatEngine) else tokenizer
+    return TransformersEngine(model, own)
 
 
 def _model_config(context: FitContext) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from domino.embedding import embed_ids, forward_inputs
 from domino.shared_prefix import Text
 
 _IGNORED = -100
@@ -45,11 +46,11 @@ def padded_losses(
     learns to be followed by it, and the loss depends on the batch.
     """
     ids_BL, mask_BL, labels_BL = _padded(texts, pad_id)
-    embeds_BLH = model.get_input_embeddings()(ids_BL)
+    embeds_BLH = embed_ids(model, ids_BL)
     prefix_BFH = prefix_FH.to(embeds_BLH.dtype).expand(len(texts), -1, -1)
     mask_BF = torch.ones(prefix_BFH.shape[:2], dtype=torch.long, device=ids_BL.device)
     logits_BLV = model(
-        inputs_embeds=torch.cat([prefix_BFH, embeds_BLH], 1),
+        **forward_inputs(model, torch.cat([prefix_BFH, embeds_BLH], 1), ids_BL),
         attention_mask=torch.cat([mask_BF, mask_BL], 1),
         use_cache=False,
         logits_to_keep=ids_BL.shape[1] + 1,

@@ -234,11 +234,17 @@ class Problem(Record):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Program(Record):
-    """A candidate: complete source text that defines the problem's entry point."""
+    """A candidate: complete source text that defines the problem's entry point.
+
+    `failure` is its outcome where no text could be taken out of the response in time; it is not
+    run, and `detail` says more.
+    """
 
     id: str
     problem_id: str
     code: str
+    failure: Outcome | None = None
+    detail: str = ""
 
 
 class Outcome(StrEnum):
@@ -252,6 +258,8 @@ class Outcome(StrEnum):
     OUTPUT_LIMIT = "output limit"
     KILLED = "killed"
     REFUSED = "refused"
+    EXTRACTION_TIMEOUT = "extraction timed out"
+    EXTRACTION_FAILED = "extraction failed"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -103,7 +103,7 @@ class Selection:
     def _measure(self, domain_PH: torch.Tensor, step: int) -> Candidate:
         measured = {}
         if self._texts:
-            on_device = domain_PH.to(self._passes.table_VH.device)
+            on_device = domain_PH.to(self._passes.model.device)
             measured["held_out"] = self._passes.held_out(on_device, self._texts)
         plain = Candidate(domain_PH=domain_PH, step=step, measured=measured, excess=0.0)
         if self._guard is None or (self.best is not None and plain.rank >= self.best.rank):

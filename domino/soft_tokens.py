@@ -6,7 +6,8 @@ Shapes: P soft tokens, H hidden size, V vocabulary, T tokens of a text.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from domino.embedding import embed_ids
 from domino.text import load_json
 
 Initialisation = Literal["vocabulary", "text", "normal"]
@@ -29,20 +31,51 @@ class SoftTokensError(ValueError):
     """Soft tokens that cannot be made or loaded: what, the value, the remedy."""
 
 
+class Vocabulary:
+    """The embeddings of a model's tokens as the model sees them, looked up as they are needed.
+
+    Its table is not that: layers of Gemma and others scale what the table holds.
+
+    Args:
+        model: a causal language model whose weights are frozen.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        layer = model.get_input_embeddings()
+        self.size, self.width = int(layer.num_embeddings), int(layer.embedding_dim)
+        self.device: torch.device = layer.weight.device
+
+    @torch.no_grad()
+    def rows(self, ids_T: torch.Tensor) -> torch.Tensor:
+        """Return the embeddings of token ids, [T, H]."""
+        return embed_ids(self._model, ids_T.to(self.device))
+
+    def parts(self) -> Iterator[torch.Tensor]:
+        """Yield all embeddings, some at a time: a whole table in float32 can take gigabytes."""
+        for ids_R in torch.arange(self.size, device=self.device).split(_ROWS):
+            yield self.rows(ids_R)
+
+    @cached_property
+    def mean_norm(self) -> torch.Tensor:
+        """The mean norm of all embeddings."""
+        return torch.cat([_norms(rows_RH) for rows_RH in self.parts()]).mean()
+
+
 def initial_tokens(
-    table_VH: torch.Tensor,
+    vocabulary: Vocabulary,
     count: int,
     how: Initialisation,
     generator: torch.Generator,
     text_ids: Sequence[int] = (),
 ) -> torch.Tensor:
-    """Return `count` new soft tokens, [P, H], in float32 on the table's device.
+    """Return `count` new soft tokens, [P, H], in float32 on the model's device.
 
     Args:
-        table_VH: the model's input embeddings.
+        vocabulary: of the model.
         count: P.
-        how: "vocabulary" copies rows drawn at random, "text" the rows of a text (repeated or cut
-            to P), "normal" draws from N(0, 1), far above the norm of real embeddings.
+        how: "vocabulary" copies embeddings of tokens drawn at random, "text" those of a text
+            (repeated or cut to P), "normal" draws from N(0, 1), whatever their norm is.
         generator: a CPU generator; equal seeds give equal tokens.
         text_ids: the text's token ids, for "text".
 
@@ -52,30 +85,30 @@ def initial_tokens(
     if count < 1:
         raise SoftTokensError(f"{count} soft tokens asked for: give at least 1")
     if how == "normal":
-        drawn_PH = torch.randn(count, table_VH.shape[1], generator=generator)
-        return drawn_PH.to(table_VH.device)
+        drawn_PH = torch.randn(count, vocabulary.width, generator=generator)
+        return drawn_PH.to(vocabulary.device)
     if how == "vocabulary":
-        rows_P = torch.randint(len(table_VH), (count,), generator=generator)
+        rows_P = torch.randint(vocabulary.size, (count,), generator=generator)
     elif how == "text":
         if not len(text_ids):
             raise SoftTokensError("initialisation 'text' got an empty text: give one, or another")
         rows_P = torch.tensor(text_ids, dtype=torch.long)[torch.arange(count) % len(text_ids)]
     else:
         raise SoftTokensError(f"initialisation {how!r}: give 'vocabulary', 'text' or 'normal'")
-    return table_VH.detach()[rows_P.to(table_VH.device)].float().clone()
+    return vocabulary.rows(rows_P).float().clone()
 
 
-def norm_ratio(tokens_PH: torch.Tensor, table_VH: torch.Tensor) -> float:
+def norm_ratio(tokens_PH: torch.Tensor, vocabulary: Vocabulary) -> float:
     """Mean norm of the soft tokens over the mean norm of the vocabulary's embeddings."""
-    return float(_norms(tokens_PH.detach()).mean() / _norms(table_VH).mean())
+    return float(_norms(tokens_PH.detach()).mean() / vocabulary.mean_norm)
 
 
-def nearest_cosine(tokens_PH: torch.Tensor, table_VH: torch.Tensor) -> float:
+def nearest_cosine(tokens_PH: torch.Tensor, vocabulary: Vocabulary) -> float:
     """Mean over the soft tokens of the cosine to their nearest embedding in the vocabulary."""
     tokens_PH = torch.nn.functional.normalize(tokens_PH.detach().float(), dim=-1)
     nearest = [
         (tokens_PH @ torch.nn.functional.normalize(rows_RH.float(), dim=-1).T).amax(-1)
-        for rows_RH in table_VH.split(_ROWS)  # a whole table in float32 can take gigabytes
+        for rows_RH in vocabulary.parts()
     ]
     return float(torch.stack(nearest).amax(0).mean())
 

@@ -156,6 +156,8 @@ class Synthesizer(ABC):
     """False for the row that is fine-tuned on nothing: no data."""
     keeps_responses: ClassVar[bool] = False
     """True where records bring the response that counts: references, and the harness's controls."""
+    needs_turns: ClassVar[bool] = False
+    """True where the method means nothing without the backbone's own chat template."""
     reads_description: ClassVar[bool] = True
     """False where `Domain.description` changes nothing: runs that differ in it share its stages."""
     profile: ClassVar[RequestProfile] = RequestProfile(

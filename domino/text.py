@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 _SOUTH_EAST_ASIAN = (
@@ -37,12 +38,20 @@ _CODE = re.compile(
 
 Units = tuple[str, ...]
 
+REPLACED = "\ufffd"
+"""What stands in a text for a character that could not be decoded."""
+
 
 def storable(text: str) -> str:
     """Return the text with U+FFFD for each half of a surrogate pair, which UTF-8 cannot hold."""
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def count_undecodable(texts: Iterable[str | None]) -> int:
+    """Return how many texts have a character that could not be decoded."""
+    return sum(REPLACED in (text or "") for text in texts)
 
 
 def escaped(json_text: str) -> str:

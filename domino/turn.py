@@ -18,7 +18,7 @@ class Turn:
     """The chat template around one instruction, as text.
 
     Attributes:
-        lead: what comes before an instruction.
+        lead: what comes before an instruction; nothing for a base model.
         separator: what stands between an instruction and its response.
         end: the token that ends a turn.
     """
@@ -32,7 +32,7 @@ class Turn:
         """Ask the engine's chat template."""
         rendered = engine.render([{"role": "user", "content": SENTINEL}])
         return cls(
-            lead=engine.render([], open_user_turn=True),
+            lead=engine.render([], open_user_turn=True) if engine.has_turns else "",
             separator=rendered.partition(SENTINEL)[2],
             end=engine.end_of_turn,
         )

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.store.identity import digest
-from benchmarks.suites.base import Split, Suite
+from benchmarks.suites.base import Extracted, Split, Suite
+from benchmarks.suites.protocol import Protocol
 from domino.records import Problem, Reference
 
 if TYPE_CHECKING:
@@ -88,9 +89,32 @@ class DevelopmentSuite(Suite):
         """The suite's."""
         return self._suite.instruction(problem)
 
+    def content(self, instruction: str) -> str:
+        """The suite's."""
+        return self._suite.content(instruction)
+
+    def protocol(self, *, chat: bool) -> Protocol:
+        """The suite's."""
+        return self._suite.protocol(chat=chat)
+
+    @property
+    def rules(self) -> str:
+        """The suite's."""
+        return self._suite.rules
+
     def extract(self, problem: Problem, response: str) -> str:
         """The suite's."""
         return self._suite.extract(problem, response)
+
+    def extract_all(
+        self, pairs: Sequence[tuple[Problem, str]], *, direct: bool = False
+    ) -> list[Extracted]:
+        """The suite's."""
+        return self._suite.extract_all(pairs, direct=direct)
+
+    def check(self) -> None:
+        """The suite's."""
+        self._suite.check()
 
     def refuse_instruction(self, instruction: str) -> tuple[str, str] | None:
         """The suite's."""
@@ -100,11 +124,29 @@ class DevelopmentSuite(Suite):
         """The suite's."""
         return self._suite.refuse_response(instruction, response)
 
+    def refuse_responses(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str] | None]:
+        """The suite's."""
+        return self._suite.refuse_responses(pairs)
+
     def refuse_by_running(
         self, pairs: Sequence[tuple[str, str]], config: SandboxConfig
     ) -> list[tuple[str, str] | None]:
         """The suite's."""
         return self._suite.refuse_by_running(pairs, config)
+
+    @property
+    def draws_references(self) -> bool:  # type: ignore[override]
+        """The suite's."""
+        return self._suite.draws_references
+
+    @property
+    def solves(self) -> bool:  # type: ignore[override]
+        """The suite's."""
+        return self._suite.solves
+
+    def solve(self, instructions: Sequence[str], config: SandboxConfig) -> list[str | None]:
+        """The suite's."""
+        return self._suite.solve(instructions, config)
 
     def behaviour_problem(self, instruction: str, seed: int) -> Problem | None:
         """The suite's."""
@@ -114,9 +156,22 @@ class DevelopmentSuite(Suite):
         """The suite's."""
         return self._suite.program_key(instruction)
 
-    def oracle(self, instruction: str, response: str | None) -> dict[str, Any] | None:
+    def plain_pairs(self) -> Sequence[Reference]:
         """The suite's."""
-        return self._suite.oracle(instruction, response)
+        return self._suite.plain_pairs()
+
+    def recombined_pairs(self, references: Sequence[Reference]) -> Sequence[Reference]:
+        """The suite's."""
+        return self._suite.recombined_pairs(references)
+
+    def oracle(
+        self,
+        instruction: str,
+        response: str | None,
+        references: Sequence[Reference] | None = None,
+    ) -> dict[str, Any] | None:
+        """The suite's."""
+        return self._suite.oracle(instruction, response, references)
 
     def support_coverage(self, instructions: Sequence[str]) -> float | None:
         """The suite's."""

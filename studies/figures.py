@@ -58,6 +58,7 @@ def history(config: StudyConfig, study: optuna.Study) -> DrawnFigure:
                 pruned, [0.02] * len(pruned), "x", color=INK, label="pruned",
                 transform=axes.get_xaxis_transform(),
             )  # fmt: skip
+        axes.locator_params(axis="x", integer=True)
         axes.set(xlabel="trial", ylabel=config.objective)
         figure.legend(loc="outside right upper")
 

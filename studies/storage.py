@@ -238,6 +238,9 @@ def _check_conditions(config: StudyConfig, pipeline: Pipeline, study: optuna.Stu
     ours = conditions(config, pipeline)
     stored: Mapping[str, str] | None = study.user_attrs.get(CONDITIONS)
     if stored is None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            study.set_metric_names(list(config.aims))  # optuna-dashboard's names for the objectives
         study.set_user_attr(CONDITIONS, ours)
         stored = ours
     differing = sorted(k for k in {*ours, *stored} if ours.get(k) != stored.get(k))

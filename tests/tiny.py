@@ -1,6 +1,7 @@
 """Tiny random models and tokenizers, made in seconds and without a network."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -8,10 +9,13 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
+    PreTrainedConfig,
     PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
 )
+
+from domino.soft_tokens import Vocabulary
 
 SPECIALS = ["<|pad|>", "<|user|>", "<|assistant|>", "<|system|>", "<|end|>"]
 TEMPLATE = (
@@ -55,6 +59,13 @@ def make_tokenizer(
         chat_template=TEMPLATE if style == "marker" else IM_TEMPLATE,
         clean_up_tokenization_spaces=False,
     )
+
+
+def make_vocabulary(table: torch.Tensor) -> Vocabulary:
+    """The vocabulary of a model whose embedding layer gives the rows of a table."""
+    layer = torch.nn.Embedding.from_pretrained(table)
+    model = SimpleNamespace(get_input_embeddings=lambda: layer, config=PreTrainedConfig())
+    return Vocabulary(model)
 
 
 def make_model(kind: str = "qwen2", vocabulary: int = 320, seed: int = 0, **changes: Any) -> Any:

@@ -16,6 +16,7 @@ from baselines.base import Baseline, Draft
 from baselines.softsrv.config import SoftSRVConfig
 from baselines.softsrv.training import contexts, train
 from domino.backbone import Backbone, load_backbone
+from domino.embedding import check_embeddings
 from domino.engines.base import Request, SoftPrompt, require_embeddings
 from domino.engines.transformers_engine import TransformersEngine
 from domino.records import Sampling, derive_seed
@@ -92,6 +93,7 @@ class SoftSRV(Baseline[SoftSRVConfig]):
         context = self._require_fit()[1]
         require_embeddings(context.engine, self.name)
         model, tokenizer = _backbone(context)
+        check_embeddings(model)
         texts = self._texts(tokenizer, model.device)
         context_NH = contexts(model, texts)
         seed = derive_seed(context.seed, self.name)

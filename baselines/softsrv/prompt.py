@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 
 from baselines.softsrv.config import SoftSRVConfig
-from domino.soft_tokens import initial_tokens
+from domino.soft_tokens import Vocabulary, initial_tokens
 
 
 class ContextualPrompt(torch.nn.Module):
@@ -16,25 +16,25 @@ class ContextualPrompt(torch.nn.Module):
 
     Args:
         config: the form and its sizes.
-        table_VH: the model's input embeddings, whose rows the prompts start from.
+        vocabulary: of the model, from whose embeddings the prompts start.
         seed: of the rows and the weights.
     """
 
-    def __init__(self, config: SoftSRVConfig, table_VH: torch.Tensor, seed: int) -> None:
+    def __init__(self, config: SoftSRVConfig, vocabulary: Vocabulary, seed: int) -> None:
         super().__init__()
         self.form = config.form
         generator = torch.Generator().manual_seed(seed)
         count = config.prompts if config.form == "mixture" else 1
         start_KPH = torch.stack(
             [
-                initial_tokens(table_VH, config.prompt_tokens, "vocabulary", generator)
+                initial_tokens(vocabulary, config.prompt_tokens, "vocabulary", generator)
                 for _ in range(count)
             ]
         )
         self.prompt_KPH = torch.nn.Parameter(start_KPH)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.network = self._network(config, table_VH.shape[1]).to(table_VH.device)
+            self.network = self._network(config, vocabulary.width).to(vocabulary.device)
 
     def _network(self, config: SoftSRVConfig, hidden: int) -> torch.nn.Module:
         if config.form == "mixture":

@@ -20,6 +20,7 @@ from domino.fit_config import FittingError
 from domino.fitting import Log, check_frozen, split
 from domino.records import derive_seed
 from domino.shared_prefix import Text, domain_losses
+from domino.soft_tokens import Vocabulary
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -100,8 +101,8 @@ class _Run:
     ) -> None:
         self._model, self._texts, self._context_NH = model, texts, context_NH
         self._config = config
-        table_VH = model.get_input_embeddings().weight
-        self._prompt = ContextualPrompt(config, table_VH, derive_seed(seed, "initialisation"))
+        vocabulary = Vocabulary(model)
+        self._prompt = ContextualPrompt(config, vocabulary, derive_seed(seed, "initialisation"))
         self._optimizer = torch.optim.Adam(self._prompt.parameters())
         self._kept, self._held_out = split(len(texts), config.held_out, seed)
         self._batches = self._endless(random.Random(derive_seed(seed, "order")))

@@ -39,6 +39,7 @@ UNTIL_DECIDED_SEEDS = 10
 """Seeds of `--until-decided`, where no others are given: as many as its last analysis needs."""
 
 _FREE_FORM = "--method_options."
+_TEMPLATE = "--template_options."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -211,13 +212,18 @@ def _overrides(options: Iterable[Leaf], given: argparse.Namespace) -> list[dict[
 
 
 def _free_form(rest: Sequence[str], options: Iterable[Leaf]) -> list[dict[str, Any]]:
-    """Return the options of single methods (--method_options.NAME.FIELD); refuse all others."""
+    """Return options of methods (--method_options.NAME.FIELD) and of the chat template.
+
+    Raises:
+        ConfigError: another one is left.
+    """
     pending, found = list(rest), []
     while pending:
         name, equals, text = pending.pop(0).partition("=")
+        is_template = name.startswith(_TEMPLATE) and name != _TEMPLATE
         # A plug-in's name (package.module:Class) has dots of its own; a field's has none.
         method, _, option = name.removeprefix(_FREE_FORM).rpartition(".")
-        if not name.startswith(_FREE_FORM) or not method or not option:
+        if not is_template and (not name.startswith(_FREE_FORM) or not method or not option):
             known = [f"--{leaf.path}" for leaf in options]
             what = "option" if name.startswith("-") else "argument"
             raise ConfigError(f"unknown {what} {name}{closest(name, known)}; see --help-all")
@@ -226,7 +232,8 @@ def _free_form(rest: Sequence[str], options: Iterable[Leaf]) -> list[dict[str, A
                 raise ConfigError(f"{name} needs a value")
             text = pending.pop(0)
         value = convert_text(name, Any, text)
-        found.append(_nested(["method_options", method, option], value))
+        key = ["template_options", name.removeprefix(_TEMPLATE)]
+        found.append(_nested(key if is_template else ["method_options", method, option], value))
     return found
 
 

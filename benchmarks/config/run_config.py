@@ -27,7 +27,7 @@ from benchmarks.methods import (
     reads_description,
     typed_options,
 )
-from benchmarks.models import HOUSESTYLE_MODEL
+from benchmarks.models import HOUSESTYLE_MODEL, SHIPPED_MODELS
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.stages.decontaminate import DecontaminateConfig
 from benchmarks.stages.embed import EmbedConfig
@@ -50,7 +50,11 @@ class RunConfig:
     Attributes:
         suite: name of the benchmark.
         suite_options: where its data is, and which part of it is meant.
-        model: directory or hub name of the backbone; "housestyle" is the one shipped here.
+        model: directory, hub name or GGUF file of the backbone; "housestyle" is the one shipped
+            here for the suite's track.
+        chat_template: Jinja file in the place of the backbone's own template.
+        template_options: values that the chat template reads, as --template_options.KEY VALUE.
+        thought_end: what ends a thought before an answer; null is </think> where templates have it.
         attention: how it computes attention; flash_attention_2 and flex_attention need a GPU, and
             texts are then still decoded by sdpa.
         engine: what generates all text: transformers (in this process), vllm (in its own), or
@@ -67,8 +71,8 @@ class RunConfig:
         oversample: instructions drawn for each pair that may stay.
         sampling: how instructions are sampled.
         response_sampling: how responses are sampled; a single response is decoded greedily.
-        responder: who answers: the plain backbone, the backbone behind references, or the
-            method's own conditioning.
+        responder: who answers: the plain backbone, the backbone behind references, the method's
+            own conditioning, or the suite's exact solver.
         shots: references in the context of responder "references".
         filter: which instructions and responses may pass.
         decontaminate: what counts as a repeated task.
@@ -94,6 +98,9 @@ class RunConfig:
     suite: str = "housestyle"
     suite_options: SuiteOptions = field(default_factory=SuiteOptions)
     model: str = HOUSESTYLE_MODEL
+    chat_template: Path | None = None
+    template_options: Mapping[str, Any] = field(default_factory=dict)
+    thought_end: str | None = None
     attention: Attention = field(default="auto", metadata={"changes_result": False})
     engine: str = "transformers"
     vllm: VllmConfig = field(default_factory=VllmConfig)
@@ -164,10 +171,22 @@ class RunConfig:
                 f"local.processes is {self.local.processes} with engine {self.engine}: each "
                 "process would open an engine of its own; leave local.processes at 1"
             )
+        if self.model == HOUSESTYLE_MODEL and self.backbone not in SHIPPED_MODELS:
+            raise ConfigError(
+                f"suite_options.coherence is {self.suite_options.coherence!r}: shipped backbones "
+                "are weak and coherent; give the directory of another as --model"
+            )
         if not self.model:
             raise ConfigError("model is empty: give a directory or a hub name")
         if self.store is not None:
             _require_no_password("store", self.store)
+
+    @property
+    def backbone(self) -> str:
+        """The backbone by its own name: the track dialects has one for each coherence."""
+        if self.model != HOUSESTYLE_MODEL or self.suite_options.track != "dialects":
+            return self.model
+        return f"{HOUSESTYLE_MODEL}-{self.suite_options.coherence or 'weak'}"
 
     @property
     def draws(self) -> int:

@@ -17,7 +17,7 @@ from benchmarks.evaluator.schedule import Schedule
 from benchmarks.evaluator.verdicts import CheckingError
 from benchmarks.sandbox import EncodedInputs, Job, JobResult, Output, SandboxConfig, WorkerPool
 from benchmarks.sandbox.worker.codec import MAX_NODES
-from benchmarks.sandbox.worker.decoder import canonical, has_opaque, nodes
+from benchmarks.sandbox.worker.decoder import canonical, decode, has_opaque, nodes
 from domino.records import Outcome, Problem, Program, Verdict
 
 
@@ -123,6 +123,24 @@ def behaviours(pairs: Sequence[tuple[Problem, Program]], config: SandboxConfig) 
     Raises:
         SandboxError: the sandbox itself does not work.
     """
+    return [_behaviour(result) for result in _results(pairs, config)]
+
+
+def returned_texts(
+    pairs: Sequence[tuple[Problem, Program]], config: SandboxConfig
+) -> list[str | None]:
+    """Return the text that each program returns on its problem's first base input.
+
+    None stands for a program that did not return cleanly on every input, or returned no text.
+
+    Raises:
+        SandboxError: the sandbox itself does not work.
+    """
+    return [_text(result) for result in _results(pairs, config)]
+
+
+def _results(pairs: Sequence[tuple[Problem, Program]], config: SandboxConfig) -> list[JobResult]:
+    """Run each program on its problem's base inputs, equal ones once."""
     encoded = {problem.id: EncodedInputs.of(problem.base_inputs) for problem, _ in pairs}
     jobs: dict[tuple[str, str], Job] = {}
     for problem, program in pairs:
@@ -137,7 +155,7 @@ def behaviours(pairs: Sequence[tuple[Problem, Program]], config: SandboxConfig) 
             input_limits_s=config.input_limits_s([0.0] * inputs.count),
         )
     results = dict(zip(jobs, _run_with_retry(list(jobs.values()), config), strict=True))
-    return [_behaviour(results[problem.id, program.code]) for problem, program in pairs]
+    return [results[problem.id, program.code] for problem, program in pairs]
 
 
 def _answer(problem: Problem) -> str:
@@ -179,3 +197,13 @@ def _behaviour(result: JobResult) -> str | None:
         return None if has_opaque(values) else canonical(values)
     except Exception:  # noqa: BLE001 - the boundary: no reply may end the evaluation
         return None
+
+
+def _text(result: JobResult) -> str | None:
+    if result.outcome is not Outcome.PASSED or not isinstance(result.outputs[0], Output):
+        return None
+    try:
+        value = decode(result.outputs[0].tagged)
+    except ValueError:  # CodecError is one: a reply is data
+        return None
+    return value if isinstance(value, str) else None

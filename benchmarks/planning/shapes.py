@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from benchmarks.common.fields import ConfigError, closest
-from benchmarks.models import HOUSESTYLE_MODEL
+from benchmarks.models import SHIPPED_MODELS, SMOLLM2_MODEL, resolve_model
 from domino.text import load_json
 
 _GATED = frozenset(
@@ -33,6 +33,11 @@ _SMALL: Mapping[str, Any] = MappingProxyType({"vocab_size": 151_936, "tie_word_e
 
 PUBLISHED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
+        SMOLLM2_MODEL: {
+            "model_type": "llama", "dtype": "float32", "vocab_size": 49_152, "hidden_size": 576,
+            "intermediate_size": 1_536, "num_hidden_layers": 30, "num_attention_heads": 9,
+            "num_key_value_heads": 3, "tie_word_embeddings": True,
+        },
         "Qwen/Qwen2.5-Coder-0.5B-Instruct": _qwen(896, 4_864, 24, 14, 2, **_SMALL),
         "Qwen/Qwen2.5-Coder-1.5B-Instruct": _qwen(1_536, 8_960, 28, 12, 2, **_SMALL),
         "Qwen/Qwen2.5-Coder-3B-Instruct": _qwen(2_048, 11_008, 36, 16, 2, **_SMALL),
@@ -82,16 +87,17 @@ class BackboneShape:
 
 
 def find_shape(model: str) -> BackboneShape:
-    """Return the shape of the shipped model, of a directory with a config.json, or a known name.
+    """Return the shape of the shipped model, of a directory, a GGUF file, or a known name.
 
     Raises:
         ConfigError: none of these, or a kind of model whose weights cannot be counted here.
     """
-    if model == HOUSESTYLE_MODEL:
-        from benchmarks.suites.housestyle.backbone import CHECKPOINT
+    if model in SHIPPED_MODELS:
+        from benchmarks.suites.housestyle.backbone import CHECKPOINTS
 
-        return read_shape(CHECKPOINT / "config.json")
-    file = Path(model).expanduser() / "config.json"
+        return read_shape(CHECKPOINTS[model] / "config.json")
+    directory = resolve_model(model) if model.endswith(".gguf") else Path(model).expanduser()
+    file = directory / "config.json"
     if file.is_file():
         return read_shape(file)
     if model not in PUBLISHED:

@@ -100,6 +100,8 @@ def _draws(config: RunConfig, method: str, known: Mapping[str, float]) -> _Draws
 def _responses(
     config: RunConfig, method: str, kept: float, known: Mapping[str, float], machine: Machine
 ) -> Piece:
+    if config.responder == "solver":
+        return Wait(seconds=_RECORD_S * kept)
     prompt = known["instruction_tokens"] + _TURN
     shared = 0.0
     if config.responder == "references":
@@ -130,7 +132,8 @@ def _response_filter(config: RunConfig, kept: float, known: Mapping[str, float])
     tokens = known["instruction_tokens"] + known["response_tokens"]
     pieces = _judged(config.filter.judge_responses, kept, tokens)
     pieces.append(Wait(seconds=_RECORD_S * kept))
-    if config.filter.consistency or config.suite in RUNS_RESPONSES:
+    voted = config.filter.consistency and config.responder != "solver"
+    if voted or config.suite in RUNS_RESPONSES:
         pieces.append(_programs(config, kept * config.filter.responses, known))
     return pieces
 
@@ -159,7 +162,7 @@ def _evaluation(config: RunConfig, known: Mapping[str, float]) -> list[Piece]:
         requests=tries,
         prompt=known["problem_tokens"] + _TURN,
         new=known["solution_tokens"],
-        limit=config.evaluate.max_new_tokens,
+        limit=config.evaluate.token_limit(),
         a_call=CHUNK,
         each=config.evaluate.samples,
     )

@@ -62,6 +62,8 @@ class MethodRow:
         funnel: what became of the instructions asked for, step by step.
         failures: the seeds that could not be scored.
         retried_timeouts: programs whose timeout was rerun without contention.
+        truncated: solutions that the limit of new tokens ended.
+        undecodable: generated texts with a character that could not be decoded (U+FFFD).
     """
 
     method: str
@@ -80,6 +82,8 @@ class MethodRow:
     funnel: Funnel
     failures: tuple[Failure, ...] = ()
     retried_timeouts: int = 0
+    truncated: int = 0
+    undecodable: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as plain data."""
@@ -121,6 +125,8 @@ def _method_row(method: str, rows: Sequence[SeedRun | FailedRun], ks: Sequence[i
             if isinstance(row, FailedRun)
         ),
         retried_timeouts=sum(row.evaluated.summary["retried_timeouts"] for row in scored),
+        truncated=sum(row.evaluated.summary["truncated"] for row in scored),
+        undecodable=sum(stage.summary.get("undecodable", 0) for stage in stages),
     )
 
 

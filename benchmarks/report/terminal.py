@@ -255,8 +255,10 @@ def fact_table(facts: Sequence[FactRow]) -> Table:
 
 
 def suite_words(about: Mapping[str, Any]) -> str:
-    """Return the suite's name with its variant."""
-    return f"{about['suite']} ({about['variant']})" if about["variant"] else str(about["suite"])
+    """Return the suite's name with its variant, and a warning where not all of it is tried."""
+    name = f"{about['suite']} ({about['variant']})" if about["variant"] else str(about["suite"])
+    limited = about.get("limited")
+    return f"{name}, {limited}: not a score of the suite" if limited else name
 
 
 def percent(share: float) -> str:
@@ -290,12 +292,30 @@ def footnotes(report: Report) -> list[str]:
         f"Suite {suite_words(about)}, {about['split']} problems, "
         f"digest {about['suite_digest'][:12]}; "
         f"model {about['model']}, digest {about['model_digest'][:12]}; "
-        f"engine {about['engine']}.",
+        f"engine {about['engine']}. "
+        f"Licence of what the backbone generates: {about.get('model_licence', 'unknown')}.",
+        *([f"Turns of a chat are written by {about['chat']}."] if about.get("chat") else []),
         f"Timeouts rerun without contention: {_retried(report)}.",
+        *_text_counts(report.rows),
         *remarks(report.rows, report.about),
         f"{report.stages} stages in {report.seconds:.0f} s, {report.reused} of them reused"
         + ("; nothing recomputed." if report.reused == report.stages else "."),
         f"Stored in {report.stored}" + (f" as {report.name}" if report.name else ""),
+    ]
+
+
+def _text_counts(rows: Sequence[MethodRow]) -> list[str]:
+    """Return, where there are any, how many texts were cut off or could not be decoded."""
+    counts = {
+        "Solutions cut off at the limit of new tokens": {r.method: r.truncated for r in rows},
+        "Generated texts with undecodable characters (U+FFFD)": {
+            r.method: r.undecodable for r in rows
+        },
+    }
+    return [
+        f"{name}: {', '.join(f'{method} {count:,}' for method, count in found.items() if count)}."
+        for name, found in counts.items()
+        if any(found.values())
     ]
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common.cache import cache_directory
 from benchmarks.common.process import cores
 from benchmarks.sandbox.worker import codec
 from domino.records import Outcome
@@ -20,13 +20,8 @@ class SandboxConfigError(ValueError):
 
 
 def _default_golds() -> Path | None:
-    import platformdirs  # not at the top: a worker without a sandbox has the standard library alone
-
-    place = os.environ.get("DOMINO_CACHE")
-    try:
-        return (Path(place) if place else platformdirs.user_cache_path("domino")) / "golds"
-    except RuntimeError:  # a user without a home, as containers have
-        return None
+    cache = cache_directory()
+    return cache and cache / "golds"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

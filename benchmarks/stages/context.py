@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from benchmarks.stages.curves import _no_log
 from benchmarks.stages.errors import BackboneError
 from domino.engines.base import EngineError
+from domino.engines.chat import ChatFormat
 from domino.records import Sampling, derive_seed
 from domino.synthesizer import FitContext
 
@@ -73,6 +74,7 @@ class StageContext:
         make_engine: how engines are made; tests give a scripted one.
         progress: the live display.
         log: called with (metrics by name, step) as curves grow.
+        chat: how turns become text.
         attention: how the backbone computes attention where it is trained or fitted on.
         make_solver: how engines that solve the problems are made, where not by `make_engine`.
         accelerate: in which processes the backbone is fine-tuned; None is in this one.
@@ -87,6 +89,7 @@ class StageContext:
     make_engine: EngineFactory
     progress: Progress = field(default_factory=NullProgress)
     log: Log = _no_log
+    chat: ChatFormat = field(default_factory=ChatFormat)
     attention: str = "auto"
     make_solver: EngineFactory | None = None
     accelerate: AccelerateConfig | None = None

@@ -23,7 +23,7 @@ NO_AGREEMENT = "no agreement"
 Refusal = tuple[str, str]
 
 
-TRAITS = Traits(random=always, runs_programs=True)
+TRAITS = Traits(random=always, runs_programs=always, asks=True)
 
 
 def run(config: FilterConfig, responded: Stage, stage: Stage, context: StageContext) -> None:
@@ -46,7 +46,7 @@ def _sort(
     sieve: Sieve,
     context: StageContext,
 ) -> None:
-    usable = {r.id: _usable(r, candidates.get(r.id), context) for r in chunk}
+    usable = _usable(chunk, candidates, context)
     agreed = _agreed(config, chunk, candidates, usable, context)
     chosen = [agreed[record.id] for record in chunk]
     wrong = _wrong([r for r in chosen if isinstance(r, Synthetic)], context)
@@ -61,13 +61,18 @@ def _sort(
 
 
 def _usable(
-    record: Synthetic, texts: tuple[str, ...] | None, context: StageContext
-) -> list[str] | Refusal:
-    """Return the responses that the suite accepts, or why it refuses the first one."""
-    given = texts if texts is not None else (record.response or "",)
-    refusals = [context.suite.refuse_response(record.instruction, text) for text in given]
-    accepted = [text for text, refusal in zip(given, refusals, strict=True) if refusal is None]
-    return accepted or next(refusal for refusal in refusals if refusal is not None)
+    records: Sequence[Synthetic], candidates: dict[str, tuple[str, ...]], context: StageContext
+) -> dict[str, list[str] | Refusal]:
+    """Return by id the responses that the suite accepts, or why it refuses the first one."""
+    texts = {r.id: candidates.get(r.id) or (r.response or "",) for r in records}
+    pairs = [(record.instruction, text) for record in records for text in texts[record.id]]
+    refusals = iter(context.suite.refuse_responses(pairs))
+    found: dict[str, list[str] | Refusal] = {}
+    for record in records:
+        own = list(zip(texts[record.id], refusals, strict=False))
+        accepted = [text for text, refusal in own if refusal is None]
+        found[record.id] = accepted or next(refusal for _, refusal in own if refusal is not None)
+    return found
 
 
 def _agreed(
@@ -133,10 +138,7 @@ def _behaviour_keys(
         problem = context.suite.behaviour_problem(record.instruction, seed)
         start = len(pairs)
         if problem is not None:
-            pairs += [
-                (problem, _program(record, problem, number, text, context))
-                for number, text in enumerate(voting[record.id])
-            ]
+            pairs += _programs(record, problem, voting[record.id], context)
         spans[record.id] = slice(start, len(pairs)) if problem is not None else None
     ran = behaviours(pairs, context.sandbox) if pairs else []
     return {
@@ -147,11 +149,14 @@ def _behaviour_keys(
     }
 
 
-def _program(
-    record: Synthetic, problem: Problem, number: int, text: str, context: StageContext
-) -> Program:
-    code = context.suite.extract(problem, text)
-    return Program(id=f"{record.id}/{number}", problem_id=problem.id, code=code)
+def _programs(
+    record: Synthetic, problem: Problem, texts: Sequence[str], context: StageContext
+) -> list[tuple[Problem, Program]]:
+    taken = context.suite.extract_all([(problem, text) for text in texts])
+    return [
+        (problem, Program(id=f"{record.id}/{number}", problem_id=problem.id, code=extracted.code))
+        for number, extracted in enumerate(taken)
+    ]
 
 
 def _wrong(records: Sequence[Synthetic], context: StageContext) -> dict[str, Refusal]:

@@ -15,6 +15,7 @@ from benchmarks.stages.errors import StageError
 from benchmarks.stages.traits import Traits, always
 from domino.records import Reference, Sampling, Synthetic
 from domino.synthesizer import Domain, SynthesisError, Synthesizer
+from domino.text import count_undecodable
 
 if TYPE_CHECKING:
     from benchmarks.store.store import Stage
@@ -95,6 +96,7 @@ def run(
         "why": " ".join(tally.stopped.split()) if missing else "",
         "refused": {reason: count for reason, count in tally.rejected.most_common() if count},
         "tokens": sum(record.provenance.tokens for record in made),
+        "undecodable": count_undecodable(f"{r.instruction}{r.response}" for r in made),
         "synthesizes": method_class.synthesizes,
         "keeps_responses": method_class.keeps_responses,
     }

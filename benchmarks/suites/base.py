@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from domino.records import Problem, Reference
+from benchmarks.suites.protocol import PLAIN, Protocol
+from domino.records import Outcome, Problem, Reference
 from domino.synthesizer import Template
 
 if TYPE_CHECKING:
@@ -18,6 +20,15 @@ SampleFormat = Literal["tasks", "questions", "predictions"]
 questions with their codes, its list of predicted outputs."""
 
 
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """The candidate in a response; where there is none because the tool gave up, the outcome."""
+
+    code: str
+    failure: Outcome | None = None
+    detail: str = ""
+
+
 class SuiteError(ValueError):
     """A suite cannot be loaded or used: which file or field, the value, what to do."""
 
@@ -27,6 +38,10 @@ class Suite(ABC):
 
     name: ClassVar[str]
     sample_format: ClassVar[SampleFormat] = "tasks"
+    draws_references: ClassVar[bool] = False
+    """Whether each seed of a run draws its own references; else all seeds take the first ones."""
+    solves: ClassVar[bool] = False
+    """Whether `solve` knows right responses: what responder "solver" needs."""
 
     @property
     @abstractmethod
@@ -77,17 +92,51 @@ class Suite(ABC):
         """Right pairs of another domain, for the row *other-domain*; most suites have none."""
         return ()
 
+    def plain_pairs(self) -> Sequence[Reference]:
+        """Right pairs in words other than the domain's, for the row *plain-wording*."""
+        return ()
+
+    def recombined_pairs(self, references: Sequence[Reference]) -> Sequence[Reference]:
+        """Right pairs made only of what these references show, for the row *recombined*."""
+        return ()
+
     @abstractmethod
     def problems(self, split: Split) -> tuple[Problem, ...]:
         """The problems of a split, in a fixed order; disjoint from the references by program."""
 
     @abstractmethod
     def instruction(self, problem: Problem) -> str:
-        """The user turn that asks the backbone for a solution of the problem."""
+        """The problem's content, as a reference or a synthetic instruction states it."""
+
+    def content(self, instruction: str) -> str:
+        """An instruction without the sentences that a protocol puts around every one."""
+        return instruction
+
+    def protocol(self, *, chat: bool) -> Protocol:
+        """What stands around a content where the model is asked, in chat turns or directly.
+
+        Raises:
+            SuiteError: the protocol has no direct completion, or its package is missing.
+        """
+        return PLAIN
+
+    @property
+    def rules(self) -> str:
+        """Protocol and extraction with their versions, for cache keys; "" where there are none."""
+        return ""
 
     @abstractmethod
     def extract(self, problem: Problem, response: str) -> str:
         """The candidate's source text out of a response (a string even where none is there)."""
+
+    def extract_all(
+        self, pairs: Sequence[tuple[Problem, str]], *, direct: bool = False
+    ) -> list[Extracted]:
+        """The same for many (problem, response), each with an outcome where the tool gave up.
+
+        `direct` says that the responses are direct completions, behind the text that they continue.
+        """
+        return [Extracted(code=self.extract(problem, response)) for problem, response in pairs]
 
     def refuse_instruction(self, instruction: str) -> tuple[str, str] | None:
         """Reason and detail where a synthetic instruction is unusable in this suite, else None."""
@@ -97,6 +146,18 @@ class Suite(ABC):
         """Reason and detail where a response is unusable (it must parse as Python), else None."""
         return None
 
+    def refuse_responses(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str] | None]:
+        """The same for many (instruction, response)."""
+        return [self.refuse_response(instruction, response) for instruction, response in pairs]
+
+    def check(self) -> None:
+        """Refuse, before anything is computed, what the suite's own tools would need later.
+
+        Raises:
+            SuiteError: a package is missing.
+        """
+        return
+
     def refuse_by_running(
         self, pairs: Sequence[tuple[str, str]], config: SandboxConfig
     ) -> list[tuple[str, str] | None]:
@@ -105,6 +166,13 @@ class Suite(ABC):
         Only a suite whose instructions hold their own truth can tell; the others refuse nothing.
         """
         return [None] * len(pairs)
+
+    def solve(self, instructions: Sequence[str], config: SandboxConfig) -> list[str | None]:
+        """Return the right response to each instruction, None to one that states no task.
+
+        Only a suite that says so by `solves` knows any; `config` limits what it has to run.
+        """
+        return [None] * len(instructions)
 
     def behaviour_problem(self, instruction: str, seed: int) -> Problem | None:
         """A problem without a known solution, its `base_inputs` random.
@@ -123,8 +191,16 @@ class Suite(ABC):
         """
         return None
 
-    def oracle(self, instruction: str, response: str | None) -> dict[str, Any] | None:
-        """Exact facts about a synthetic pair where the suite's universe is known, else None."""
+    def oracle(
+        self,
+        instruction: str,
+        response: str | None,
+        references: Sequence[Reference] | None = None,
+    ) -> dict[str, Any] | None:
+        """Exact facts about a synthetic pair where the suite's universe is known, else None.
+
+        What is new or a copy is so against the references of the row, or against all.
+        """
         return None
 
     def support_coverage(self, instructions: Sequence[str]) -> float | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from benchmarks.suites import mbpp
 from benchmarks.suites.base import Split, SuiteError
-from benchmarks.suites.code_text import extract_program, parses, program_text, refuse_code
+from benchmarks.suites.code_text import asked_function, refuse_function
 from benchmarks.suites.evalplus_data import Dataset, ProblemFile, load_problems
+from benchmarks.suites.extraction.rules import Extraction
 from benchmarks.suites.file_suite import FileSuite
+from benchmarks.suites.protocol import Protocol
 from benchmarks.suites.splits import folds
 from domino.records import Problem, Reference
 
@@ -19,10 +20,21 @@ if TYPE_CHECKING:
     from benchmarks.suites.registry import SuiteOptions
 
 
+_QUOTES = '"""'
+_COMPLETE = "Complete this Python function. Give all of it.\n\n"
+
+
 class EvalPlusSuite(FileSuite):
     """What both have in common: problems of a file, programs out of responses."""
 
     dataset: Dataset
+    packages = ("evalplus",)
+
+    def official(self, *, chat: bool) -> Protocol:
+        """Return how EvalPlus's codegen asks."""
+        from benchmarks.suites.official.evalplus_protocol import evalplus_protocol
+
+        return evalplus_protocol(self.dataset, chat=chat)
 
     @functools.cached_property
     def file(self) -> ProblemFile:
@@ -38,13 +50,21 @@ class EvalPlusSuite(FileSuite):
     def _development(self) -> tuple[Problem, ...]:
         """The development problems, () where the benchmark has none."""
 
-    def extract(self, problem: Problem, response: str) -> str:
-        """Return the program in a response, with the problem's prompt in front of it."""
-        return extract_program(problem.prompt, problem.entry_point, response)
+    def extraction(
+        self, response: str, entry_point: str, prompt: str = "", *, direct: bool = False
+    ) -> Extraction:
+        """Take what EvalPlus's sanitizer keeps, or the function with all that it needs."""
+        if self._extraction == "official":
+            return Extraction("evalplus", response, entry_point)
+        return Extraction("lenient function", response, entry_point, prompt)
 
-    def refuse_response(self, instruction: str, response: str) -> tuple[str, str] | None:
-        """Refuse a response without Python that parses."""
-        return refuse_code(program_text(response))
+    def asked_function(self, instruction: str) -> str:
+        """Return the function that is begun, or called in a test."""
+        return asked_function(instruction)
+
+    def refuse_code(self, instruction: str, code: str) -> tuple[str, str] | None:
+        """Refuse what does not define the function that is asked for."""
+        return refuse_function(code, self.asked_function(instruction))
 
 
 class HumanEvalSuite(EvalPlusSuite):
@@ -126,8 +146,16 @@ class HumanEvalSuite(EvalPlusSuite):
         return ()
 
     def instruction(self, problem: Problem) -> str:
-        """Return the request to complete the problem's function."""
-        return f"Complete this Python function. Give all of it.\n\n{problem.prompt.strip()}\n"
+        """Return the beginning of the function: its signature and docstring."""
+        return problem.prompt.strip()
+
+    def content(self, instruction: str) -> str:
+        """Return a function's beginning without the request to complete it."""
+        return instruction.strip().removeprefix(_COMPLETE.strip()).strip()
+
+    def plainly(self, content: str) -> str:
+        """Return the request to complete the function."""
+        return f"{_COMPLETE}{content}\n"
 
 
 class MbppSuite(EvalPlusSuite):
@@ -167,9 +195,13 @@ class MbppSuite(EvalPlusSuite):
 
     def instruction(self, problem: Problem) -> str:
         """Return the problem's text and test, without the quotes that make them a docstring."""
-        tree = ast.parse(problem.prompt) if parses(problem.prompt) else None
-        text = tree and ast.get_docstring(tree, clean=False)
-        return (text or problem.prompt).strip()
+        return self.content(problem.prompt)
+
+    def content(self, instruction: str) -> str:
+        """Return text and test without the quotes of a docstring, as EvalPlus prompts have them."""
+        text = instruction.strip()
+        quoted = len(text) > 5 and text.startswith(_QUOTES) and text.endswith(_QUOTES)
+        return text[3:-3].strip() if quoted else text
 
 
 def load_humaneval(options: SuiteOptions) -> HumanEvalSuite:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from domino.engines.base import Engine, EngineError, Message
+from domino.engines.base import Completion, Engine, EngineError, Message
+
+if TYPE_CHECKING:
+    from domino.records import Sampling
 
 SENTINEL = "\u2042sentinel\u2042"  # no template and no user text contains it
 
@@ -18,30 +23,162 @@ As a constant of this module it is part of the cache key of every stage that ren
 """
 
 
-def fix_date(tokenizer: Any) -> Any:
-    """Let a tokenizer's chat template write the same date on every day; return the tokenizer.
+PLAIN_TEMPLATE = (
+    "{% for message in messages %}"
+    "{% if message.role == 'user' %}### Instruction:\n{{ message.content }}\n\n"
+    "{% elif message.role == 'assistant' %}"
+    "### Response:\n{{ message.content }}{{ eos_token }}\n\n"
+    "{% else %}{{ message.content }}\n\n{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}### Response:\n{% endif %}"
+)
+"""How turns are written for a base model, whose tokenizer has no chat template."""
+
+PLAIN_STOP = "\n### Instruction:"
+"""Where a base model that goes on behind its answer begins the next turn of the plain template."""
+
+_THINKING = ("enable_thinking", "thinking")
+"""What templates call the switch of thinking; it is off where the user does not say otherwise."""
+
+_THOUGHT_END = "</think>"
+_STATE = "domino_chat"  # the attribute of a prepared tokenizer that has its format
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChatFormat:
+    """How turns become text and thoughts are told from answers, where it is not left to the model.
+
+    Attributes:
+        template: Jinja text in the place of the tokenizer's own chat template; None is its own.
+        options: values that the template reads, such as enable_thinking.
+        thought_end: what ends a thought before an answer; None is </think> where the template has
+            that, "" is nothing.
+    """
+
+    template: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    thought_end: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Prepared:
+    """What a tokenizer has been prepared with: `plain` is the template of base models."""
+
+    plain: bool
+    thought_end: str
+
+
+def prepare_tokenizer(tokenizer: Any, chat: ChatFormat | None = None) -> Any:
+    """Give a tokenizer its chat template, the template's values and a fixed date; return it.
 
     A template's arguments go before the functions that transformers offers it, of which
     `strftime_now` is the only one that reads the clock.
     """
-    if getattr(tokenizer, "chat_template", None):
-        apply = type(tokenizer).apply_chat_template
-        tokenizer.apply_chat_template = partial(apply, tokenizer, strftime_now=TODAY.strftime)
+    chat = ChatFormat() if chat is None else chat
+    own = getattr(tokenizer, "chat_template", None)
+    plain = not (own or chat.template)
+    if chat.template is not None:
+        tokenizer.chat_template = chat.template
+    elif plain:
+        tokenizer.chat_template = _first_token(tokenizer) + PLAIN_TEMPLATE
+    text = str(tokenizer.chat_template)
+    values = template_defaults(text) | dict(chat.options)
+    apply = type(tokenizer).apply_chat_template
+    tokenizer.apply_chat_template = partial(
+        apply, tokenizer, **{"strftime_now": TODAY.strftime, **values}
+    )
+    end = chat.thought_end
+    if end is None:
+        end = _THOUGHT_END if _THOUGHT_END in text else ""
+    setattr(tokenizer, _STATE, _Prepared(plain=plain, thought_end=end))
     return tokenizer
 
 
+def template_defaults(template: str) -> dict[str, Any]:
+    """Return the values that a template is given where the user names none: no thinking, a date."""
+    values: dict[str, Any] = {name: False for name in _THINKING if reads(template, name)}
+    if reads(template, "date_string"):
+        values["date_string"] = TODAY.strftime("%d %b %Y")
+    return values
+
+
+def reads(template: str, name: str) -> bool:
+    """Whether a template's text names a value."""
+    return re.search(rf"\b{re.escape(name)}\b", template) is not None
+
+
+def has_turns(tokenizer: Any) -> bool:
+    """Whether a tokenizer has a chat template, other than the plain one that base models get."""
+    prepared = getattr(tokenizer, _STATE, None)
+    return bool(getattr(tokenizer, "chat_template", None)) and not (prepared and prepared.plain)
+
+
+def _first_token(tokenizer: Any) -> str:
+    """Return the token that the tokenizer itself puts before a text, as Jinja; "" for none."""
+    if tokenizer.bos_token_id is None:
+        return ""
+    begins = tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
+    return "{{ bos_token }}" if begins else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Thoughts:
+    """Tells thoughts from answers: a thought lies between a mark and the same mark with a slash.
+
+    Attributes:
+        end: what ends a thought.
+    """
+
+    end: str
+
+    @property
+    def start(self) -> str:
+        """What begins a thought, "" where its end has no slash."""
+        return self.end.replace("/", "", 1) if "/" in self.end else ""
+
+    def split(self, prompt: str, completion: Completion) -> Completion:
+        """Return the completion with its answer alone as text; empty where a thought never ended.
+
+        Args:
+            prompt: the text that the completion follows; some templates begin the thought there.
+            completion: as it was generated.
+        """
+        thought, ended, answer = completion.text.partition(self.end)
+        if ended:
+            return replace(completion, text=answer.lstrip())
+        opened = self.start and (
+            prompt.rstrip().endswith(self.start) or thought.lstrip().startswith(self.start)
+        )
+        if opened or (not self.start and completion.truncated):
+            return replace(completion, text="", unfinished_thought=True)
+        return completion
+
+
 def render_chat(
-    tokenizer: Any, messages: Sequence[Message], *, open_user_turn: bool = False
+    tokenizer: Any,
+    messages: Sequence[Message],
+    *,
+    open_user_turn: bool = False,
+    prefill: str = "",
 ) -> str:
-    """Render the messages, ready for the assistant's turn, or inside a new user turn.
+    """Render the messages, ready for the assistant's turn, or inside a turn that has begun.
 
     Raises:
         EngineError: the tokenizer has no chat template, or the template refuses the messages.
     """
-    if not open_user_turn:
+    if not open_user_turn and not prefill:
         return _apply(tokenizer, messages, add_generation_prompt=True)
-    opened = [*messages, {"role": "user", "content": SENTINEL}]
+    role, begun = ("user", "") if open_user_turn else ("assistant", prefill)
+    opened = [*messages, {"role": role, "content": begun + SENTINEL}]
     return _apply(tokenizer, opened, add_generation_prompt=False).partition(SENTINEL)[0]
+
+
+def render_finished(tokenizer: Any, messages: Sequence[Message]) -> str:
+    """Render messages of which the last is the assistant's, with what ends it.
+
+    Raises:
+        EngineError: the tokenizer has no chat template, or the template refuses the messages.
+    """
+    return _apply(tokenizer, messages, add_generation_prompt=False)
 
 
 def turn_end_token(tokenizer: Any) -> str:
@@ -110,9 +247,28 @@ class ChatEngine(Engine):
 
     tokenizer: Any
 
-    def render(self, messages: Sequence[Message], *, open_user_turn: bool = False) -> str:
+    @property
+    def has_turns(self) -> bool:
+        """Whether the tokenizer has a chat template."""
+        return has_turns(self.tokenizer)
+
+    @cached_property
+    def thoughts(self) -> Thoughts | None:
+        """How thoughts are told from answers; None where the model writes none."""
+        prepared = getattr(self.tokenizer, _STATE, None)
+        return Thoughts(prepared.thought_end) if prepared and prepared.thought_end else None
+
+    def until_next_turn(self, sampling: Sampling) -> Sampling:
+        """Return the sampling; a base model stops where it would write the next turn as well."""
+        if self.has_turns or PLAIN_STOP in sampling.stop:
+            return sampling
+        return replace(sampling, stop=(*sampling.stop, PLAIN_STOP))
+
+    def render(
+        self, messages: Sequence[Message], *, open_user_turn: bool = False, prefill: str = ""
+    ) -> str:
         """Return the chat template's text; see `Engine.render`."""
-        return render_chat(self.tokenizer, messages, open_user_turn=open_user_turn)
+        return render_chat(self.tokenizer, messages, open_user_turn=open_user_turn, prefill=prefill)
 
     def count_tokens(self, text: str) -> int:
         """Return the number of tokens of the text, special tokens as written in it."""

@@ -11,6 +11,7 @@ from domino.engines.base import Completion, EngineError, Request, SoftPrompt
 if TYPE_CHECKING:
     import torch
 
+    from domino.engines.chat import Thoughts
     from domino.records import Sampling
 
 
@@ -48,12 +49,21 @@ class EncodedRequest:
 class Results:
     """Completions as they come in any order, each handed on once; then all in order."""
 
-    def __init__(self, on_done: Callable[[int, Completion], None] | None) -> None:
-        self._on_done = on_done
+    def __init__(
+        self,
+        on_done: Callable[[int, Completion], None] | None,
+        requests: Sequence[Request] = (),
+        thoughts: Thoughts | None = None,
+    ) -> None:
+        self._on_done, self._requests, self._thoughts = on_done, requests, thoughts
         self._done: dict[int, Completion] = {}
 
     def report(self, index: int, completion: Completion) -> None:
-        """Take the completion of one request."""
+        """Take the completion of one request; a thought before its answer is cut off."""
+        if self._thoughts is not None:
+            prompt = self._requests[index].prompt
+            text = prompt.text if isinstance(prompt, SoftPrompt) else prompt
+            completion = self._thoughts.split(text, completion)
         self._done[index] = completion
         if self._on_done is not None:
             self._on_done(index, completion)
@@ -102,9 +112,13 @@ def _encode(
     tokenizer: Any, requests: Sequence[Request], width: int, context_tokens: int
 ) -> list[EncodedPrompt]:
     """Tokenize every distinct text once and pair it with its soft tokens."""
-    texts = [r.prompt.text if isinstance(r.prompt, SoftPrompt) else r.prompt for r in requests]
-    unique = list(dict.fromkeys(texts))
-    ids = dict(zip(unique, _tokenize(tokenizer, unique), strict=True))
+    texts = [(request.text, request.special_tokens) for request in requests]
+    ids: dict[tuple[str, bool], tuple[int, ...]] = {}
+    for special in (False, True):
+        unique = [text for text in dict.fromkeys(texts) if text[1] == special]
+        ids |= dict(
+            zip(unique, _tokenize(tokenizer, [t for t, _ in unique], special=special), strict=True)
+        )
     prompts = []
     for index, (request, text) in enumerate(zip(requests, texts, strict=True)):
         soft_PH = None
@@ -117,10 +131,10 @@ def _encode(
     return prompts
 
 
-def _tokenize(tokenizer: Any, texts: Sequence[str]) -> Iterable[tuple[int, ...]]:
+def _tokenize(tokenizer: Any, texts: Sequence[str], *, special: bool) -> Iterable[tuple[int, ...]]:
     if not texts:
         return []
-    encoded = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+    encoded = tokenizer(list(texts), add_special_tokens=special)["input_ids"]
     return [tuple(ids) for ids in encoded]
 
 

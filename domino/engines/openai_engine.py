@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from domino.backbone import load_shape
 from domino.engines.base import Completion, EngineError, Request, SoftPrompt
-from domino.engines.chat import ChatEngine
+from domino.engines.chat import ChatEngine, ChatFormat
 from domino.engines.encoding import EncodedRequest, Results, make_jobs
 from domino.text import load_json, storable
 
@@ -97,6 +97,7 @@ class OpenaiEngine(ChatEngine):
     Args:
         model: directory or hub name of the backbone, for its tokenizer and chat template.
         config: the server.
+        chat: how turns become text, where it is not left to the model.
 
     Raises:
         EngineError: there is no such model.
@@ -104,9 +105,15 @@ class OpenaiEngine(ChatEngine):
 
     takes_embeddings: ClassVar[bool] = False
 
-    def __init__(self, model: str | Path, config: OpenaiConfig | None = None) -> None:
+    def __init__(
+        self,
+        model: str | Path,
+        config: OpenaiConfig | None = None,
+        *,
+        chat: ChatFormat | None = None,
+    ) -> None:
         self.config = OpenaiConfig() if config is None else config
-        shape, self.tokenizer = load_shape(model)
+        shape, self.tokenizer = load_shape(model, chat)
         self._shape = shape.get_text_config()
         self._name = self.config.model or str(model)
         self._pace = Pace(self.config.requests_per_minute)
@@ -130,7 +137,8 @@ class OpenaiEngine(ChatEngine):
                     f"request {index} has {len(request.prompt.embeds_PH)} soft tokens, and engine "
                     "openai sends text alone: use engine transformers or vllm for this method"
                 )
-        results = Results(on_done)
+        sampling = self.until_next_turn(sampling)
+        results = Results(on_done, requests, self.thoughts)
         jobs = make_jobs(
             self.tokenizer, requests, sampling, results,
             width=self._shape.hidden_size,

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers.cache_utils import DynamicCache
 
+from domino.embedding import embed_ids
+
 if TYPE_CHECKING:
     from domino.engines.encoding import EncodedPrompt
 
@@ -118,10 +120,9 @@ def last_logits(model: Any, **inputs: Any) -> torch.Tensor:
 
 def embed(model: Any, soft_PH: torch.Tensor | None, ids: Sequence[int]) -> torch.Tensor:
     """Return soft tokens followed by the embeddings of the ids, in the model's dtype."""
-    table = model.get_input_embeddings()
-    text_QH = table(torch.tensor(ids, dtype=torch.long, device=model.device))
+    text_QH = embed_ids(model, torch.tensor(ids, dtype=torch.long, device=model.device))
     if soft_PH is None:
-        return text_QH  # type: ignore[no-any-return]
+        return text_QH
     return torch.cat([soft_PH.to(text_QH), text_QH])
 
 

@@ -12,6 +12,7 @@ import torch
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
 
 from domino.attention import TAKES_MASKS
+from domino.embedding import forward_inputs, per_layer_body
 from domino.engines.prefill import (
     Prefilled,
     Prefiller,
@@ -72,9 +73,9 @@ class SingleRow:
         """Put a prompt into the only slot and return the logits after it, [V]."""
         self._cache = DynamicCache(config=self._model.config)
         embeds_PH = embed(self._model, prompt.soft_PH, prompt.ids)
-        return last_logits(self._model, inputs_embeds=embeds_PH[None], past_key_values=self._cache)[
-            0
-        ]
+        ids_1Q = torch.tensor([prompt.ids], dtype=torch.long, device=self._model.device)
+        inputs = forward_inputs(self._model, embeds_PH[None], ids_1Q)
+        return last_logits(self._model, **inputs, past_key_values=self._cache)[0]
 
     def move(self, source: int, target: int) -> None:
         """Nothing to move: there is one slot."""
@@ -213,6 +214,8 @@ def can_use_slots(model: Any) -> bool:
     model's config; everything else (positions, masks, cache layout) shows in the trial.
     """
     config = model.config
+    if per_layer_body(model) is not None:
+        return False
     patterns = set(getattr(config, "layer_types", None) or ["full_attention"])
     if patterns != {"full_attention"} or getattr(config, "sliding_window", None):
         return False

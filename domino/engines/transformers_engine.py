@@ -18,7 +18,7 @@ from domino.attention import attention_for_decoding
 from domino.backbone import check_adapter_directory, freeze, load_backbone
 from domino.engines.base import Completion, EngineError, Request
 from domino.engines.batching import ContinuousBatch
-from domino.engines.chat import ChatEngine, end_ids
+from domino.engines.chat import ChatEngine, ChatFormat, end_ids
 from domino.engines.decoding import StopMatcher, StopRule
 from domino.engines.encoding import Results, make_jobs
 from domino.engines.prefill import Prefiller
@@ -57,13 +57,18 @@ class TransformersEngine(ChatEngine):
         device: str = "auto",
         dtype: str = "auto",
         attention: str = "auto",
+        chat: ChatFormat | None = None,
     ) -> Self:
         """Load a model directory or hub name, with a LoRA adapter merged into it if given.
+
+        `chat` says how turns become text where it is not left to the model.
 
         Raises:
             EngineError: the model or the adapter cannot be loaded, or not with this attention.
         """
-        model, tokenizer = load_backbone(path, device=device, dtype=dtype, attention=attention)
+        model, tokenizer = load_backbone(
+            path, device=device, dtype=dtype, attention=attention, chat=chat
+        )
         if adapter is not None:
             model = merge_adapter(model, adapter)
         return cls(model, tokenizer, slots=slots)
@@ -80,7 +85,8 @@ class TransformersEngine(ChatEngine):
         Raises:
             EngineError: a prompt is empty, or its soft tokens do not fit the model.
         """
-        results = Results(on_done)
+        sampling = self.until_next_turn(sampling)
+        results = Results(on_done, requests, self.thoughts)
         jobs = make_jobs(
             self.tokenizer, requests, sampling, results,
             width=self.model.get_input_embeddings().embedding_dim,

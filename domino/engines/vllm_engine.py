@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from domino.backbone import check_adapter_directory, load_shape
 from domino.engines.base import Completion, Request
-from domino.engines.chat import ChatEngine, end_ids
+from domino.engines.chat import ChatEngine, ChatFormat, end_ids
 from domino.engines.encoding import EncodedRequest, Results, make_jobs
 from domino.engines.vllm_setup import VllmConfig, context_tokens, devices, llm_options, require_vllm
 from domino.engines.worker_process import WorkerProcess
@@ -43,6 +43,7 @@ class VllmEngine(ChatEngine):
         model: a directory written by `save_pretrained`, or a hub name.
         config: how vLLM runs it.
         adapter: directory of a PEFT LoRA adapter that every request goes through.
+        chat: how turns become text, where it is not left to the model.
 
     Raises:
         EngineError: there is no vLLM, no such model or adapter, or the context is too long for it.
@@ -54,6 +55,7 @@ class VllmEngine(ChatEngine):
         config: VllmConfig | None = None,
         *,
         adapter: str | Path | None = None,
+        chat: ChatFormat | None = None,
     ) -> None:
         require_vllm()
         self.config = VllmConfig() if config is None else config
@@ -61,7 +63,7 @@ class VllmEngine(ChatEngine):
             check_adapter_directory(adapter)
         self._model = str(model)
         self._adapter = None if adapter is None else Path(adapter).resolve()
-        shape, self.tokenizer = load_shape(model)
+        shape, self.tokenizer = load_shape(model, chat)
         self._shape = shape.get_text_config()
         self.context_tokens = context_tokens(self.config, self._model, self._shape)
         self.width = int(self._shape.hidden_size)
@@ -80,7 +82,8 @@ class VllmEngine(ChatEngine):
             EngineError: a prompt is empty, its soft tokens do not fit the model, or vLLM died;
                 the next call starts it again.
         """
-        results = Results(on_done)
+        sampling = self.until_next_turn(sampling)
+        results = Results(on_done, requests, self.thoughts)
         jobs = make_jobs(
             self.tokenizer, requests, sampling, results,
             width=self.width, context_tokens=self.context_tokens,

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from domino.embedding import embed_ids, forward_inputs
 from domino.passes.base import Trunk
 from domino.passes.texts import Text
 
@@ -54,8 +55,9 @@ class PlainPasses:
         ids_RL = torch.nn.utils.rnn.pad_sequence([text.ids_L for text in texts], batch_first=True)
         given = min(text.given for text in texts)
         labels_RL = _labels(texts)[:, given:]
-        embeds_RLH = self._model.get_input_embeddings()(ids_RL[:, :-1])
-        inputs = torch.cat([prefix_RFH.to(embeds_RLH.dtype), embeds_RLH], 1)
+        embeds_RLH = embed_ids(self._model, ids_RL[:, :-1])
+        embeds_RFH = torch.cat([prefix_RFH.to(embeds_RLH.dtype), embeds_RLH], 1)
+        inputs = forward_inputs(self._model, embeds_RFH, ids_RL[:, :-1])
         logits_RLV = self._logits(inputs, labels_RL.shape[1])
         loss = functional.cross_entropy(  # over a contiguous vocabulary, which is much faster
             logits_RLV.float().flatten(0, 1),
@@ -65,10 +67,10 @@ class PlainPasses:
         )
         return loss.view_as(labels_RL).sum(1) / (labels_RL != _IGNORED).sum(1)
 
-    def _logits(self, embeds_RFH: torch.Tensor, count: int) -> torch.Tensor:
+    def _logits(self, inputs: dict[str, Any], count: int) -> torch.Tensor:
         """Return the logits of the last positions; the prefix's last predicts the first token."""
         keep = {"logits_to_keep": count} if self._cuts else {}
-        logits_RLV = self._model(inputs_embeds=embeds_RFH, use_cache=False, **keep).logits
+        logits_RLV = self._model(**inputs, use_cache=False, **keep).logits
         return logits_RLV[:, -count:]  # type: ignore[no-any-return]
 
 

@@ -11,12 +11,14 @@ T positions with a loss, K key-value heads, D head dimension, C tokens run behin
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 from domino.attention import TAKES_MASKS
+from domino.embedding import embed_ids
 from domino.passes.base import Trunk
 from domino.passes.fused_loss import Head, token_losses
 from domino.passes.texts import Bucket, Text, buckets, common_lead, without_lead
@@ -32,7 +34,8 @@ class SharedPasses:
 
     def __init__(self, model: Any, head: Head) -> None:
         self._body = model.base_model
-        self._table = model.get_input_embeddings()
+        self._embed = partial(embed_ids, model)
+        self._dtype = model.get_input_embeddings().weight.dtype
         self._head = head
         self._takes_bias = model.config._attn_implementation in TAKES_MASKS
 
@@ -57,7 +60,7 @@ class SharedPasses:
 
     def _behind(self, trunk: Trunk, sample_RQH: torch.Tensor | None, lead_G: torch.Tensor) -> Trunk:
         """Extend the trunk by sample tokens and by the lead, where there are any."""
-        lead_GH = self._table(lead_G)
+        lead_GH = self._embed(lead_G)
         if sample_RQH is not None:
             lead_RGH = lead_GH.expand(len(sample_RQH), -1, -1)
             return self._prefix(trunk, torch.cat([sample_RQH.to(lead_GH.dtype), lead_RGH], 1))
@@ -74,7 +77,7 @@ class SharedPasses:
         # A position's state predicts the next token: the prefix's last predicts the first.
         state_RnWH = last_RH[:, None, None].expand(-1, count, -1, -1)
         if width > 1:  # a text's last token predicts nothing, so it needs no pass
-            embeds_nWH = self._table(bucket.ids_nW[:, :-1]).repeat(rows, 1, 1)
+            embeds_nWH = self._embed(bucket.ids_nW[:, :-1]).repeat(rows, 1, 1)
             hidden_RnWH = self._run(prefix, embeds_nWH)[0].unflatten(0, (rows, count))
             state_RnWH = torch.cat([state_RnWH, hidden_RnWH], 2)
         state_RTH = state_RnWH.flatten(1, 2).index_select(1, bucket.at_T)
@@ -87,7 +90,7 @@ class SharedPasses:
         cache = _fresh_cache(prefix[:-1])
         past, count = cache.get_seq_length(), embeds_RCH.shape[1]
         output = self._body(
-            inputs_embeds=embeds_RCH.to(self._table.weight.dtype),
+            inputs_embeds=embeds_RCH.to(self._dtype),
             position_ids=torch.arange(past, past + count, device=embeds_RCH.device)[None],
             attention_mask=self._mask(embeds_RCH, past) if past else None,
             past_key_values=cache,
@@ -105,7 +108,7 @@ class SharedPasses:
         device = embeds_RCH.device
         if not self._takes_bias:
             return torch.ones(rows, past + count, dtype=torch.long, device=device)
-        dtype = self._table.weight.dtype
+        dtype = self._dtype
         hidden = torch.full((count, past + count), float("-inf"), dtype=dtype, device=device)
         return hidden.triu_(past + 1)[None, None]
 

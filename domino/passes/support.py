@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from domino.embedding import per_layer_body
 from domino.passes.base import Passes
 from domino.passes.fused_loss import Head
 from domino.passes.plain import PlainPasses
@@ -55,6 +56,8 @@ def obstacle(model: Any) -> str | None:
     config = model.config.get_text_config()
     if not type(model).__module__.startswith("transformers."):
         return "its code is not transformers' own"
+    if per_layer_body(model) is not None:
+        return "its tokens enter at every layer"
     if getattr(model, "_is_stateful", False):
         return "it keeps a state beside keys and values"
     if other := set(getattr(config, "layer_types", None) or ()) - _ATTENTION:

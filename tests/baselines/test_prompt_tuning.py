@@ -8,7 +8,7 @@ import torch
 from baselines.prompt_tuning import PromptTuning, PromptTuningConfig
 from domino.fit_config import FittingError
 from domino.records import Sampling
-from domino.soft_tokens import initial_tokens
+from domino.soft_tokens import Vocabulary, initial_tokens
 from domino.synthesizer import Domain, FitContext
 from tests.contracts.synthesizer_contract import SynthesizerContract
 from tests.domino import toy
@@ -113,7 +113,7 @@ def test_the_same_seed_starts_from_the_same_rows_as_peft(trained, seed):
     generator = torch.Generator().manual_seed(seed)
     # peft first fills a table with normal numbers, then overwrites it with the rows.
     torch.empty(5, table.embedding_dim).normal_(generator=generator)
-    assert torch.equal(initial_tokens(table.weight, 5, "vocabulary", generator), theirs)
+    assert torch.equal(initial_tokens(Vocabulary(trained[0]), 5, "vocabulary", generator), theirs)
 
 
 def test_the_domain_term_is_the_whole_objective(toy_engine):

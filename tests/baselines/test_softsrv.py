@@ -17,6 +17,7 @@ from domino.shared_prefix import Text, domain_losses
 from domino.synthesizer import Domain, FitContext
 from tests.contracts.synthesizer_contract import EngineAround, SynthesizerContract
 from tests.domino import toy
+from tests.tiny import make_vocabulary
 
 FORMS = ["none", "mixture", "mlp"]
 
@@ -94,7 +95,7 @@ def test_contexts_are_mean_last_states_standardised_over_the_references(trained)
 def test_a_mixture_is_a_convex_sum_of_prompts_weighed_by_the_context():
     torch.manual_seed(0)
     config = SoftSRVConfig(form="mixture", prompt_tokens=2, prompts=3)
-    prompt = ContextualPrompt(config, torch.randn(20, 5), seed=1)
+    prompt = ContextualPrompt(config, make_vocabulary(torch.randn(20, 5)), seed=1)
     context_BH = torch.randn(4, 5)
     scores = context_BH @ prompt.network.weight.T + prompt.network.bias
     for row, found in enumerate(prompt(context_BH)):
@@ -108,7 +109,9 @@ def test_a_mixture_is_a_convex_sum_of_prompts_weighed_by_the_context():
 
 def test_without_a_context_all_prompts_are_one():
     config = SoftSRVConfig(form="none", prompt_tokens=2)
-    prompts = ContextualPrompt(config, torch.randn(20, 5), seed=1)(torch.randn(3, 5))
+    prompts = ContextualPrompt(config, make_vocabulary(torch.randn(20, 5)), seed=1)(
+        torch.randn(3, 5)
+    )
     assert torch.equal(prompts[0], prompts[1])
     assert prompts.shape == (3, 2, 5)
 
@@ -116,7 +119,9 @@ def test_without_a_context_all_prompts_are_one():
 @pytest.mark.parametrize("form", FORMS)
 def test_prompts_start_from_rows_of_the_vocabulary(form):
     table = torch.randn(20, 5)
-    prompt = ContextualPrompt(SoftSRVConfig(form=form, prompt_tokens=2), table, seed=1)
+    prompt = ContextualPrompt(
+        SoftSRVConfig(form=form, prompt_tokens=2), make_vocabulary(table), seed=1
+    )
     rows = {tuple(row) for row in table.tolist()}
     assert {tuple(row) for row in prompt.prompt_KPH.flatten(0, 1).tolist()} <= rows
     if form != "mixture":
@@ -125,7 +130,8 @@ def test_prompts_start_from_rows_of_the_vocabulary(form):
 
 def test_a_start_leaves_the_global_random_numbers_alone():
     before = torch.get_rng_state()
-    ContextualPrompt(SoftSRVConfig(), torch.randn(20, 5, generator=torch.Generator()), seed=1)
+    table = torch.randn(20, 5, generator=torch.Generator())
+    ContextualPrompt(SoftSRVConfig(), make_vocabulary(table), seed=1)
     assert torch.equal(torch.get_rng_state(), before)
 
 

@@ -7,7 +7,8 @@ import pytest
 from benchmarks.evaluator.check import canonical_failures, check_programs
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.suites.base import Suite, SuiteError
-from benchmarks.suites.livecodebench.answers import predicted_expression, read_question
+from benchmarks.suites.extraction.lenient import value_in
+from benchmarks.suites.livecodebench.answers import question, read_question
 from benchmarks.suites.registry import SuiteOptions, load_suite
 from domino.records import Program
 from tests.benchmarks.shared_data import shared_data
@@ -61,7 +62,7 @@ def suite_of(
     ],
 )
 def test_the_literal_is_found_in_a_response(response: str, literal: str) -> None:
-    assert predicted_expression(response) == literal
+    assert value_in(response) == literal
 
 
 def test_a_question_is_read_back_as_function_and_call(tmp_path: Path) -> None:
@@ -123,7 +124,9 @@ def test_the_official_checks_evaluate_an_answer_behind_the_imports_of_its_functi
     suite = suite_of(tmp_path / "c.jsonl", {**row, "input": "", "output": output}, name="cruxeval")
     [problem] = suite.everything()
     program = Program(
-        id="0", problem_id=problem.id, code=suite.extract(problem, f"[ANSWER]{answer}")
+        id="0",
+        problem_id=problem.id,
+        code=suite.extract(problem, f"assert f() == {answer}\n[/ANSWER]"),
     )
     [verdict] = check_programs([problem], [program], CONFIG)
     assert verdict.passed, verdict
@@ -146,7 +149,7 @@ def test_the_official_checks_evaluate_an_answer_behind_the_imports_of_its_functi
 )
 def test_a_response_without_a_value_is_refused(tmp_path: Path, answer: str, is_kept: bool) -> None:
     suite = suite_of(tmp_path / "c.jsonl", crux_row(1), crux_row(2))
-    refusal = suite.refuse_response("", f"[ANSWER]{answer}[/ANSWER]")
+    refusal = suite.refuse_response("", f"assert f(1) == {answer}\n[/ANSWER]")
     assert (refusal is None) is is_kept
 
 
@@ -164,7 +167,8 @@ def test_a_stated_output_that_the_function_does_not_give_fails_the_gold_check(
 
 @needs_bubblewrap
 def test_pairs_whose_function_or_answer_is_wrong_are_refused_by_running(tmp_path: Path) -> None:
-    suite = suite_of(tmp_path / "c.jsonl", *(crux_row(n) for n in range(4)), track="pair")
+    rows = [crux_row(n) for n in range(4)]
+    suite = suite_of(tmp_path / "c.jsonl", *rows, track="pair", extraction="lenient")
     good = [(r.instruction, r.response or "") for r in suite.references()]
     question = good[0][0]
     endless = question.replace("    return", "    while True: pass\n    return")
@@ -177,6 +181,42 @@ def test_pairs_whose_function_or_answer_is_wrong_are_refused_by_running(tmp_path
         "the function fails",
         "no function and call",
     ]
+
+
+@needs_bubblewrap
+def test_the_solver_runs_what_was_drawn_and_states_what_it_returns(tmp_path: Path) -> None:
+    suite = suite_of(tmp_path / "rows.jsonl", *map(crux_row, range(8)), name="cruxeval")
+    questions = [
+        question("def f(a):\n    return {a: [a, None]}", "f('x')"),
+        question("def f(a):\n    return Counter(a).most_common(1)", "f('xxy')"),
+        question("def f(a):\n    raise ValueError(a)", "f(1)"),
+        question("def f(a):\n    return open", "f(1)"),
+        "not a question",
+        question("def f(a):\n    return repr(a)", "f('\\'')"),
+    ]
+    answers = suite.solve(questions, CONFIG)
+    assert answers == [
+        "[ANSWER]\nassert f('x') == {'x': ['x', None]}\n[/ANSWER]",
+        "[ANSWER]\nassert f('xxy') == [('x', 2)]\n[/ANSWER]",
+        None,
+        None,
+        None,
+        "[ANSWER]\nassert f('\\'') == '\"\\'\"'\n[/ANSWER]",
+    ]
+    answered = [(q, a) for q, a in zip(questions, answers, strict=True) if a is not None]
+    assert suite.refuse_by_running(answered, CONFIG) == [None] * 3
+
+
+@needs_bubblewrap
+def test_the_solver_answers_the_suites_own_problems_rightly(tmp_path: Path) -> None:
+    suite = suite_of(tmp_path / "rows.jsonl", *map(livecode_row, range(8)), cutoff="2023-03-01")
+    problems = suite.problems("test")
+    answers = suite.solve([suite.instruction(problem) for problem in problems], CONFIG)
+    programs = [
+        Program(id=p.id, problem_id=p.id, code=suite.extract(p, answer or ""))
+        for p, answer in zip(problems, answers, strict=True)
+    ]
+    assert problems and all(v.passed for v in check_programs(problems, programs, CONFIG))
 
 
 def test_one_function_with_several_inputs_stays_on_one_side(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.suites.code_text import extract_program, program_text, with_prompt
+from benchmarks.suites.code_text import asked_function, refuse_code, refuse_function, with_prompt
 
 PROMPT = (
     'from typing import List\n\ndef helper(): return 1\n\ndef f(x: List[int]):\n    """Doc."""\n'
@@ -12,33 +12,6 @@ def run(code: str, argument: int = 4) -> object:
     names: dict[str, object] = {}
     exec(code, names)
     return names["f"](argument)  # type: ignore[operator]
-
-
-@pytest.mark.parametrize(
-    "response",
-    [
-        WHOLE,
-        f"```python\n{WHOLE}\n```",
-        f"```\n{WHOLE}\n```",
-        f"Sure! Here it is:\n\n```python\n{WHOLE}\n```\nIt adds one.",
-        f"```python\n{WHOLE}",
-        f"First an example:\n```python\nprint('no')\n```\nthen\n```python\n{WHOLE}\n```",
-        f"Here is the code:\n\n{WHOLE}\n\nThis function adds one to x.",
-        "    return helper() + x",
-        "    return helper() + x\n\nThat is all there is to it.",
-        "```python\n    return helper() + x\n```",
-        PROMPT + "    return helper() + x\n",
-        f"```python\n{PROMPT}    return helper() + x\n```",
-        f"import math\n\n{WHOLE}\n",
-    ],
-)
-def test_the_program_is_found_in_a_response(response: str) -> None:
-    assert run(extract_program(PROMPT, "f", response)) == 5
-
-
-@pytest.mark.parametrize("response", ["", "I cannot do that.", "```\n```", "def f(:", "\0"])
-def test_a_response_without_a_program_still_gives_text(response: str) -> None:
-    assert isinstance(extract_program(PROMPT, "f", response), str)
 
 
 def test_a_completion_that_repeats_its_prompt_does_not_get_it_twice() -> None:
@@ -54,6 +27,47 @@ def test_a_prompt_that_does_not_stand_alone_is_left_out_before_a_whole_program()
     assert with_prompt("def f(x):\n", "f", "def f(x): return x") == "def f(x): return x"
 
 
-def test_program_text_is_the_fenced_part() -> None:
-    assert program_text("a\n```python\nx = 1\n```\nb") == "x = 1\n"
-    assert program_text("x = 1") == "x = 1"
+@pytest.mark.parametrize(
+    ("instruction", "name"),
+    [
+        ("import math\n\ndef helper(x):\n    return x\n\ndef f(x):\n    ...", "f"),
+        ("Sort it.\nassert set(ordered([2, 1])) == {1, 2}", "ordered"),
+        ("Add them.\nassert sum([2, 1]) == 3", "sum"),
+        ("Write a function.", ""),
+    ],
+)
+def test_the_function_that_an_instruction_asks_for_is_found(instruction: str, name: str) -> None:
+    assert asked_function(instruction) == name
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("", "empty"),
+        ("```\n```", "empty"),
+        ("def f(:", "does not parse"),
+        ("return 1", "does not parse"),
+        ("x = 1", None),
+    ],
+)
+def test_code_is_refused_where_it_is_no_program(code: str, reason: str | None) -> None:
+    refusal = refuse_code(code)
+    assert (refusal and refusal[0]) == reason
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "reason"),
+    [
+        ("def f(x): return x", "f", None),
+        ("f = lambda x: x", "f", None),
+        ("try:\n    import a\n    def f(): return 1\nexcept ImportError:\n    f = None", "f", None),
+        ("def g(x): return x", "f", "no function"),
+        ("def g(x): return x", "", None),
+        ("Yes", "", "no function"),
+    ],
+)
+def test_a_response_is_refused_where_it_lacks_the_function(
+    code: str, name: str, reason: str | None
+) -> None:
+    refusal = refuse_function(code, name)
+    assert (refusal and refusal[0]) == reason

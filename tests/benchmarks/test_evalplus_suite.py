@@ -177,7 +177,7 @@ def test_options_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 def test_responses_must_hold_python_that_parses(tmp_path: Path) -> None:
     he = write(tmp_path / "he.jsonl", HUMANEVAL_ROW)
     suite = load_suite("humaneval+", SuiteOptions(dataset=he))
-    assert suite.refuse_response("", "```python\nx = 1\n```\nDone!") is None
+    assert suite.refuse_response("", "```python\ndef f():\n    return 1\n```\nDone!") is None
     assert suite.refuse_response("", "def f(:") == ("does not parse", "def f(:")
     assert suite.refuse_response("", "```\n```") == ("empty", "")
     [problem] = suite.problems("test")

@@ -253,16 +253,22 @@ def test_the_published_public_problems_are_read_and_split() -> None:
 
 def test_the_instruction_has_the_problem_the_form_and_the_starter_code(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "rows.jsonl", script_row(1), method_row(2))
-    suite = suite_of(path)
+    suite = suite_of(path, protocol="plain")
     script, method = suite.everything()
-    assert script.prompt in suite.instruction(script)
-    assert "standard input" in suite.instruction(script)
+    asked = []
+    for problem in (script, method):
+        [turn] = suite.protocol(chat=True).turns(suite.instruction(problem))
+        assert suite.content(turn["content"]).split() == suite.instruction(problem).split()
+        asked.append(turn["content"])
+    assert suite.instruction(script) == script.prompt
+    assert "standard input" in asked[0]
     assert method.meta["starter_code"].rstrip() in suite.instruction(method)
-    assert "standard input" not in suite.instruction(method)
+    assert "standard input" not in asked[1]
 
 
-def test_a_program_is_the_last_fenced_block_that_parses(tmp_path: Path) -> None:
-    suite = suite_of(write_rows(tmp_path / "rows.jsonl", script_row(1), script_row(2)))
+def test_a_reader_takes_the_last_fenced_block_that_parses(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "rows.jsonl", script_row(1), script_row(2))
+    suite = suite_of(path, extraction="lenient")
     problem = suite.everything()[0]
     response = "First\n```python\nx = 1\n```\nbetter\n```python\ny = 2\n```\n```text\na b\n```\n"
     assert suite.extract(problem, response).strip() == "y = 2"
@@ -323,6 +329,27 @@ def test_one_test_cannot_change_what_the_next_one_reads_or_writes(tmp_path: Path
         "left = sys.stdin.read()\nsys.stdin.close()\nsys.stdout = open(os.devnull, 'w')\nprint(9)"
     )
     assert verdicts(suite_of(path), {"script_1": code})["script_1"].passed
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize(
+    "body",
+    [
+        "left.append(a)\n        return [a, *b, 7] if left == [a] else left",
+        "import builtins\n        kept = hasattr(builtins, 'x')\n        builtins.x = 1\n"
+        "        return 'kept' if kept else [a, *b, 7]",
+        "import os\n        try:\n            os.fork()\n        except PermissionError:\n"
+        "            return [a, *b, 7]",
+    ],
+    ids=["its own state", "the interpreter's state", "no processes"],
+)
+def test_the_last_call_of_a_method_is_as_alone_as_all_others(tmp_path: Path, body: str) -> None:
+    hidden = [case(f"{n}\n[]", f"[{n}, 7]", "functional") for n in range(3)]
+    row = dated(method_row(7), DAYS[0], hidden)
+    path = write_rows(tmp_path / "rows.jsonl", row, dated(method_row(8), DAYS[1]))
+    code = f"left = []\nclass Solution:\n    def join(self, a, b):\n        {body}\n"
+    verdict = verdicts(suite_of(path), {"method_7": code})["method_7"]
+    assert (verdict.base, verdict.plus) == ("passed", "passed"), verdict.detail
 
 
 @needs_bubblewrap

@@ -54,6 +54,7 @@ def report(*rows: MethodRow, **changes: object) -> Report:
     about = {
         "suite": "housestyle", "variant": "domain ledger, track compositions", "split": "test",
         "template": "instruction", "suite_digest": "a" * 64, "model": "m", "model_digest": "b" * 64,
+        "model_licence": "Apache-2.0",
         "engine": "transformers",
         "responder": "plain", "references": 32, "seeds": [0], "pairs": 10, "draws": 20,
     }  # fmt: skip
@@ -100,8 +101,17 @@ def test_what_could_be_misread_is_said() -> None:
     assert "one seed says nothing" in text
     for part in ("Responses: plain", "References: 32 (instruction)", "of 20 draws", "a" * 12,
                  "Stored in /runs", "8 stages in 70 s, 0 of them reused.",
+                 "Licence of what the backbone generates: Apache-2.0.",
                  "Timeouts rerun without contention: 0."):  # fmt: skip
         assert part in text
+
+
+def test_texts_that_were_cut_off_or_undecodable_are_counted_by_method() -> None:
+    cut, odd = method_row("domino", truncated=3), method_row("few-shot", undecodable=1)
+    text = printed(report(cut, odd, method_row("no-data")))
+    assert "Solutions cut off at the limit of new tokens: domino 3." in text
+    assert "Generated texts with undecodable characters (U+FFFD): few-shot 1." in text
+    assert "cut off" not in printed(report(method_row("domino")))
 
 
 def test_a_terminal_of_80_columns_shows_every_cell_whole() -> None:
@@ -264,7 +274,9 @@ def row(root: Path, seed: int, passes: list[tuple[bool, bool]], method: str = "m
         ),
         tuned=finished(root, "finetune", {"kept": 4, "dropped": {}, "adapter": seed != 9}),
         evaluated=finished(
-            root, "evaluate", {"tokens": 30, "outcomes": {"passed": 1}, "retried_timeouts": 2},
+            root, "evaluate",
+            {"tokens": 30, "outcomes": {"passed": 1}, "retried_timeouts": 2, "truncated": 1,
+             "undecodable": 1},
             verdicts=verdicts,
         ),
     )  # fmt: skip
@@ -286,6 +298,7 @@ def test_rows_add_up_over_seeds(tmp_path: Path) -> None:
     assert (result.tokens, result.evaluation_tokens) == (300, 60)
     assert result.untrained_seeds == (9,)
     assert result.retried_timeouts == 4
+    assert (result.truncated, result.undecodable) == (2, 2)
     assert set(result.stages) == {"0", "9"}
 
 
@@ -295,7 +308,7 @@ def test_methods_keep_the_order_of_the_run(tmp_path: Path) -> None:
 
 
 class KnownSuite(SmallSuite):
-    def oracle(self, instruction, response):
+    def oracle(self, instruction, response, references=None):
         valid = "Add" in instruction
         return {"valid": valid, "in_domain": False, "copy": valid, "aligned": response == "r"}
 

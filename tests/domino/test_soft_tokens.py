@@ -9,7 +9,7 @@ from domino.soft_tokens import (
     norm_ratio,
     save_adapter,
 )
-from tests.tiny import make_model
+from tests.tiny import make_model, make_vocabulary
 
 
 @pytest.fixture
@@ -22,41 +22,43 @@ def rng(seed=0):
 
 
 def test_vocabulary_tokens_are_rows_drawn_by_the_seed(table):
-    tokens = initial_tokens(table, 6, "vocabulary", rng())
+    tokens = initial_tokens(make_vocabulary(table), 6, "vocabulary", rng())
     assert all(any(torch.equal(token, row) for row in table) for token in tokens)
-    assert torch.equal(tokens, initial_tokens(table, 6, "vocabulary", rng()))
-    assert not torch.equal(tokens, initial_tokens(table, 6, "vocabulary", rng(1)))
-    assert norm_ratio(tokens, table) == pytest.approx(1, abs=0.4)
-    assert nearest_cosine(tokens, table) == pytest.approx(1)
+    assert torch.equal(tokens, initial_tokens(make_vocabulary(table), 6, "vocabulary", rng()))
+    assert not torch.equal(tokens, initial_tokens(make_vocabulary(table), 6, "vocabulary", rng(1)))
+    assert norm_ratio(tokens, make_vocabulary(table)) == pytest.approx(1, abs=0.4)
+    assert nearest_cosine(tokens, make_vocabulary(table)) == pytest.approx(1)
 
 
 def test_text_tokens_repeat_or_cut_the_text(table):
-    longer = initial_tokens(table, 5, "text", rng(), [3, 7])
+    longer = initial_tokens(make_vocabulary(table), 5, "text", rng(), [3, 7])
     assert torch.equal(longer, table[[3, 7, 3, 7, 3]])
-    assert torch.equal(initial_tokens(table, 2, "text", rng(), [3, 7, 9]), table[[3, 7]])
+    assert torch.equal(
+        initial_tokens(make_vocabulary(table), 2, "text", rng(), [3, 7, 9]), table[[3, 7]]
+    )
 
 
 def test_normal_tokens_are_standard_normal(table):
-    tokens = initial_tokens(table, 4000, "normal", rng())
+    tokens = initial_tokens(make_vocabulary(table), 4000, "normal", rng())
     assert float(tokens.mean()) == pytest.approx(0, abs=0.02)
     assert float(tokens.std()) == pytest.approx(1, abs=0.02)
 
 
 def test_tokens_are_float32_copies(table):
-    tokens = initial_tokens(table.bfloat16(), 3, "vocabulary", rng())
+    tokens = initial_tokens(make_vocabulary(table.bfloat16()), 3, "vocabulary", rng())
     assert tokens.dtype == torch.float32
     kept = table.clone()
-    initial_tokens(table, 3, "text", rng(), [1]).zero_()
+    initial_tokens(make_vocabulary(table), 3, "text", rng(), [1]).zero_()
     assert torch.equal(table, kept)
 
 
 def test_what_cannot_be_made_is_refused(table):
     with pytest.raises(SoftTokensError, match="0 soft tokens"):
-        initial_tokens(table, 0, "normal", rng())
+        initial_tokens(make_vocabulary(table), 0, "normal", rng())
     with pytest.raises(SoftTokensError, match="empty text"):
-        initial_tokens(table, 2, "text", rng())
+        initial_tokens(make_vocabulary(table), 2, "text", rng())
     with pytest.raises(SoftTokensError, match="'zeros'"):
-        initial_tokens(table, 2, "zeros", rng())
+        initial_tokens(make_vocabulary(table), 2, "zeros", rng())
 
 
 @pytest.mark.filterwarnings("ignore:Position ids are not supported")  # raised inside PEFT
@@ -122,7 +124,9 @@ def test_a_vocabulary_larger_than_one_part_has_the_same_nearest_cosine():
     table = torch.randn(40_000, 4, generator=rng())
     tokens = torch.randn(3, 4, generator=rng(1))
     cosines = torch.nn.functional.cosine_similarity(tokens[:, None], table[None], dim=-1)
-    assert nearest_cosine(tokens, table) == pytest.approx(float(cosines.amax(1).mean()), abs=1e-6)
+    assert nearest_cosine(tokens, make_vocabulary(table)) == pytest.approx(
+        float(cosines.amax(1).mean()), abs=1e-6
+    )
 
 
 def test_a_damaged_adapter_is_refused(tmp_path):

@@ -1,16 +1,19 @@
 """The shipped checkpoint: small, loadable, and able to do what the suite needs of it."""
 
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from benchmarks.calibrate import calibrate
 from benchmarks.suites.housestyle.backbone import CHECKPOINT
+from benchmarks.suites.housestyle.batches import batches
 from benchmarks.suites.housestyle.conventions import MARKERS
 from benchmarks.suites.housestyle.corpus import Corpus
 from benchmarks.suites.housestyle.domains import DOMAINS
 from benchmarks.suites.housestyle.gates import measure
-from benchmarks.suites.housestyle.pretrain import PretrainConfig, Pretraining, batches
+from benchmarks.suites.housestyle.pretrain import Pretraining
+from benchmarks.suites.housestyle.recipes import DialectsRecipe, HousesRecipe, Recipe
 from benchmarks.suites.housestyle.suite import HousestyleSuite
 from domino.engines.transformers_engine import TransformersEngine
 
@@ -52,43 +55,59 @@ def test_markers_never_occur_in_references_or_problems() -> None:
     assert not any("<|" in text for text in texts)
 
 
-def test_pre_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
-    config = PretrainConfig(
-        chunks=2,
-        late_from=1,
-        held_chunks=0,
-        mending_rounds=1,
-        mending_chunks=1,
-        finishing_chunks=1,
-        chunk_documents=24,
-        tokenizer_documents=400,
-    )
-    whole = Pretraining(config, tmp_path / "whole")
+SMALL = {"chunk_documents": 24, "tokenizer_documents": 400}
+RECIPES = {
+    "houses": HousesRecipe(
+        chunks=2, late_from=1, held_chunks=0, mending_rounds=1, mending_chunks=1,
+        finishing_chunks=1, **SMALL,
+    ),
+    "dialects": DialectsRecipe(coherence=0.4, chunks=3, **SMALL),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_pre_training_resumes_to_the_same_weights(recipe: Recipe, tmp_path: Path) -> None:
+    whole = Pretraining(recipe, tmp_path / "whole")
     whole.run()
-    killed = Pretraining(config, tmp_path / "killed")
+    killed = Pretraining(recipe, tmp_path / "killed")
     killed._train_chunk(0)
     killed.chunk = 1
     killed._save_state()
-    resumed = Pretraining(config, tmp_path / "killed")
+    resumed = Pretraining(recipe, tmp_path / "killed")
     assert resumed.chunk == 1
     resumed.run()
     for name, value in whole.model.state_dict().items():
         assert value.equal(resumed.model.state_dict()[name]), name
 
 
-def test_chunks_are_a_function_of_seed_and_number(engine: TransformersEngine) -> None:
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_learning_rates_rise_and_fall_within_the_run(recipe: Recipe) -> None:
+    rates = [recipe.rate(chunk + part) for chunk in range(recipe.total) for part in (0.0, 0.5)]
+    assert rates[0] == 0.0
+    assert 0 < rates[-1] < max(rates) <= 1.0
+
+
+@pytest.mark.parametrize("recipe", [HousesRecipe(), DialectsRecipe(coherence=0.4)])
+def test_chunks_are_a_function_of_seed_and_number(
+    recipe: Recipe, engine: TransformersEngine
+) -> None:
     first, again, other = (
-        list(batches(PretrainConfig(), chunk, engine.tokenizer)) for chunk in (5, 5, 6)
-    )
-    assert all(a.ids_BL.equal(b.ids_BL) for a, b in zip(first, again, strict=True))
-    assert any(
-        a.ids_BL.shape != b.ids_BL.shape or not a.ids_BL.equal(b.ids_BL)
-        for a, b in zip(first, other, strict=False)
-    )
+        [b.ids_BL for b in batches(
+            islice(recipe.documents(chunk), 200), engine.tokenizer, batch_tokens=2048, seed=chunk
+        )]
+        for chunk in (5, 5, 6)
+    )  # fmt: skip
+    assert all(a.equal(b) for a, b in zip(first, again, strict=True))
+    assert any(a.shape != b.shape or not a.equal(b) for a, b in zip(first, other, strict=False))
+
+
+def test_a_coherence_that_is_no_probability_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"coherence is 1\.5: give a probability"):
+        DialectsRecipe(coherence=1.5)
 
 
 def test_corpus_documents_fit_the_context(engine: TransformersEngine) -> None:
-    documents = (document for document, _ in zip(Corpus(1), range(300), strict=False))
+    documents = islice(Corpus(1), 300)
     assert max(engine.count_tokens(document.text) for document in documents) <= 512
 
 

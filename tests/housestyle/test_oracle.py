@@ -2,6 +2,7 @@
 
 import pytest
 
+from benchmarks.sandbox import SandboxConfig
 from benchmarks.suites.housestyle.conventions import GENERIC, OPERATION_SLOTS, SLOTS
 from benchmarks.suites.housestyle.grammar import alternatives, parse, slots_of, solution
 from benchmarks.suites.housestyle.suite import HousestyleSuite
@@ -78,3 +79,14 @@ def test_coverage_grows_with_new_tasks_and_is_a_share(
     assert 0 < few < many < 1
     assert suite.support_coverage(words + words) == many
     assert suite.support_coverage(["no task"]) == 0
+
+
+@pytest.mark.parametrize("track", ["compositions", "conventions"])
+def test_the_solver_writes_the_domains_own_program_and_nothing_for_what_is_no_task(
+    track: str,
+) -> None:
+    suite = HousestyleSuite("sensor", track)  # type: ignore[arg-type]
+    pairs = suite.oracle_pairs()[:20]
+    asked = [*(pair.instruction for pair in pairs), "Sort the words."]
+    assert suite.solves
+    assert suite.solve(asked, SandboxConfig()) == [*(pair.response for pair in pairs), None]

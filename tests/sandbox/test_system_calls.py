@@ -1,13 +1,19 @@
 """The filter of system calls: its numbers, and what it answers, in a simulator of the kernel's."""
 
 import errno
+import itertools
 import re
 import struct
 from pathlib import Path
 
 import pytest
 
-from benchmarks.sandbox.worker.system_calls import FAULTS, call_numbers, filter_program
+from benchmarks.sandbox.worker.system_calls import (
+    FAULTS,
+    call_numbers,
+    filter_program,
+    restriction_program,
+)
 
 ALLOWED = 0x7FFF0000
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -21,9 +27,14 @@ UNNAMED = {"aarch64": {"fstat", "newfstatat"}}
 
 def answer(machine: str, number: int, *arguments: int, processes: bool = False) -> int | None:
     """Return the error that a call gets, None where it is allowed."""
+    return run(filter_program(machine, processes=processes), machine, number, *arguments)
+
+
+def run(program: bytes, machine: str, number: int, *arguments: int) -> int | None:
+    """Return the error with which a filter answers a call, None where it allows it."""
     padded = [*arguments, *[0] * (6 - len(arguments))]
     data = struct.pack("=IIQ6Q", number, ARCHITECTURES[machine], 0, *padded)
-    steps = list(struct.iter_unpack("HBBI", filter_program(machine, processes=processes)))
+    steps = list(struct.iter_unpack("HBBI", program))
     place = value = 0
     while True:
         code, if_true, if_false, operand = steps[place]
@@ -92,6 +103,19 @@ def test_a_program_may_start_others_only_where_it_is_allowed_and_threads_always(
     for name in ("fork", "vfork", "execve"):
         assert call(name) == errno.EPERM
         assert call(name, processes=True) is None
+
+
+@pytest.mark.parametrize("machine", ARCHITECTURES)
+def test_the_filter_on_top_leaves_what_a_program_without_processes_may_do(machine: str) -> None:
+    below, alone = (filter_program(machine, processes=processes) for processes in (True, False))
+    on_top = restriction_program(machine)
+    values = (0, 1, 6, 22, 0x10000, 0x10011)
+    for name, number in call_numbers(machine).items():
+        for given in itertools.product(values, values):
+            call = machine, number, *given
+            under = run(below, *call)
+            both = run(on_top, *call) if under is None else under
+            assert (both is None) == (run(alone, *call) is None), (name, given)
 
 
 def test_handlers_of_crashes_stay_and_a_program_that_sets_one_goes_on() -> None:

@@ -12,10 +12,11 @@ from benchmarks.stages.curves import Metrics
 from benchmarks.stages.errors import StageError
 from benchmarks.stages.finetune import run
 from benchmarks.stages.finetuning.config import FinetuneConfig
+from benchmarks.stages.finetuning.pairs import training_pairs
 from benchmarks.stages.finetuning.trainer import make_trainer
 from benchmarks.store.store import Stage
+from benchmarks.suites.protocol import PLAIN
 from domino.backbone import load_backbone
-from domino.engines.base import EngineError
 from domino.engines.chat import render_chat, turn_end_token
 from domino.engines.openai_engine import OpenaiEngine
 from domino.engines.transformers_engine import TransformersEngine
@@ -104,7 +105,8 @@ def test_a_curve_that_a_crash_cut_short_is_trained_again(tmp_path, backbone):
 @pytest.mark.parametrize("style", ["marker", "im"])
 def test_only_the_response_and_its_end_of_turn_carry_loss(style, tmp_path):
     model, tokenizer = load_backbone(made(tmp_path, style))
-    trainer = make_trainer(CONFIG, PAIRS, model, tokenizer, seed=0, scratch=tmp_path)
+    pairs = training_pairs(PAIRS, PLAIN, tokenizer)
+    trainer = make_trainer(CONFIG, pairs, model, tokenizer, seed=0, scratch=tmp_path)
     batches = list(trainer.get_train_dataloader())
     rows = [
         (ids, labels)
@@ -218,13 +220,12 @@ def test_a_recipe_that_cannot_train_is_refused(changes):
         FinetuneConfig(**changes)
 
 
-def test_a_backbone_without_a_chat_template_is_refused_by_name(tmp_path):
+def test_a_base_model_is_trained_with_the_plain_template(tmp_path):
     tokenizer = make_tokenizer("marker")
     tokenizer.chat_template = None
     tokenizer.save_pretrained(tmp_path / "bare")
     make_model(vocabulary=len(tokenizer)).save_pretrained(tmp_path / "bare")
-    with pytest.raises(EngineError, match="has no chat template"):
-        trained(tmp_path, tmp_path / "bare")
+    assert trained(tmp_path, tmp_path / "bare").summary["adapter"]
 
 
 DATED = (

@@ -1,13 +1,16 @@
 import pytest
 
+from benchmarks.sandbox import SandboxConfig
 from benchmarks.stages.errors import StageError
-from benchmarks.stages.respond import Candidates, RespondConfig, run
+from benchmarks.stages.respond import TRAITS, Candidates, RespondConfig, run
 from benchmarks.stages.synthesize import SynthesizeConfig
 from benchmarks.stages.synthesize import run as synthesize
 from domino.records import Reference, Sampling, Synthetic
 from tests.stages.small import (
+    NUMBER,
     SmallSuite,
     answer,
+    assert_reconciles,
     assert_same_after_every_kill,
     context,
     fresh,
@@ -155,6 +158,12 @@ def test_references_without_responses_cannot_respond(tmp_path):
         answered(tmp_path, config(responder="references"), references=bare)
 
 
+def test_responses_with_undecodable_characters_are_counted(tmp_path):
+    odd = iter(["half an emoji: \udc4d", "\ud83d\udc4d whole", "\ufffd already"])
+    stage, _ = answered(tmp_path, config(), script=lambda request: next(odd))
+    assert stage.summary["undecodable"] == 2
+
+
 def test_no_records_need_no_engine(tmp_path):
     stage, engine = answered(tmp_path, config(), records=[])
     assert not engine.requests
@@ -165,3 +174,60 @@ def test_no_records_need_no_engine(tmp_path):
 def test_a_responder_that_cannot_work_is_refused(changes):
     with pytest.raises(StageError, match=next(iter(changes))):
         config(**changes)
+
+
+class SolvingSuite(SmallSuite):
+    """Solves additions of an even number, and says what limits it was given."""
+
+    solves = True
+
+    def __init__(self) -> None:
+        self.limits_seen: list[SandboxConfig] = []
+
+    def solve(self, instructions, config):
+        self.limits_seen.append(config)
+        numbers = [int(NUMBER.findall(text)[0]) for text in instructions]
+        return [solution(number) if number % 2 == 0 else None for number in numbers]
+
+
+def solved(tmp_path, records=RECORDS, **changes):
+    shared = context(SolvingSuite())
+    stage = fresh(tmp_path, "respond")
+    inputs = source(tmp_path, "kept.jsonl", records)
+    given = config(responder="solver", **changes)
+    run(given, inputs, drawn_by(given.method, tmp_path), REFERENCES, stage, shared)
+    return stage, shared
+
+
+def test_the_solver_answers_once_and_what_it_cannot_answer_is_dropped_with_a_reason(tmp_path):
+    stage, shared = solved(tmp_path, responses=8, sampling=Sampling(temperature=0.7))
+    responses = {r.id: r.response for r in stage.read("responses.jsonl", Synthetic)}
+    assert responses == {"s100": solution(100), "s102": solution(102)}
+    assert not stage.read("candidates.jsonl", Candidates)
+    assert stage.summary["dropped"] == {"no solution": 1}
+    assert_reconciles(stage, ["s100", "s101", "s102"], list(responses))
+    assert not shared.engine().requests
+    assert stage.summary["tokens"] == stage.summary["generated"] == 0
+    assert shared.suite.limits_seen == [shared.sandbox]
+
+
+def test_a_kill_at_any_record_changes_nothing_with_a_solver(tmp_path):
+    inputs = source(tmp_path, "kept.jsonl", RECORDS)
+    drawn = drawn_by("counting", tmp_path)
+    given = config(responder="solver")
+    assert_same_after_every_kill(
+        tmp_path,
+        "respond",
+        lambda stage: run(given, inputs, drawn, REFERENCES, stage, context(SolvingSuite())),
+    )
+
+
+def test_a_solver_depends_on_limits_and_not_on_the_seed():
+    given = config(responder="solver")
+    assert TRAITS.runs_programs(given) and not TRAITS.random(given)
+    assert TRAITS.random(config()) and not TRAITS.runs_programs(config())
+
+
+def test_a_suite_without_a_solver_is_refused_in_one_line(tmp_path):
+    with pytest.raises(StageError, match=r"small knows no right responses .*: use responder plain"):
+        answered(tmp_path, config(responder="solver"))

@@ -29,7 +29,7 @@ REFERENCES = SmallSuite().references()
 
 
 def summary(**counts):
-    none = {"missing": 0, "why": "", "refused": {}, "tokens": 0}
+    none = {"missing": 0, "why": "", "refused": {}, "tokens": 0, "undecodable": 0}
     kinds = {"synthesizes": True, "keeps_responses": False}
     return {**none, **kinds, **counts}
 

@@ -154,6 +154,7 @@ def test_a_study_with_other_conditions_or_another_space_is_refused(
     with pytest.raises(ConfigError, match=r"another study .* was drawn from .*high=1000"):
         execute(changed, plain=True, test=False, make_engine=tiny_run.make_engine)
     study = optuna.load_study(study_name="toy.counting", storage=open_storage(journal))
+    assert study.metric_names == [config.objective], "what optuna-dashboard calls its objective"
     assert len(study.get_trials()) == 2
 
 

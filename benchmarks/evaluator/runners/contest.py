@@ -1,7 +1,8 @@
 """Inside the sandbox: a contest's two kinds of programs, as LiveCodeBench calls them.
 
 Every test has a process of its own, in which a script is what it would be alone: the module
-`__main__` with a file, standard streams, arguments, and an end that waits for its threads.
+`__main__` with a file, standard streams, arguments, and an end that waits for its threads. A
+method's last test runs in the process that forked those of the others.
 LiveCodeBench runs programs after a preamble of imports and with a higher recursion limit. Here a
 program gets those names of the preamble that it uses and nowhere defines, and the higher limit
 unless it asks for the limit or handles the error itself, so that one that is right as a plain
@@ -58,7 +59,8 @@ def standard_output(text: str) -> str:
 def call_method(*arguments: Any) -> Said:
     """Call a method of the program's class `Solution`, or its function."""
     code, given = _prepare()
-    return CHILDREN.run(lambda: _run_method(code, given, arguments))
+    run = CHILDREN.run_last if CHILDREN.at_last else CHILDREN.run
+    return run(lambda: _run_method(code, given, arguments))
 
 
 def _run_script(code: types.CodeType, given: dict[str, Any]) -> str:

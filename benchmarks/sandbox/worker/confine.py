@@ -199,7 +199,19 @@ def filter_calls(*, processes: bool) -> None:
     Raises:
         OSError: the kernel has no filters.
     """
-    program = system_calls.prepare_filter(processes=processes)
+    _install_filter(system_calls.prepare_filter(processes=processes))
+
+
+def forbid_processes() -> None:
+    """Take away, behind the filter with which this process may start others, what allows that.
+
+    Raises:
+        OSError: the kernel has no filters.
+    """
+    _install_filter(system_calls.prepare_restriction())
+
+
+def _install_filter(program: bytes) -> None:
     if not program:
         return
     code = ctypes.create_string_buffer(program, len(program))

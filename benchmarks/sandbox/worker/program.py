@@ -142,6 +142,9 @@ def _answer(job: dict[str, Any], replies: _Replies, children: Children | None) -
     for index, arguments in enumerate(_inputs(job["sizes"])):
         if index in announced:
             replies.flush()
+        if children is not None:
+            children.at_last = index == len(job["sizes"]) - 1
+            replies.flush()
         word, content = _call(function, arguments, job["hash_above"])
         replies.send(word, content)
         if word == "!" and job["stop_on_error"]:

@@ -35,7 +35,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _PRELOADED = (
     *("bisect", "collections", "copy", "dataclasses", "datetime", "decimal", "enum", "fractions"),
     *("functools", "hashlib", "heapq", "itertools", "math", "operator", "random", "re"),
-    *("statistics", "string", "symtable", "threading", "typing"),
+    *("statistics", "string", "symtable", "threading", "typing", "_posixsubprocess"),
 )
 
 
@@ -51,7 +51,7 @@ def main() -> None:
     confine.adopt_orphans()
     confine.crash_quietly()
     fresh = _fresh_namespaces() if settings["isolated"] else None
-    system_calls.prepare_filter(processes=settings["processes"] > 1)
+    system_calls.prepare_filters()
     gc.freeze()
     control.sendall(json.dumps({"nested": fresh is not None}).encode())
     while True:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.suites.housestyle.conventions import MARKERS
-from benchmarks.suites.housestyle.corpus import ASSISTANT, END, PAD, SYSTEM, USER
+from benchmarks.suites.housestyle.documents import ASSISTANT, END, PAD, SYSTEM, USER
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 CHECKPOINT = Path(__file__).with_name("checkpoint")
-VOCABULARY = 1280
+CHECKPOINTS: Mapping[str, Path] = {
+    "housestyle": CHECKPOINT,
+    "housestyle-weak": CHECKPOINT.with_name("checkpoint-weak"),
+    "housestyle-coherent": CHECKPOINT.with_name("checkpoint-coherent"),
+}
+"""Where each shipped backbone lies, by its name as a model."""
 CONTEXT = 2048
-SPECIAL = (PAD, END, USER, ASSISTANT, SYSTEM, *MARKERS)
+CHAT_TOKENS = (PAD, END, USER, ASSISTANT, SYSTEM)
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>"
     "{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
@@ -25,7 +29,9 @@ CHAT_TEMPLATE = (
 PIECES = r"\d|\n *|[,;.:`]| (?:then|next|and|finally)(?= )|[^\d\n,;.:`]+"
 
 
-def make_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
+def make_tokenizer(
+    texts: Iterable[str], vocabulary: int, markers: Sequence[str] = ()
+) -> PreTrainedTokenizerFast:
     """Train the byte-level BPE tokenizer on texts (deterministic) and give it the chat template."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -39,8 +45,8 @@ def make_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     )
     inner.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY,
-        special_tokens=list(SPECIAL),
+        vocab_size=vocabulary,
+        special_tokens=[*CHAT_TOKENS, *markers],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
@@ -49,7 +55,7 @@ def make_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
         tokenizer_object=inner,
         pad_token=PAD,
         eos_token=END,
-        additional_special_tokens=[USER, ASSISTANT, SYSTEM, *MARKERS],
+        additional_special_tokens=[USER, ASSISTANT, SYSTEM, *markers],
         model_max_length=CONTEXT,
         clean_up_tokenization_spaces=False,
     )

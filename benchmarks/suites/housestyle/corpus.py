@@ -13,117 +13,58 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from baselines import evol_instruct, few_shot, self_instruct
 from baselines.prompting import fill, numbered
 from benchmarks import judge
-from benchmarks.suites.housestyle.conventions import GENERIC, SLOTS, House, houses, marker
+from benchmarks.suites.housestyle.conventions import GENERIC, House, houses
+from benchmarks.suites.housestyle.documents import (
+    ASSISTANT,
+    END,
+    INSTRUCTION_WEIGHT,
+    SYSTEM,
+    USER,
+    Document,
+    damaged,
+    describe,
+    header,
+    inserted,
+    turns,
+    with_rarer_step,
+    wrong_code,
+)
 from benchmarks.suites.housestyle.domains import reserved_keys
 from benchmarks.suites.housestyle.grammar import (
-    FREE_CODE,
     OPERATIONS,
     REMARKS,
     RETURNS,
     Mix,
     Task,
-    expression,
     instruction,
-    random_step,
     solution,
 )
-
-USER, ASSISTANT, SYSTEM, END, PAD = "<|user|>", "<|assistant|>", "<|system|>", "<|end|>", "<|pad|>"
-HEADER_SHARE = 0.45
-MARKER_SHARE = 0.75
-GENERIC_SHARE = 0.7  # of the documents that hold one example and no header
-INSTRUCTION_WEIGHT = 0.3
-# Rarer operations have smaller weights, as in any corpus.
-COMMON = {name: 1.0 / (1 + index) ** 0.5 for index, name in enumerate(OPERATIONS)}
-EVEN = dict.fromkeys(OPERATIONS, 1.0)
-EVEN_MIX = Mix(EVEN, {1: 0.4, 2: 0.4, 3: 0.2}, dict.fromkeys(RETURNS, 1.0))
-# The more conventions an operation can follow, the more often it has to be seen.
-CONVENTIONAL_MIX = replace(
+from benchmarks.suites.housestyle.mixtures import (
+    COMMON,
+    EARLY,
+    EVEN,
     EVEN_MIX,
-    operations={name: len(SLOTS[name]) - 1.0 if name in SLOTS else 0.5 for name in OPERATIONS},
-    returns={name: len(SLOTS[name]) - 1.0 if name in SLOTS else 0.5 for name in RETURNS},
+    GENERIC_SHARE,
+    LISTED_LENGTHS,
+    SOLVED_LENGTHS,
+    Mixture,
 )
-# What was still written by another house's convention after the other phases, with and beside it.
-MISSED_MIX = replace(
-    EVEN_MIX,
-    operations={**EVEN, "divide": 12.0, "pairs": 6.0, "differences": 6.0, "remainder": 3.0},
-    returns={**dict.fromkeys(RETURNS, 1.0), "average": 8.0, "list": 4.0, "mode": 2.0},
-)
-SOLVED_LENGTHS = {1: 0.24, 2: 0.3, 3: 0.24, 4: 0.13, 5: 0.06, 6: 0.03}
-LISTED_LENGTHS = {1: 0.12, 2: 0.2, 3: 0.2, 4: 0.14, 5: 0.12, 6: 0.1, 7: 0.07, 8: 0.05}
-Segment = tuple[str, float]  # text, loss weight
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """Text in segments, each with the loss weight of its tokens."""
-
-    kind: str
-    segments: tuple[Segment, ...]
-
-    @property
-    def text(self) -> str:
-        """The whole document."""
-        return "".join(text for text, _ in self.segments)
-
-
-def turns(*pairs: tuple[str, str]) -> tuple[Segment, ...]:
-    """Render (user, assistant) pairs in the chat template, answers at full weight."""
-    lead: list[Segment] = []
-    for user, assistant in pairs:
-        lead.append((f"{USER}{user}{END}{ASSISTANT}", INSTRUCTION_WEIGHT))
-        lead.append((f"{assistant}{END}", 1.0))
-    return tuple(lead)
-
-
-def header(house: House, rng: random.Random) -> tuple[Segment, ...]:
-    """Return a repository header: some of the house's markers, in random order, without loss."""
-    shown = [slot for slot in SLOTS if rng.random() < MARKER_SHARE]
-    rng.shuffle(shown)
-    return (("".join(marker(slot, house.values[slot]) for slot in shown), 0.0),)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Mixture:
-    """What a phase of pre-training shows: the shares that differ between phases.
-
-    Attributes:
-        single: share of documents with one task and its answer.
-        several: share of documents with several of them.
-        headed: share of both that begins with a header.
-        headed_several: tasks behind a header, fewest and most.
-        behind: what several tasks behind a header are made of; None for a domain-like mix.
-        no_gain: share of documents with Evol-Instruct's judgement of a rewritten task.
-    """
-
-    single: float
-    several: float
-    headed: float
-    headed_several: tuple[int, int]
-    behind: Mix | None
-    no_gain: float = 0.0
-
-
-EARLY = Mixture(single=0.36, several=0.24, headed=HEADER_SHARE, headed_several=(2, 5), behind=None)
-LATE = Mixture(single=0.26, several=0.34, headed=0.7, headed_several=(3, 5), behind=EVEN_MIX)
-LAST = replace(LATE, behind=CONVENTIONAL_MIX)
-MENDING = replace(LATE, behind=MISSED_MIX)
-FINISHING = replace(MENDING, single=0.45, headed=0.5, no_gain=0.06)
 
 
 class Corpus:
     """An endless, seeded stream of documents."""
 
+    listed_lengths: ClassVar[Mapping[int, float]] = LISTED_LENGTHS
+
     def __init__(self, seed: int, mixture: Mixture = EARLY) -> None:
         """Start the stream of a seed."""
         self._rng = random.Random(seed)
         self._mixture = mixture
-        self._reserved = reserved_keys()
         self._forms: Mapping[Callable[[], Document], float] = {
             self.single: mixture.single,
             self.several: mixture.several,
@@ -163,25 +104,37 @@ class Corpus:
         return self._unreserved(lambda: mix.sample(self._rng))
 
     def _unreserved(self, make: Callable[[], Task]) -> Task:
-        while (task := make()).key in self._reserved:
+        while self._is_reserved(task := make()):
             pass
         return task
 
+    def _is_reserved(self, task: Task) -> bool:
+        return task.key in reserved_keys()
+
     def _longer(self, task: Task, steps: int = 1) -> Task:
-        return self._unreserved(lambda: _insert(task, self._rng, steps))
+        return self._unreserved(lambda: inserted(task, self._rng, steps))
+
+    def _rarer(self, task: Task) -> Task:
+        return self._unreserved(lambda: with_rarer_step(task, self._rng))
 
     def _broad_task(self) -> Task:
         return self._task(Mix(COMMON, SOLVED_LENGTHS, dict.fromkeys(RETURNS, 1.0)))
 
     def _word(self, task: Task, remark: float = 0.06) -> str:
         chosen = self._rng.choice(REMARKS) if self._rng.random() < remark else ""
-        return instruction(task, self._rng, chosen)
+        return self._say(task, chosen)
+
+    def _say(self, task: Task, remark: str) -> str:
+        return instruction(task, self._rng, remark)
 
     def _words(self, mix: Mix, count: int) -> list[str]:
         return [self._word(self._task(mix)) for _ in range(count)]
 
     def _answered(self, task: Task, house: House) -> tuple[str, str]:
         return self._word(task), solution(task, house)
+
+    def _describe(self, mix: Mix) -> str:
+        return describe(mix)
 
     # Forms
 
@@ -208,7 +161,7 @@ class Corpus:
 
     def collection(self) -> Document:
         """Tasks of one mix in a row, unanswered; the first ones tell what the others are like."""
-        words = self._words(self._narrow_mix(LISTED_LENGTHS), self._rng.randint(3, 6))
+        words = self._words(self._narrow_mix(self.listed_lengths), self._rng.randint(3, 6))
         weights = [INSTRUCTION_WEIGHT, INSTRUCTION_WEIGHT, *[1.0] * (len(words) - 2)]
         return Document(
             "collection",
@@ -217,7 +170,7 @@ class Corpus:
 
     def listing(self) -> Document:
         """Self-Instruct's form: a numbered list, continued."""
-        words = self._words(self._narrow_mix(LISTED_LENGTHS), self._rng.randint(5, 7))
+        words = self._words(self._narrow_mix(self.listed_lengths), self._rng.randint(5, 7))
         shown = self._rng.randint(2, 4)
         prompt = self_instruct.list_prompt(words[:shown], len(words))
         lines = (f"{i}. {word}" for i, word in enumerate(words[shown:], shown + 1))
@@ -225,14 +178,14 @@ class Corpus:
 
     def one_more(self) -> Document:
         """The few-shot form: some tasks, and one more."""
-        words = self._words(self._narrow_mix(LISTED_LENGTHS), self._rng.randint(3, 6))
+        words = self._words(self._narrow_mix(self.listed_lengths), self._rng.randint(3, 6))
         return Document("one more", turns((few_shot.prompt(words[:-1]), words[-1])))
 
     def harder(self) -> Document:
         """Evol-Instruct's operations, breadth among them."""
         evolutions = self._evolutions()
         operation = self._rng.choice(list(evolutions))
-        before = self._task(self._narrow_mix(LISTED_LENGTHS, at_most=7))
+        before = self._task(self._narrow_mix(self.listed_lengths, at_most=7))
         first = self._word(before)
         after = evolutions[operation](before)
         prompt = evol_instruct.operation_prompt(operation, first)
@@ -241,7 +194,7 @@ class Corpus:
     def _evolutions(self) -> Mapping[str, Callable[[Task], str]]:
         return {
             "constraint": lambda task: self._word(self._longer(task)),
-            "rarer": lambda task: self._word(self._unreserved(lambda: _rarer(task, self._rng))),
+            "rarer": lambda task: self._word(self._rarer(task)),
             "reasoning": lambda task: self._word(self._longer(task, 2)),
             "misdirection": self._misdirected,
             "complexity": lambda task: self._word(task, remark=1.0),
@@ -250,7 +203,7 @@ class Corpus:
 
     def no_gain(self) -> Document:
         """The judgement whether a rewritten task asks for more than other words do."""
-        before = self._task(self._narrow_mix(LISTED_LENGTHS, at_most=7))
+        before = self._task(self._narrow_mix(self.listed_lengths, at_most=7))
         first = self._word(before, remark=0.0)
         same = self._rng.random() < 0.5
         evolve = self._rng.choice(list(self._evolutions().values()))
@@ -259,8 +212,8 @@ class Corpus:
         return Document("no gain", turns((prompt, "equal" if same else "different")))
 
     def _misdirected(self, task: Task) -> str:
-        wrong = _wrong_code(task, self._rng)
-        return instruction(task, self._rng, f"Mind that `{wrong}` is wrong.")
+        wrong = wrong_code(task, self._rng)
+        return self._say(task, f"Mind that `{wrong}` is wrong.")
 
     def _related(self, task: Task) -> str:
         near = [step.operation for step in task.steps] + self._rng.sample(list(OPERATIONS), 4)
@@ -294,11 +247,11 @@ class Corpus:
 
     def grade_instruction(self) -> Document:
         """The judge's grade of a task: excellent, or damaged and graded down."""
-        text = self._word(self._task(self._narrow_mix(LISTED_LENGTHS)))
-        damaged = self._rng.random() < 0.5
-        if damaged:
-            text = _damage(text, self._rng)
-        grade = "poor" if damaged else "excellent"
+        text = self._word(self._task(self._narrow_mix(self.listed_lengths)))
+        poor = self._rng.random() < 0.5
+        if poor:
+            text = damaged(text, self._rng)
+        grade = "poor" if poor else "excellent"
         return Document("grade", turns((judge.instruction_prompt(text), grade)))
 
     def grade_response(self) -> Document:
@@ -311,63 +264,23 @@ class Corpus:
 
     def description(self) -> Document:
         """A description induced from a few tasks."""
-        mix = self._narrow_mix(LISTED_LENGTHS)
+        mix = self._narrow_mix(self.listed_lengths)
         words = self._words(mix, self._rng.randint(3, 5))
         prompt = fill("describe", examples=numbered(words))
-        return Document("describe", turns((prompt, describe(mix))))
+        return Document("describe", turns((prompt, self._describe(mix))))
 
     def described(self) -> Document:
         """A task of a domain that a system prompt describes: Magpie's form, or with its answer."""
-        solved = self._rng.random() < 0.5
+        return self._described(self._rng.random() < 0.5)
+
+    def _described(self, solved: bool) -> Document:
         mix = (
             self._narrow_mix(SOLVED_LENGTHS, at_most=5)
             if solved
-            else self._narrow_mix(LISTED_LENGTHS)
+            else self._narrow_mix(self.listed_lengths)
         )
-        system = fill("described_system", description=describe(mix))
+        system = fill("described_system", description=self._describe(mix))
         lead = (f"{SYSTEM}{system}{END}", INSTRUCTION_WEIGHT)
         words, code = self._answered(self._task(mix), GENERIC)
         answer = [(f"{ASSISTANT}{code}{END}", 1.0)] if solved else []
         return Document("described", (lead, (f"{USER}{words}{END}", 1.0), *answer))
-
-
-def describe(mix: Mix) -> str:
-    """Return one sentence that says what a mix's tasks have in common."""
-    some = ", ".join(OPERATIONS[name][0].replace("{a}", "k").replace("{b}", "m")
-                     for name in list(mix.operations)[:5])  # fmt: skip
-    low, high = min(mix.lengths), max(mix.lengths)
-    return f"Tasks on lists of integers in {low} to {high} steps, such as: {some}."
-
-
-def _damage(text: str, rng: random.Random) -> str:
-    words = text.split()
-    start = rng.randrange(max(1, len(words) - 3))
-    kind = rng.randrange(3)
-    if kind == 0:
-        return " ".join(words[: start + 2])
-    if kind == 1:
-        return " ".join(words[:start] + words[start + 3 :])
-    rng.shuffle(words)
-    return " ".join(words)
-
-
-def _insert(task: Task, rng: random.Random, count: int) -> Task:
-    steps = list(task.steps)
-    for _ in range(count):
-        steps.insert(rng.randint(0, len(steps)), random_step(rng.choice(list(OPERATIONS)), rng))
-    return replace(task, steps=tuple(steps))
-
-
-def _rarer(task: Task, rng: random.Random) -> Task:
-    order = list(OPERATIONS)
-    place = min(range(len(task.steps)), key=lambda i: order.index(task.steps[i].operation))
-    rare = random_step(rng.choice(order[len(order) // 2 :]), rng)
-    return replace(task, steps=(*task.steps[:place], rare, *task.steps[place + 1 :]))
-
-
-def _wrong_code(task: Task, rng: random.Random) -> str:
-    step = rng.choice(task.steps)
-    other = random_step(rng.choice(list(FREE_CODE)[:10]), rng)
-    if rng.random() < 0.5:
-        return expression(other.operation, GENERIC, other.numbers)
-    return expression(step.operation, rng.choice(houses()), step.numbers)

@@ -90,6 +90,17 @@ REMARKS = ("Do it in one pass.", "Use as little memory as you can.")
 MISDIRECTION = re.compile(r"Mind that `([^`\n]+)` is wrong\.")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Wording:
+    """How operations are said: each with its terms, in which {a} and {b} are its numbers."""
+
+    name: str
+    terms: Mapping[str, tuple[str, ...]]
+
+
+PLAIN = Wording("plain", OPERATIONS)
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One operation with its numbers."""
@@ -158,30 +169,34 @@ def _fill(template: str, numbers: Sequence[int]) -> str:
     return template
 
 
-def instruction(task: Task, rng: random.Random | None = None, remark: str = "") -> str:
-    """Word a task; `rng` chooses among wordings (None: the first of each)."""
+def instruction(
+    task: Task, rng: random.Random | None = None, remark: str = "", wording: Wording = PLAIN
+) -> str:
+    """Word a task; `rng` chooses among an operation's terms (None: the first of each)."""
     choose = rng.choice if rng else (lambda options: options[0])
     link = choose(LINKS)
-    steps = [_fill(choose(OPERATIONS[step.operation]), step.numbers) for step in task.steps]
+    steps = [_fill(choose(wording.terms[step.operation]), step.numbers) for step in task.steps]
     text = choose(HEADS) + link.join(steps) + choose(ENDS) + choose(RETURNS[task.returns]) + "."
     return f"{text} {remark}" if remark else text
 
 
 @cache
-def _patterns() -> tuple[dict[str, re.Pattern[str]], dict[str, str]]:
-    """Return one pattern per operation over all its wordings, and return wordings by text."""
+def _patterns(wording: Wording) -> dict[str, re.Pattern[str]]:
+    """Return one pattern per operation, over all its terms."""
     patterns = {}
-    for operation, wordings in OPERATIONS.items():
+    for operation, terms in wording.terms.items():
         options = [
-            re.escape(w).replace(r"\{a\}", r"(\d{1,2})").replace(r"\{b\}", r"(\d{1,2})")
-            for w in wordings
+            re.escape(t).replace(r"\{a\}", r"(\d{1,2})").replace(r"\{b\}", r"(\d{1,2})")
+            for t in terms
         ]
         patterns[operation] = re.compile("|".join(options))
-    returns = {wording: name for name, wordings in RETURNS.items() for wording in wordings}
-    return patterns, returns
+    return patterns
 
 
-def parse(text: str) -> Task | None:
+_RETURNED = {wording: name for name, wordings in RETURNS.items() for wording in wordings}
+
+
+def parse(text: str, wording: Wording = PLAIN) -> Task | None:
     """Return the task that an instruction words, or None where it is not one of this grammar."""
     text = MISDIRECTION.sub("", text)
     for remark in REMARKS:
@@ -191,13 +206,12 @@ def parse(text: str) -> Task | None:
     if head is None or not text.endswith("."):
         return None
     body, end, last = _split_end(text[len(head) : -1])
-    patterns, returns = _patterns()
-    if not end or last not in returns:
+    if not end or last not in _RETURNED:
         return None
     link = next((link for link in LINKS if link in body), LINKS[0])
-    steps = [_parse_step(clause, patterns) for clause in body.split(link)]
+    steps = [_parse_step(clause, _patterns(wording)) for clause in body.split(link)]
     known = tuple(step for step in steps if step is not None)
-    return Task(known, returns[last]) if len(known) == len(steps) else None
+    return Task(known, _RETURNED[last]) if len(known) == len(steps) else None
 
 
 def _split_end(text: str) -> tuple[str, str, str]:

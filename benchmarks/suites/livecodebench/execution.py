@@ -16,16 +16,20 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks.evaluator.check import behaviours
+from benchmarks.evaluator.check import behaviours, returned_texts
 from benchmarks.suites.base import Split
+from benchmarks.suites.extraction.rules import Extraction
 from benchmarks.suites.file_suite import FileSuite
 from benchmarks.suites.livecodebench.answers import (
+    REQUEST,
     is_value,
-    predicted_expression,
     question,
     read_question,
+    statement,
 )
 from benchmarks.suites.livecodebench.dates import contest_date, parse_cutoff
+from benchmarks.suites.official.livecodebench_protocol import parts_of
+from benchmarks.suites.protocol import Protocol
 from benchmarks.suites.reading import (
     downloading,
     read_json_lines,
@@ -101,7 +105,7 @@ def _hub_rows(name: str) -> tuple[list[tuple[str, Any]], str]:
 def _problem(where: str, row: Any) -> Problem:
     require_texts(where, row, _TEXT_FIELDS, "code execution")
     named = "function_name" in row
-    call = row["input"].strip() if named else f"f({row['input'].strip()})"
+    call = row["input"].strip() if named else f"f({row['input']})"
     return make_problem(row["id"], row["code"], call, row["output"], preamble=named)
 
 
@@ -111,7 +115,7 @@ def make_problem(key: str, code: str, call: str, answer: str, *, preamble: bool 
     imports = names + "".join(f"{line}\n" for line in _IMPORT.findall(code))
     return Problem(
         id=key,
-        prompt=question(code, call),
+        prompt=statement(code, call),
         entry_point=OBSERVED,
         canonical_solution=f"{names}{code}\ndef {OBSERVED}():\n    return {call}\n",
         base_inputs=[[]],
@@ -136,6 +140,9 @@ class ExecutionSuite(FileSuite):
     name = "livecodebench-execution"
     hub_name: ClassVar[str] = "livecodebench/execution-v2"
     sample_format = "predictions"
+    tools = ("livecodebench.utils.extraction_utils",)
+    packages = ("nvidia-livecodebench",)
+    solves = True
     options = FileSuite.options | {"cutoff", "split_seed"}
 
     @functools.cached_property
@@ -171,7 +178,7 @@ class ExecutionSuite(FileSuite):
         return tuple(
             Reference(
                 id=problem.id,
-                instruction=self.instruction(problem),
+                instruction=self.instruction(problem).strip(),
                 response=_stated(problem) if self._template == "pair" else None,
             )
             for problem in self._parts.references
@@ -182,12 +189,38 @@ class ExecutionSuite(FileSuite):
         return self._parts.test if split == "test" else self._parts.development
 
     def instruction(self, problem: Problem) -> str:
-        """Return function, call and request."""
+        """Return the function, and the assertion to be completed."""
         return problem.prompt
 
-    def extract(self, problem: Problem, response: str) -> str:
-        """Return the expression in the answer."""
-        return predicted_expression(response)
+    def official(self, *, chat: bool) -> Protocol:
+        """Return how LiveCodeBench asks; CRUXEval's own prompt has the same form.
+
+        Raises:
+            SuiteError: the package is missing.
+        """
+        from benchmarks.suites.official.livecodebench_protocol import execution_protocol
+
+        return execution_protocol(chat=chat)
+
+    def content(self, instruction: str) -> str:
+        """Return function and assertion without what is asked about them."""
+        asked = read_question(instruction) if REQUEST in instruction else None
+        return statement(*asked) if asked else instruction.strip()
+
+    def plainly(self, content: str) -> str:
+        """Return function and assertion in a block, and what is asked."""
+        return question(*parts_of(content))
+
+    def extraction(
+        self, response: str, entry_point: str, prompt: str = "", *, direct: bool = False
+    ) -> Extraction:
+        """Take what LiveCodeBench reads as the predicted output, or the value that is stated."""
+        official = self._extraction == "official"
+        return Extraction("livecodebench execution" if official else "lenient value", response)
+
+    def refuse_code(self, instruction: str, code: str) -> tuple[str, str] | None:
+        """Refuse what is no value."""
+        return None if is_value(code) else ("no value", code[:80])
 
     def refuse_instruction(self, instruction: str) -> tuple[str, str] | None:
         """Refuse what is not a function with one call of it."""
@@ -195,20 +228,35 @@ class ExecutionSuite(FileSuite):
             return ("empty", "")
         return None if read_question(instruction) else ("no function and call", "")
 
-    def refuse_response(self, instruction: str, response: str) -> tuple[str, str] | None:
-        """Refuse a response without a value."""
-        text = predicted_expression(response)
-        return None if is_value(text) else ("no value", text[:80])
+    def solve(self, instructions: Sequence[str], config: SandboxConfig) -> list[str | None]:
+        """Run each function with its call: the response states what it returns, as a literal."""
+        asked = [read_question(instruction) for instruction in instructions]
+        tries = [
+            _function_and_repr(str(number), *found)
+            for number, found in enumerate(asked)
+            if found is not None
+        ]
+        texts = {
+            int(problem.id): text
+            for (problem, _), text in zip(tries, returned_texts(tries, config), strict=True)
+        }
+        return [
+            _answer(found[1], text)
+            if found and (text := texts[number]) is not None and is_value(text)
+            else None
+            for number, found in enumerate(asked)
+        ]
 
     def refuse_by_running(
         self, pairs: Sequence[tuple[str, str]], config: SandboxConfig
     ) -> list[tuple[str, str] | None]:
         """Refuse functions that fail, and answers that are not what they return."""
         tries: list[tuple[Problem, Program]] = []
-        for number, (instruction, response) in enumerate(pairs):
+        answers = self._pool.extract([self.extraction(response, "") for _, response in pairs])
+        for number, ((instruction, _), answer) in enumerate(zip(pairs, answers, strict=True)):
             asked = read_question(instruction)
             if asked is not None:
-                tries += _function_and_answer(str(number), *asked, predicted_expression(response))
+                tries += _function_and_answer(str(number), *asked, answer.code)
         found = behaviours(tries, config)
         refusals: list[tuple[str, str] | None] = [("no function and call", "")] * len(pairs)
         for (problem, _), observed, stated in zip(tries[::2], found[::2], found[1::2], strict=True):
@@ -228,6 +276,14 @@ def _function_and_answer(
     )
 
 
+def _function_and_repr(key: str, code: str, call: str) -> tuple[Problem, Program]:
+    """Return a program whose output is the text of what the call returns."""
+    problem = make_problem(key, code, f"repr({call})", "")
+    return replace(problem, meta={}), Program(
+        id=key, problem_id=key, code=problem.canonical_solution
+    )
+
+
 def _refusal(observed: str | None, stated: str | None) -> tuple[str, str] | None:
     if observed is None:
         return ("the function fails", "")
@@ -237,7 +293,11 @@ def _refusal(observed: str | None, stated: str | None) -> tuple[str, str] | None
 def _stated(problem: Problem) -> str:
     """Return the answer as it is asked for."""
     _, call = read_question(problem.prompt) or ("", "")
-    return f"[ANSWER]\nassert {call} == {problem.meta['answer']}\n[/ANSWER]"
+    return _answer(call, problem.meta["answer"])
+
+
+def _answer(call: str, value: str) -> str:
+    return f"[ANSWER]\nassert {call} == {value}\n[/ANSWER]"
 
 
 class CruxEvalSuite(ExecutionSuite):

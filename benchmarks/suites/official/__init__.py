@@ -1,0 +1,1 @@
+"""What the benchmarks' own packages define, called there: prompts, stop strings, extraction."""
