@@ -18,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from benchmarks.common.fields import flatten
 from benchmarks.pipeline.rows import FIELDS, Described, FailedRun, SeedRun
 from benchmarks.stages.describe import PROGRAMS_OF, ProgramKey
 from benchmarks.stages.evaluate import VERDICTS
@@ -34,6 +35,11 @@ OUTCOMES: Mapping[str, Outcome] = MappingProxyType(
 )  # fmt: skip
 """The letter of each outcome in a cell."""
 _LETTERS = {outcome: letter for letter, outcome in OUTCOMES.items()}
+DIGESTS: Mapping[str, str] = MappingProxyType(
+    {"suite_digest": "data", "references_digest": "references", "model_digest": "checkpoint"}
+)
+"""What the digests are of that cells of one run share."""
+_NAMED = 3
 _NUMBERED = re.compile(r"(.*?)(0|[1-9][0-9]*)", re.DOTALL)
 _RecordT = TypeVar("_RecordT", bound=Record)
 
@@ -256,6 +262,23 @@ class CellStage(Stage):
 
 def _digest(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical_json(values).encode()).hexdigest()
+
+
+def differing(
+    prefix: str, there: Mapping[str, Any], here: Mapping[str, Any], *, missing: bool = False
+) -> str:
+    """Return the first fields in which two mappings differ.
+
+    A field that one of them lacks is one that another release has; with `missing` it differs.
+    """
+    one, other = flatten(there), flatten(here)
+    names = sorted(one.keys() | other.keys() if missing else one.keys() & other.keys())
+    found = [
+        f"{prefix}{name} {one.get(name, 'not given')}, here {other.get(name, 'not given')}"
+        for name in names
+        if one.get(name) != other.get(name)
+    ]
+    return " and ".join(found[:_NAMED])
 
 
 def pack_ids(ids: Sequence[str]) -> list[Any]:

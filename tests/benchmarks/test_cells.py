@@ -402,6 +402,17 @@ def test_cells_of_several_domains_are_one_family(cells: Path) -> None:
     assert len(verdicts) == 6
 
 
+def test_cells_of_a_release_that_knows_more_fields_belong_to_the_same_run(cells: Path) -> None:
+    folder = CellFolder(cells)
+    for name, cell in folder.read()[0].items():
+        if cell.seed == 1:
+            more = replace(cell, config={**cell.config, "new": 1}, about={**cell.about, "new": 1})
+            (cells / name).write_text(more.to_text())
+    (run_,), _ = load_cells(cells)
+    assert run_.invocation.about["new"] == run_.invocation.config["new"] == 1
+    assert [len(row.scores[0].seeds) for row in run_.method_rows()] == [2, 2, 2]
+
+
 def test_cells_of_another_domain_are_left_alone_if_they_have_the_same_plan(
     elsewhere: RunConfig, cells: Path
 ) -> None:
