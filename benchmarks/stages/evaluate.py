@@ -34,6 +34,7 @@ COMPLETIONS = "completions.jsonl"
 PROGRAMS = "programs.jsonl"
 VERDICTS = "verdicts.jsonl"
 EXPORT = "export"
+_NO_ANSWER = Outcome.UNFINISHED_THOUGHT
 
 
 TRAITS = Traits(
@@ -53,6 +54,7 @@ class Solution(Record):
     text: str
     tokens: int
     truncated: bool
+    unfinished_thought: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,6 +154,7 @@ def _solve(
                     text=completion.text,
                     tokens=completion.tokens,
                     truncated=completion.truncated,
+                    unfinished_thought=completion.unfinished_thought,
                 )
                 stage.append(COMPLETIONS, solution)
                 solutions.append(solution)
@@ -176,7 +179,7 @@ def _extract(
                 id=solution.id,
                 problem_id=solution.problem_id,
                 code=extracted.code,
-                failure=extracted.failure,
+                failure=_NO_ANSWER if solution.unfinished_thought else extracted.failure,
                 detail=extracted.detail,
             )
             stage.append(PROGRAMS, program)
