@@ -22,6 +22,7 @@ from benchmarks.pipeline.cell import (
     ProgramOutcomes,
     StageEntry,
     differing,
+    differing_config,
     pack_bits,
 )
 from benchmarks.pipeline.cell_folder import CellFolder
@@ -203,7 +204,7 @@ class RunCells:
             there, here = str(cell.about.get(name)), self._about[name]
             if there != here:
                 return f"{what} {there[:12]}, here {here[:12]}"
-        return differing("", cell.config, self._config)
+        return differing_config(cell.config, self._config)
 
     def _explained(self, cell: Cell) -> str:
         """Return in what but code a row differs; "" in nothing."""

@@ -30,7 +30,7 @@ OUTCOMES: Mapping[str, Outcome] = MappingProxyType(
     {
         "p": Outcome.PASSED, "w": Outcome.WRONG, "e": Outcome.ERROR, "t": Outcome.TIMEOUT,
         "m": Outcome.OUT_OF_MEMORY, "o": Outcome.OUTPUT_LIMIT, "k": Outcome.KILLED,
-        "r": Outcome.REFUSED,
+        "r": Outcome.REFUSED, "x": Outcome.EXTRACTION_TIMEOUT,
     }
 )  # fmt: skip
 """The letter of each outcome in a cell."""
@@ -39,6 +39,7 @@ DIGESTS: Mapping[str, str] = MappingProxyType(
     {"suite_digest": "data", "references_digest": "references", "model_digest": "checkpoint"}
 )
 """What the digests are of that cells of one run share."""
+_BY_DIGEST = ("model", "suite_options")  # places of files, whose content the digests are of
 _NAMED = 3
 _NUMBERED = re.compile(r"(.*?)(0|[1-9][0-9]*)", re.DOTALL)
 _RecordT = TypeVar("_RecordT", bound=Record)
@@ -279,6 +280,12 @@ def differing(
         if one.get(name) != other.get(name)
     ]
     return " and ".join(found[:_NAMED])
+
+
+def differing_config(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """Return the first fields in which the configs of two runs differ; "" in none."""
+    stated = {name: value for name, value in there.items() if name not in _BY_DIGEST}
+    return differing("", stated, here)
 
 
 def pack_ids(ids: Sequence[str]) -> list[Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common.fields import ConfigError
-from benchmarks.pipeline.cell import DIGESTS, Cell, differing
+from benchmarks.pipeline.cell import DIGESTS, Cell, differing, differing_config
 from benchmarks.pipeline.cell_folder import CellFolder
 from benchmarks.pipeline.manifest import Invocation
 from benchmarks.pipeline.rows import FailedRun, SeedRun
@@ -43,9 +43,12 @@ def load_cells(folder: Path, stages: Path | None = None) -> tuple[list[StoredRun
 
 def _of_one_run(one: Cell, other: Cell) -> bool:
     """Whether two cells share data and setting, as far as both releases know of them."""
-    digests = [{name: cell.about[name] for name in DIGESTS} for cell in (one, other)]
-    pairs = ((one.config, other.config), (one.plan, other.plan), digests)
-    return one.key[:2] == other.key[:2] and not any(differing("", *pair) for pair in pairs)
+    return (
+        one.key[:2] == other.key[:2]
+        and all(one.about[name] == other.about[name] for name in DIGESTS)
+        and not differing("", one.plan, other.plan)
+        and not differing_config(one.config, other.config)
+    )
 
 
 def stored_run(
