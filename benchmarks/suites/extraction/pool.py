@@ -33,6 +33,8 @@ _WALL_S = 20 * LIMIT_S + 120.0
 """A worker that is stopped, or waits for a disk for ever, is given up."""
 _PER_WORKER = 8
 """So many texts are worth the start of a further worker."""
+_MOST_WORKERS = 8
+"""Each holds some 150 MB for as long as its pool."""
 
 
 class ExtractionPool:
@@ -55,7 +57,8 @@ class ExtractionPool:
         """
         unique = list(dict.fromkeys(texts))
         wanted = -(-len(unique) // _PER_WORKER)
-        threads = ThreadPoolExecutor(max(1, min(wanted, _processors())), "extraction")
+        count = max(1, min(wanted, _processors(), _MOST_WORKERS))
+        threads = ThreadPoolExecutor(count, "extraction")
         try:
             found = dict(zip(unique, threads.map(self._one, unique), strict=True))
         finally:
