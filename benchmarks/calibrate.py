@@ -1,19 +1,22 @@
 """How hard the universe is: `python -m benchmarks.calibrate`.
 
-Three rows for each domain, and no synthesis method among them: the plain backbone, fine-tuned on
-its references alone, and fine-tuned on 1,000 correct pairs. The universe was calibrated on them and
-on nothing else. The recipe of a preset is chosen with `--split development`.
+Rows for each domain, and no synthesis method among them: the plain backbone, fine-tuned on its
+references alone, on correct pairs, and in the track dialects on pairs that must not help or not
+help enough. The universe was calibrated on them and on nothing else. The recipe of a preset is
+chosen with `--split development`.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from benchmarks.cli.exit_codes import exit_code
 from benchmarks.config.presets import PRESETS, load_preset
+from benchmarks.config.run_config import RunConfig
 from benchmarks.console.display import make_display
 from benchmarks.pipeline.pipeline import Pipeline, open_pipeline
 from benchmarks.run import run_row
@@ -21,14 +24,30 @@ from benchmarks.stages import evaluate, finetune
 from benchmarks.stages.sieve import KEPT
 from benchmarks.store.store import Stage
 from benchmarks.suites.base import Split
+from benchmarks.suites.housestyle.dialects.domains import DOMAINS as DIALECT_DOMAINS
 from benchmarks.suites.housestyle.domains import DOMAINS, Track
 from benchmarks.suites.housestyle.suite import HousestyleSuite
-from benchmarks.suites.registry import SuiteOptions
 from domino.records import Provenance, Synthetic
 
 ORACLE_AT_LEAST = 0.85
 CLOSED_AT_MOST = 0.60
 NO_DATA: dict[Track, tuple[float, float]] = {"compositions": (0.3, 0.6), "conventions": (0.0, 0.1)}
+DIALECTS = "housestyle-dialects"
+"""The preset of the track dialects."""
+CEILING_AT_LEAST: Mapping[str, float] = {"weak": 0.75, "coherent": 0.85}
+NO_DATA_AT_MOST, REFERENCES_AT_MOST = 0.10, 0.15
+OTHER_WORDS_ADD_AT_MOST = 0.05
+RECOMBINED_BELOW_CEILING = 0.25
+DIALECT_ROWS = (
+    "no-data", "references-only", "plain-wording", "other-domain", "recombined", "ceiling",
+)  # fmt: skip
+
+
+class Calibrated(Protocol):
+    """What was measured of a domain; as text, one line of the table."""
+
+    def failures(self) -> list[str]:
+        """Return the bounds that do not hold, each in a few words."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,24 +79,51 @@ class Calibration:
 
     def __str__(self) -> str:
         """One line of the table."""
-        verdict = "; ".join(self.failures()) or "holds"
         return (
             f"{self.track:13} {self.domain:9} {self.no_data:7.1%} {self.references_only:11.1%} "
-            f"{self.closed:7.0%} {self.oracle:7.1%}  {verdict}"
+            f"{self.closed:7.0%} {self.oracle:7.1%}  {_verdict(self)}"
         )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DialectCalibration:
+    """Pass@1 of a domain's rows in the track dialects, by the names of `DIALECT_ROWS`."""
+
+    coherence: str
+    domain: str
+    scores: Mapping[str, float]
+
+    def failures(self) -> list[str]:
+        """Return the bounds that do not hold, each in a few words."""
+        scores, found = self.scores, []
+        for name, most in (
+            ("no-data", NO_DATA_AT_MOST),
+            ("references-only", REFERENCES_AT_MOST),
+            ("plain-wording", scores["no-data"] + OTHER_WORDS_ADD_AT_MOST),
+            ("other-domain", scores["no-data"] + OTHER_WORDS_ADD_AT_MOST),
+            ("recombined", scores["ceiling"] - RECOMBINED_BELOW_CEILING),
+        ):
+            if scores[name] > most:
+                found.append(f"{name} above {most:.1%}")
+        least = CEILING_AT_LEAST[self.coherence]
+        if scores["ceiling"] < least:
+            found.append(f"ceiling below {least:.0%}")
+        return found
+
+    def __str__(self) -> str:
+        """One line of the table."""
+        shown = " ".join(f"{self.scores[name]:{len(name)}.1%}" for name in DIALECT_ROWS)
+        return f"{self.coherence:9} {self.domain:9} {shown}  {_verdict(self)}"
+
+
+def _verdict(calibrated: Calibrated) -> str:
+    return "; ".join(calibrated.failures()) or "holds"
 
 
 def calibrate(preset: str, domain: str, *, model: str, split: Split, output: Path) -> Calibration:
     """Return Pass@1 of the three rows under the recipe of a preset."""
-    config = load_preset(preset)
-    config = replace(
-        config,
-        suite_options=SuiteOptions(domain=domain),
-        model=model,
-        methods=("no-data", "references-only"),
-        evaluate=replace(config.evaluate, split=split),
-        output=output,
-    )
+    config = _config(preset, domain, model=model, split=split, output=output)
+    config = replace(config, methods=("no-data", "references-only"))
     with make_display(plain=True) as display:
         pipeline = open_pipeline(config, display=display, steps=16)
         no_data, references_only = (
@@ -92,6 +138,34 @@ def calibrate(preset: str, domain: str, *, model: str, split: Split, output: Pat
             references_only=references_only,
             oracle=_score(_ceiling(pipeline, suite)),
         )
+
+
+def calibrate_dialect(
+    domain: str, *, coherence: str, model: str, split: Split, output: Path, seed: int = 0
+) -> DialectCalibration:
+    """Return Pass@1 of a domain's rows in the track dialects, with the references of a seed."""
+    config = _config(DIALECTS, domain, model=model, split=split, output=output)
+    options = replace(config.suite_options, coherence=coherence)
+    config = replace(config, suite_options=options, methods=DIALECT_ROWS, seeds=(seed,))
+    with make_display(plain=True) as display:
+        pipeline = open_pipeline(config, display=display, steps=7 * len(DIALECT_ROWS))
+        rows = {method: run_row(pipeline, method, seed) for method in DIALECT_ROWS}
+    return DialectCalibration(
+        coherence=coherence,
+        domain=domain,
+        scores={method: _score(row.evaluated) for method, row in rows.items()},
+    )
+
+
+def _config(preset: str, domain: str, *, model: str, split: Split, output: Path) -> RunConfig:
+    config = load_preset(preset)
+    return replace(
+        config,
+        suite_options=replace(config.suite_options, domain=domain),
+        model=model,
+        evaluate=replace(config.evaluate, split=split),
+        output=output,
+    )
 
 
 def oracle_pairs(pipeline: Pipeline, suite: HousestyleSuite) -> Stage:
@@ -126,9 +200,9 @@ def _score(evaluated: Stage) -> float:
     return float(evaluated.summary["pass@1"])
 
 
-def report(found: Iterable[Calibration]) -> bool:
+def report(heading: str, found: Iterable[Calibrated]) -> bool:
     """Print a line for each domain as it is found; return whether every bound holds."""
-    print(f"{'track':13} {'domain':9} no data  references  closed  oracle  bounds")
+    print(heading)
     holds = True
     for calibration in found:
         print(calibration, flush=True)
@@ -139,19 +213,27 @@ def report(found: Iterable[Calibration]) -> bool:
 def main() -> int:
     """Run the command line; return 1 where a bound does not hold."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--domain", choices=list(DOMAINS), action="append")
+    parser.add_argument("--domain", choices=list(DIALECT_DOMAINS), action="append")
     parser.add_argument(
         "--preset",
         choices=[n for n in PRESETS if n.startswith("housestyle")],
         default="housestyle",
     )
+    parser.add_argument("--coherence", choices=list(CEILING_AT_LEAST), default="weak")
     parser.add_argument("--model", default="housestyle")
     parser.add_argument("--split", choices=["test", "development"], default="test")
+    parser.add_argument("--seed", type=int, default=0, help="of the track dialects")
     parser.add_argument("--output", type=Path, default=Path("runs"))
     options = parser.parse_args()
     where = {"model": options.model, "split": options.split, "output": options.output}
+    if options.preset == DIALECTS:
+        how = {"coherence": options.coherence, "seed": options.seed, **where}
+        heading = f"{'coherence':9} {'domain':9} {' '.join(DIALECT_ROWS)}  bounds"
+        domains = options.domain or list(DIALECT_DOMAINS)
+        return int(not report(heading, (calibrate_dialect(name, **how) for name in domains)))
+    heading = f"{'track':13} {'domain':9} no data  references  closed  oracle  bounds"
     domains = options.domain or list(DOMAINS)
-    return int(not report(calibrate(options.preset, domain, **where) for domain in domains))
+    return int(not report(heading, (calibrate(options.preset, n, **where) for n in domains)))
 
 
 if __name__ == "__main__":

@@ -13,10 +13,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.common.fields import ConfigError, flatten
+from benchmarks.common.fields import ConfigError
 from benchmarks.config.portable import portable, without_place
 from benchmarks.config.run_config import options_of
-from benchmarks.pipeline.cell import Cell, ProgramOutcomes, StageEntry, pack_bits
+from benchmarks.pipeline.cell import (
+    DIGESTS,
+    Cell,
+    ProgramOutcomes,
+    StageEntry,
+    differing,
+    differing_config,
+    pack_bits,
+)
 from benchmarks.pipeline.cell_folder import CellFolder
 from benchmarks.pipeline.manifest import describe_pipeline, plain_config
 from benchmarks.pipeline.pipeline import Pipeline
@@ -36,11 +44,7 @@ if TYPE_CHECKING:
 
 OF_ROWS = ("methods", "seeds", "method_options", "compare")
 """The fields of a run that its rows do not share, and the plan of its comparisons."""
-_DIGESTS = {
-    "suite_digest": "data", "references_digest": "references", "model_digest": "checkpoint"
-}  # fmt: skip
 _MEASURES = ("embed",)  # of the data; no stage of a row depends on it
-_NAMED = 3
 _FILES_NAMED = 6
 
 RunRow = Callable[[Pipeline, str, int], SeedRun]
@@ -76,6 +80,7 @@ class RunCells:
     def __init__(self, folder: Path, pipeline: Pipeline, run_row: RunRow) -> None:
         """Read nothing yet."""
         self.folder = CellFolder(folder)
+        self.written: set[tuple[str, int]] = set()  # by this invocation, perhaps ahead of its turn
         self._pipeline, self._run_row = pipeline, run_row
         self._about = describe_pipeline(pipeline)
         self._about["model"] = without_place(str(self._about["model"]))
@@ -139,6 +144,7 @@ class RunCells:
             StoreError: it cannot be written.
         """
         cell = self._cell(row, description)
+        self.written.add((row.method, row.seed))
         self.folder.write(cell)
         return self.stored(row.method, row.seed) or cell.row()
 
@@ -161,7 +167,7 @@ class RunCells:
         return replace(
             cell,
             outcomes=ProgramOutcomes.of(row.evaluated.read(VERDICTS, Verdict)),
-            facts=fact_counts(row, pipeline.context.suite),
+            facts=fact_counts(row, pipeline.context.suite, pipeline.for_seed(row.seed).references),
         )
 
     def _other(self, cell: Cell) -> str:
@@ -170,14 +176,14 @@ class RunCells:
         if cell.failed_in or seen in self._agree:
             return ""
         config, own = self._pipeline.config, self._about
-        if _differing("compare.", cell.plan, self._plan):
-            return _differing("compare.", cell.plan, self._plan)
+        if differing("compare.", cell.plan, self._plan):
+            return differing("compare.", cell.plan, self._plan)
         if cell.key[:2] != (own["suite"], own["variant"]):
             return ""  # other data
         asked = cell.method in config.methods and cell.seed in config.seeds
         why = self._other_stage(cell) if asked else self._shared(cell)
         measured = {name: cell.config.get(name) for name in _MEASURES}
-        why = why or _differing("", measured, self._config)
+        why = why or differing("", measured, self._config)
         if not why:
             self._agree.add(seen)
         return why
@@ -194,11 +200,11 @@ class RunCells:
 
     def _shared(self, cell: Cell) -> str:
         """Return in what data, checkpoint or config differ, which all rows share; "" in nothing."""
-        for name, what in _DIGESTS.items():
+        for name, what in DIGESTS.items():
             there, here = str(cell.about.get(name)), self._about[name]
             if there != here:
                 return f"{what} {there[:12]}, here {here[:12]}"
-        return _differing("", cell.config, self._config)
+        return differing_config(cell.config, self._config)
 
     def _explained(self, cell: Cell) -> str:
         """Return in what but code a row differs; "" in nothing."""
@@ -207,26 +213,9 @@ class RunCells:
         versions = {name: tags[name] for name in tags if name.startswith("version.")}
         return (
             self._shared(cell)
-            or _differing(f"method_options.{cell.method}.", cell.options, options, missing=True)
-            or _differing("", cell.versions, versions)
+            or differing(f"method_options.{cell.method}.", cell.options, options, missing=True)
+            or differing("", cell.versions, versions)
         )
-
-
-def _differing(
-    prefix: str, there: Mapping[str, Any], here: Mapping[str, Any], *, missing: bool = False
-) -> str:
-    """Return the first fields in which two mappings differ.
-
-    A field that one of them lacks is one that another release has; with `missing` it differs.
-    """
-    one, other = flatten(there), flatten(here)
-    names = sorted(one.keys() | other.keys() if missing else one.keys() & other.keys())
-    found = [
-        f"{prefix}{name} {one.get(name, 'not given')}, here {other.get(name, 'not given')}"
-        for name in names
-        if one.get(name) != other.get(name)
-    ]
-    return " and ".join(found[:_NAMED])
 
 
 def _few(lines: Sequence[str]) -> str:

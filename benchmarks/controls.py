@@ -1,8 +1,10 @@
 """Rows without a synthesis method, which say what the measurements can show at all.
 
 *ceiling* is fine-tuned on right pairs of the domain that no method is given: where it does not beat
-no data, no method can. *shuffled-responses* and *other-domain* have pairs of the same length that
-must not help: right instructions with the responses of others, and right pairs of another domain.
+no data, no method can. *recombined* has right pairs made only of what the references show: a method
+that is better has gone beyond them. *shuffled-responses*, *other-domain* and *plain-wording* must
+not help: right instructions with the responses of others, right pairs of another domain, and the
+tasks of the ceiling in other words than the domain's.
 """
 
 from __future__ import annotations
@@ -77,7 +79,7 @@ class Control(Synthesizer):
             SynthesisError: the suite has none beyond the references.
         """
         given = {reference.id for reference in references}
-        found = [pair for pair in cls._choose(suite) if pair.id not in given]
+        found = [pair for pair in cls._choose(suite, references) if pair.id not in given]
         if len(found) < 2:
             raise SynthesisError(
                 f"{cls.name}: {suite.name} has {len(found)} such pairs with responses beyond the "
@@ -87,8 +89,8 @@ class Control(Synthesizer):
 
     @classmethod
     @abstractmethod
-    def _choose(cls, suite: Suite) -> Sequence[Reference]:
-        """Return the suite's pairs."""
+    def _choose(cls, suite: Suite, references: Sequence[Reference]) -> Sequence[Reference]:
+        """Return the suite's pairs; `references` are those of the row."""
 
     def _arrange(self, pairs: Sequence[Reference]) -> Sequence[Reference]:
         return pairs
@@ -139,7 +141,7 @@ class Ceiling(Control):
     name: ClassVar[str] = "ceiling"
 
     @classmethod
-    def _choose(cls, suite: Suite) -> Sequence[Reference]:
+    def _choose(cls, suite: Suite, references: Sequence[Reference]) -> Sequence[Reference]:
         return suite.right_pairs()
 
 
@@ -162,5 +164,25 @@ class OtherDomain(Control):
     name: ClassVar[str] = "other-domain"
 
     @classmethod
-    def _choose(cls, suite: Suite) -> Sequence[Reference]:
+    def _choose(cls, suite: Suite, references: Sequence[Reference]) -> Sequence[Reference]:
         return suite.other_pairs()
+
+
+class Recombined(Control):
+    """Right pairs made only of what the references show."""
+
+    name: ClassVar[str] = "recombined"
+
+    @classmethod
+    def _choose(cls, suite: Suite, references: Sequence[Reference]) -> Sequence[Reference]:
+        return suite.recombined_pairs(references)
+
+
+class PlainWording(Control):
+    """Right pairs of the domain's tasks, in other words: the tasks as such, without the domain."""
+
+    name: ClassVar[str] = "plain-wording"
+
+    @classmethod
+    def _choose(cls, suite: Suite, references: Sequence[Reference]) -> Sequence[Reference]:
+        return suite.plain_pairs()

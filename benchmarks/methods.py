@@ -37,6 +37,8 @@ CONTROLS: Mapping[str, str] = MappingProxyType(
         "ceiling": "benchmarks.controls:Ceiling",
         "shuffled-responses": "benchmarks.controls:ShuffledResponses",
         "other-domain": "benchmarks.controls:OtherDomain",
+        "recombined": "benchmarks.controls:Recombined",
+        "plain-wording": "benchmarks.controls:PlainWording",
     }
 )
 """Rows that show what the measurements can show; no synthesis method among them."""

@@ -19,7 +19,10 @@ from benchmarks.gguf_files import (
 from domino.text import load_json
 
 HOUSESTYLE_MODEL = "housestyle"
-"""The name of the backbone that this repository ships."""
+"""The name of the backbone that this repository ships, for the tracks without dialects."""
+
+SHIPPED_MODELS = (HOUSESTYLE_MODEL, "housestyle-weak", "housestyle-coherent")
+"""The names of all that it ships; the other two are of the track dialects, by coherence."""
 
 SMOLLM2_MODEL = "smollm2-135m"
 """The name of SmolLM2-135M-Instruct, which `make smollm2` installs."""
@@ -52,10 +55,10 @@ def resolve_model(name: str, tell: Callable[[str], None] = lambda text: None) ->
         StoreError: a converted model cannot be written to the cache.
     """
     require_place(name)
-    if name == HOUSESTYLE_MODEL:
-        from benchmarks.suites.housestyle.backbone import CHECKPOINT
+    if name in SHIPPED_MODELS:
+        from benchmarks.suites.housestyle.backbone import CHECKPOINTS
 
-        directory = CHECKPOINT
+        directory = CHECKPOINTS[name]
     elif name == SMOLLM2_MODEL:
         directory = _smollm2(tell)
     elif name.endswith(SUFFIX):
@@ -77,7 +80,7 @@ def require_place(name: str) -> None:
     path = Path(name).expanduser()
     if name.endswith(SUFFIX) and not path.is_file():
         raise ConfigError(f"model {name!r}: no such file")
-    known = name in (HOUSESTYLE_MODEL, SMOLLM2_MODEL) or path.is_file() or path.is_dir()
+    known = name in (*SHIPPED_MODELS, SMOLLM2_MODEL) or path.is_file() or path.is_dir()
     if not (known or _is_hub_name(name)):
         raise ConfigError(f"model {name!r}: no such directory")
 

@@ -124,6 +124,9 @@ def run_rows(
     for seed in seeds:
         if decided(rows):
             break
+        missing = [method for method in methods if stored(method, seed) is None]
+        if missing and pipeline.for_seed(seed).references_digest != pipeline.references_digest:
+            keep_domain(pipeline.for_seed(seed))
         for method in methods:
             row: SeedRun | FailedRun | None = stored(method, seed)
             if row is None:
@@ -139,7 +142,9 @@ def run_rows(
 def check_gold(pipeline: Pipeline) -> Stage:
     """Run the suite's canonical solutions through the evaluator, once for each suite."""
     config = pipeline.config
-    return pipeline.step(gold, GoldConfig(suite=config.suite, split=config.evaluate.split))
+    tried = config.evaluate
+    gold_config = GoldConfig(suite=config.suite, split=tried.split, limit=tried.limit)
+    return pipeline.step(gold, gold_config)
 
 
 def run_row(pipeline: Pipeline, method: str, seed: int) -> SeedRun:
@@ -149,7 +154,8 @@ def run_row(pipeline: Pipeline, method: str, seed: int) -> SeedRun:
         SynthesisError: the method cannot go on, or left no pair.
         EngineError: the backbone cannot serve it.
     """
-    config, references, row = pipeline.config, pipeline.references, pipeline.for_row(method, seed)
+    config, row = pipeline.config, pipeline.for_row(method, seed)
+    references = row.references
 
     synthesized = row.step(synthesize, synthesize_config(config, method), references)
     filtered = row.step(filter_instructions, config.filter, synthesized)
@@ -195,7 +201,8 @@ def walk_row(pipeline: Pipeline, method: str, seed: int) -> tuple[SeedRun | Fail
 
     check_gold(pipeline)
     row = try_row(pipeline, method, seed)
-    keep_domain(pipeline)
+    for given in {p.references_digest: p for p in (pipeline, pipeline.for_seed(seed))}.values():
+        keep_domain(given)
     return row, describe_rows(pipeline, [row], on_stage=lambda row, stage, reused: None)
 
 

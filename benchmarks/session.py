@@ -42,7 +42,7 @@ from benchmarks.report.from_cells import stored_run
 from benchmarks.report.stored import StoredRun, compare_rows, facts_of, load_run
 from benchmarks.report.terminal import Report, show, write_json
 from benchmarks.sandbox.interpreter import refuse_in_sight
-from benchmarks.stages import finetune, respond, synthesize
+from benchmarks.stages import evaluate, finetune, respond, synthesize
 from benchmarks.store.store import STAGES
 from benchmarks.tracking.tracker import Tracker
 from benchmarks.tracking.values import tracking_place
@@ -109,8 +109,10 @@ class Session:
         self.tracker.log_description(None if row is None else (row.method, row.seed), stage)
 
     def stored(self, method: str, seed: int) -> SeedRun | None:
-        """Return a row that a cell has."""
-        return None if self.cells is None else self.cells.stored(method, seed)
+        """Return a row that a cell has, but for those that this invocation runs itself."""
+        if self.cells is None or (method, seed) in self.cells.written:
+            return None
+        return self.cells.stored(method, seed)
 
     def end_row(self, row: SeedRun | FailedRun) -> SeedRun | FailedRun:
         """Describe a row that was run and write its cell, where the run has cells."""
@@ -133,17 +135,17 @@ class Session:
             about=run.invocation.about,
             rows=run.method_rows(),
             facts=[FactRow(method=name, shares=own) for name, own in facts_of(run).items()],
-            stored=config.output.resolve(),
+            stored=(config.cells or config.output).resolve(),
             seconds=time.monotonic() - self.began,
             reused=sum(self.reused),
             stages=len(self.reused),
             comparisons=compare_rows(run.rows, config.methods, config.compare),
-            name=run.name,
+            name="" if run.cells else run.name,
         )
-        self.display.kept_as(run.name)
+        self.display.kept_as(str(config.cells) if run.cells else run.name)
         self.tracker.log_report(report)
         finished = [row for row in self.ran if isinstance(row, SeedRun)]
-        self.tracker.log_rows(finished, report.name, config)
+        self.tracker.log_rows(finished, run.name, config)
         if self.tracker.works:
             from benchmarks.report.page import make_report  # draws figures
 
@@ -156,10 +158,11 @@ class Session:
     def _saved(self, rows: Sequence[SeedRun | FailedRun]) -> StoredRun:
         """Describe the rows, and save the run under its name."""
         pipeline, config = self.pipeline, self.pipeline.config
+        suite = pipeline.context.suite
         description = describe_rows(pipeline, rows, on_stage=self.log_description)
         about = describe_pipeline(pipeline) | {"seeds": list(dict.fromkeys(r.seed for r in rows))}
         counts = [
-            (row.method, fact_counts(row, pipeline.context.suite))
+            (row.method, fact_counts(row, suite, pipeline.for_seed(row.seed).references))
             for row in rows
             if isinstance(row, SeedRun)
         ]
@@ -215,7 +218,7 @@ def open_session(
         display.begin(
             {
                 "suite": config.suite,
-                "model": config.model,
+                "model": config.backbone,
                 "methods": list(config.methods),
                 "seeds": list(config.seeds),
             }
@@ -289,6 +292,7 @@ def check_before_work(pipeline: Pipeline) -> None:
     pipeline.context.suite.check()
     responder = respond_config(config, config.methods[0])
     respond.check(responder, pipeline.references, pipeline.context.suite)
+    evaluate.check(config.evaluate, pipeline.context.suite, pipeline.references)
     finetune.check(config.finetune, config.accelerate)
     if config.embed.model is not None:
         resolve_model(config.embed.model)

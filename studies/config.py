@@ -44,6 +44,8 @@ class StudyConfig:
         seed: of the sampler.
         choose: number of the trial of the front that is tested, where not the best by `objective`.
         storage: database URL or path of a journal file; None is a database beside the stages.
+        cells: folder of small files, one a trial, that can be committed: trials that are there are
+            not run again, and each that ends is written there.
     """
 
     name: str
@@ -63,6 +65,7 @@ class StudyConfig:
     seed: int = 0
     choose: int | None = None
     storage: str | None = None
+    cells: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse names that are not known, and a result that is no test of what was chosen."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.store.identity import digest
 from benchmarks.suites.base import Extracted, Split, Suite
+from benchmarks.suites.protocol import Protocol
 from domino.records import Problem, Reference
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ class DevelopmentSuite(Suite):
     def variant(self) -> str:
         """The suite's."""
         return self._suite.variant
+
+    @property
+    def description(self) -> str:
+        """The suite's."""
+        return self._suite.description
 
     @property
     def test_names(self) -> tuple[str, ...]:
@@ -88,13 +94,28 @@ class DevelopmentSuite(Suite):
         """The suite's."""
         return self._suite.instruction(problem)
 
+    def content(self, instruction: str) -> str:
+        """The suite's."""
+        return self._suite.content(instruction)
+
+    def protocol(self, *, chat: bool) -> Protocol:
+        """The suite's."""
+        return self._suite.protocol(chat=chat)
+
+    @property
+    def rules(self) -> str:
+        """The suite's."""
+        return self._suite.rules
+
     def extract(self, problem: Problem, response: str) -> str:
         """The suite's."""
         return self._suite.extract(problem, response)
 
-    def extract_all(self, pairs: Sequence[tuple[Problem, str]]) -> list[Extracted]:
+    def extract_all(
+        self, pairs: Sequence[tuple[Problem, str]], *, direct: bool = False
+    ) -> list[Extracted]:
         """The suite's."""
-        return self._suite.extract_all(pairs)
+        return self._suite.extract_all(pairs, direct=direct)
 
     def check(self) -> None:
         """The suite's."""
@@ -119,6 +140,11 @@ class DevelopmentSuite(Suite):
         return self._suite.refuse_by_running(pairs, config)
 
     @property
+    def draws_references(self) -> bool:  # type: ignore[override]
+        """The suite's."""
+        return self._suite.draws_references
+
+    @property
     def solves(self) -> bool:  # type: ignore[override]
         """The suite's."""
         return self._suite.solves
@@ -135,9 +161,22 @@ class DevelopmentSuite(Suite):
         """The suite's."""
         return self._suite.program_key(instruction)
 
-    def oracle(self, instruction: str, response: str | None) -> dict[str, Any] | None:
+    def plain_pairs(self) -> Sequence[Reference]:
         """The suite's."""
-        return self._suite.oracle(instruction, response)
+        return self._suite.plain_pairs()
+
+    def recombined_pairs(self, references: Sequence[Reference]) -> Sequence[Reference]:
+        """The suite's."""
+        return self._suite.recombined_pairs(references)
+
+    def oracle(
+        self,
+        instruction: str,
+        response: str | None,
+        references: Sequence[Reference] | None = None,
+    ) -> dict[str, Any] | None:
+        """The suite's."""
+        return self._suite.oracle(instruction, response, references)
 
     def support_coverage(self, instructions: Sequence[str]) -> float | None:
         """The suite's."""

@@ -16,6 +16,7 @@ from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
+from benchmarks.common.words import counted
 from benchmarks.console.display import Display, make_display
 from benchmarks.engines import EngineFactory
 from benchmarks.pipeline.pipeline import open_pipeline
@@ -25,6 +26,7 @@ from benchmarks.run import execute as execute_run
 from benchmarks.session import check_before_work
 from benchmarks.tracking.study import StudyTracker
 from benchmarks.tracking.values import tracking_place
+from studies.cells import TrialCells, cell_conditions, restore
 from studies.development import without_test_problems
 from studies.front import chosen_trial
 from studies.page import make_page
@@ -114,13 +116,24 @@ def _search(
     )  # fmt: skip
     check_before_work(whole)
     pipeline = without_test_problems(whole)
+    cells = None if config.cells is None else TrialCells(config, config.cells)
+    expected = cell_conditions(config, pipeline)
+    there = [] if cells is None else cells.agreeing(expected)
     study = open_study(config, pipeline)
+    restored = restore(study, there)
+    if cells is not None:
+        display.line(f"{counted(restored, 'trial')} taken over from {cells.folder}")
     key = f"{config.full_name} in {shown(storage_address(config))}"
     with closing(whole), tracker.study(pipeline, key, conditions(config, pipeline)):
         if config.scores:  # no trial's stage, so it is logged to none
             check_gold(replace(pipeline, on_stage=lambda stage, reused: None))
         trials = Trials(config=config, pipeline=pipeline, tracker=tracker, display=display)
-        work(study, trials, config.trials)
+        work(
+            study,
+            trials,
+            config.trials,
+            on_end=lambda: cells.keep(study, expected) if cells else None,
+        )
         best = chosen_trial(config, study)
         tracker.tag_best(best.number, float(best.values[0]))
         page = make_page(config, study)
@@ -134,14 +147,17 @@ def work(
     objective: Callable[[optuna.Trial], float | Sequence[float]],
     trials: int,
     *,
+    on_end: Callable[[], None] = lambda: None,
     wait: Callable[[], None] = lambda: time.sleep(_POLL_S),
 ) -> None:
     """Run trials until the study has `trials` finished ones, whoever runs them.
 
-    While others run the last ones it waits: if they die, it takes over.
+    While others run the last ones it waits: if they die, it takes over. `on_end` is called as
+    trials have ended.
     """
     while True:
         _bury(study)
+        on_end()
         slots = trials_by_slot(study.get_trials(deepcopy=False))
         open_slots = {slot: slots.get(slot, []) for slot in range(trials)}
         open_slots = {slot: own for slot, own in open_slots.items() if not is_settled(own)}

@@ -93,7 +93,7 @@ def copies(made: TrialOutputs) -> float:
     """Return the share of draws that repeat a reference in nearly its words, in [0, 1]."""
     from benchmarks.metrics.memorisation import memorisation
 
-    references = [reference.instruction for reference in made.pipeline.references]
+    references = [reference.instruction for reference in made.references]
     return memorisation(made.drawn, references).near if made.drawn else 0.0
 
 
@@ -104,13 +104,13 @@ def shared_run(made: TrialOutputs) -> float:
     """
     from benchmarks.metrics.memorisation import memorisation
 
-    references = [reference.instruction for reference in made.pipeline.references]
+    references = [reference.instruction for reference in made.references]
     return memorisation(made.drawn, references).longest_share if made.drawn else 0.0
 
 
 def copied_tasks(made: TrialOutputs) -> float:
     """Return the share of draws that state a reference's task, whatever the wording."""
-    references = [reference.instruction for reference in made.pipeline.references]
+    references = [reference.instruction for reference in made.references]
     known = set(made.tasks(references))
     return _mean([bool(task) and task in known for task in made.tasks(made.drawn)])
 
@@ -142,7 +142,7 @@ def coverage(made: TrialOutputs) -> float:
 def _facts(made: TrialOutputs, objective: str) -> dict[str, Mapping[str, Any]]:
     suite = made.pipeline.context.suite
     texts = list(dict.fromkeys(made.drawn))
-    facts = [suite.oracle(text, None) for text in texts]
+    facts = [suite.oracle(text, None, made.references) for text in texts]
     return dict(zip(texts, _known(facts, objective, made), strict=True))
 
 

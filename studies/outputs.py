@@ -11,7 +11,7 @@ from benchmarks.pipeline.rows import SeedRun
 from benchmarks.run import run_row
 from benchmarks.stages import synthesize
 from benchmarks.stages.synthesize import SYNTHETIC
-from domino.records import Synthetic
+from domino.records import Reference, Synthetic
 
 if TYPE_CHECKING:
     from benchmarks.pipeline.pipeline import Pipeline
@@ -45,17 +45,22 @@ class TrialOutputs:
             return self.row.synthesized
         config = synthesize_config(self.pipeline.config, self.method)
         row = self.pipeline.for_row(self.method, self.seed)
-        return row.step(synthesize, config, self.pipeline.references)
+        return row.step(synthesize, config, row.references)
 
     @cached_property
     def drawn(self) -> list[str]:
         """The instructions that were drawn, before any filter."""
         return [record.instruction for record in self.synthesized.read(SYNTHETIC, Synthetic)]
 
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """The references that the method was given."""
+        return self.pipeline.for_seed(self.seed).references
+
     def tasks(self, instructions: Sequence[str]) -> list[str]:
         """Return which task each instruction states, whatever its wording; "" where it is none."""
         from benchmarks.stages.describe import program_keys
 
         named = [(str(number), text) for number, text in enumerate(instructions)]
-        keys = program_keys(named, self.pipeline.context.suite, self.pipeline.references)
+        keys = program_keys(named, self.pipeline.context.suite, self.references)
         return [key.key for key in keys]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.report.page import StaticReport, inline, render
 from studies.figures import figures
 from studies.front import chosen_trial, complete_trials
-from studies.storage import CONDITIONS, shown, storage_address
+from studies.storage import CONDITIONS, shown_place
 from studies.summary import by_seed, of_trial
 from studies.tables import footnotes, tables, words
 
@@ -71,10 +71,8 @@ def _about(config: StudyConfig) -> str:
 
 
 def _command(config: StudyConfig) -> str:
-    return (
-        f"python -m studies.report {config.name} --method {config.method} "
-        f"--storage {shown(storage_address(config))}"
-    )
+    place = f"--cells {config.cells}" if config.cells else f"--storage {shown_place(config)}"
+    return f"python -m studies.report {config.name} --method {config.method} {place}"
 
 
 def _conditions(study: optuna.Study) -> Mapping[str, Any]:

@@ -35,9 +35,16 @@ def _main(arguments: Sequence[str]) -> int:
     config = configured(given)
     from studies.page import make_page  # after --help and after wrong options
 
-    page = make_page(config, load(config))
+    page = make_page(config, load(config) if config.cells is None else _of_cells(config))
     print(page.write(given.to or config.report_folder))
     return 0
+
+
+def _of_cells(config: StudyConfig) -> optuna.Study:
+    from studies.cells import TrialCells
+
+    assert config.cells is not None
+    return _checked(config, TrialCells(config, config.cells).stored(config))
 
 
 def load(config: StudyConfig) -> optuna.Study:
@@ -48,7 +55,7 @@ def load(config: StudyConfig) -> optuna.Study:
     """
     import optuna
 
-    from studies.storage import CONDITIONS, existing_storage, shown, storage_address
+    from studies.storage import existing_storage, shown, storage_address
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     address = storage_address(config)
@@ -59,7 +66,17 @@ def load(config: StudyConfig) -> optuna.Study:
             f"storage {shown(address)} holds no study {config.full_name}"
             f"{closest(config.full_name, known)}; it holds: {', '.join(known) or 'none'}"
         )
-    study = optuna.load_study(study_name=config.full_name, storage=storage)
+    return _checked(config, optuna.load_study(study_name=config.full_name, storage=storage))
+
+
+def _checked(config: StudyConfig, study: optuna.Study) -> optuna.Study:
+    """Return the study, if it was run as the config says.
+
+    Raises:
+        ConfigError: it was run with other objectives or seeds.
+    """
+    from studies.storage import CONDITIONS
+
     stored = study.user_attrs.get(CONDITIONS, {})
     ours = {"objective": ", ".join(config.measured), "seeds": str(list(config.run.seeds))}
     for name, value in ours.items():
@@ -80,6 +97,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--objective", metavar="NAME", help="as it was run")
     add("--choose", metavar="N", type=int, help="show this trial of the front as the chosen one")
     add("--storage", metavar="URL", help="as it was run (default: studies.db in --output)")
+    add("--cells", metavar="DIR", type=Path, help="of the trials' cells, in place of a storage")
     add("--config", metavar="FILE", action="append", type=Path, default=[], help="as it was run")
     add("--output", metavar="DIR", type=Path, help="the directory of stored stages (default: runs)")
     add("--to", metavar="DIR", type=Path,

@@ -23,7 +23,9 @@ from studies.objective import OBJECTIVES
 from studies.presets import STUDIES, load_study
 
 PROGRAM = "python -m studies.run"
-_FIELDS = ("method", "trials", "sampler", "pruner", "prune_by", "storage", "seed", "choose")
+_FIELDS = (
+    "method", "trials", "sampler", "pruner", "prune_by", "storage", "cells", "seed", "choose"
+)  # fmt: skip
 """Options that are fields of a study."""
 
 
@@ -151,6 +153,13 @@ def make_parser() -> argparse.ArgumentParser:
     add("--prune-by", metavar="WHAT", help=", ".join(get_args(PruneBy)))
     add("--storage", metavar="URL", help="database URL, or path of a journal file "
         "(default: studies.db in the output directory)")  # fmt: skip
+    add(
+        "--cells",
+        metavar="DIR",
+        type=Path,
+        help="folder of small files, one a trial, that can be "
+        "committed: trials that are there are not run again, here or on any other machine",
+    )
     add("--seed", metavar="N", type=int, help="of the sampler")
     add(
         "--config",

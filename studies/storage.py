@@ -68,6 +68,11 @@ def shown(address: str) -> str:
     return re.sub(r"([?&]pass(?:word|wd)=)[^&]*", r"\1***", hidden)
 
 
+def shown_place(config: StudyConfig) -> str:
+    """Return where the study is kept, in words: its cells, where it has any, or its storage."""
+    return f"cells {config.cells}" if config.cells else shown(storage_address(config))
+
+
 def open_storage(address: str) -> BaseStorage:
     """Open a database URL, or a journal file where the address is no URL.
 
@@ -183,7 +188,7 @@ def open_study(config: StudyConfig, pipeline: Pipeline) -> optuna.Study:
         study = optuna.create_study(
             storage=storage,
             study_name=config.full_name,
-            directions=_directions(config),
+            directions=directions(config),
             sampler=make_sampler(config),
             pruner=PRUNERS[config.pruner](),
             load_if_exists=True,
@@ -197,7 +202,8 @@ def open_study(config: StudyConfig, pipeline: Pipeline) -> optuna.Study:
     return study
 
 
-def _directions(config: StudyConfig) -> list[Direction]:
+def directions(config: StudyConfig) -> list[Direction]:
+    """Return which way is better, for each objective."""
     return [aim.direction for aim in config.aims.values()]
 
 
@@ -239,7 +245,7 @@ def _check_conditions(config: StudyConfig, pipeline: Pipeline, study: optuna.Stu
         stored = ours
     differing = sorted(k for k in {*ours, *stored} if ours.get(k) != stored.get(k))
     kept = [direction.name.lower() for direction in study.directions]
-    if differing or kept != _directions(config):
+    if differing or kept != directions(config):
         name = differing[0] if differing else "direction"
         theirs, own = stored.get(name, ", ".join(kept)), ours.get(name, config.aim.direction)
         raise _another_study(config, f"{name} is {theirs} there and {own} here")

@@ -17,7 +17,7 @@ from benchmarks.report.display_table import NONE, DisplayTable
 from benchmarks.report.terminal import slim_table
 from studies.front import complete_trials, front
 from studies.slots import is_given_up, trials_by_slot
-from studies.storage import shown, storage_address
+from studies.storage import shown_place
 from studies.summary import by_seed, compare, of_trial, settings
 from studies.trials import REASON
 
@@ -122,7 +122,7 @@ def footnotes(config: StudyConfig, study: optuna.Study, best: FrozenTrial) -> li
         + f"; {config.trials} for every method that this study tunes. "
         + f"Sampler {config.sampler}, seed {config.seed}; {_pruning(config)}.",
         _choice(config, best),
-        f"Study {config.full_name} in {shown(storage_address(config))}",
+        f"Study {config.full_name} in {shown_place(config)}",
         *_reasons(trials),
     ]  # fmt: skip
 

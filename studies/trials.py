@@ -80,7 +80,7 @@ class Trials:
         """Return the pipeline with the trial's run, and fewer references where it says so."""
         if run.references == self.config.run.references:
             return replace(self.pipeline, config=run)
-        references = take_references(self.pipeline.context.suite, run.references)
+        references = take_references(self.pipeline.context.suite, run.references, run.seeds[0])
         return replace(
             self.pipeline, config=run, references=references, references_digest=digest(references)
         )

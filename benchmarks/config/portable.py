@@ -16,7 +16,7 @@ _SERVER = ("openai", "base_url")
 _PLACES = (
     ("model",), ("embed", "model"), ("suite_options", "dataset"),
     ("suite_options", "references_path"), ("suite_options", "task_ids"),
-    ("suite_options", "environment"), ("sandbox", "interpreter"),
+    ("suite_options", "environment"), ("sandbox", "interpreter"), ("chat_template",),
 )  # fmt: skip
 
 

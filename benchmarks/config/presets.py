@@ -17,6 +17,7 @@ from benchmarks.config.run_config import RunConfig
 from benchmarks.stages.evaluate import EvaluateConfig
 from benchmarks.stages.filter_config import FilterConfig
 from benchmarks.stages.finetuning.config import FinetuneConfig
+from benchmarks.suites.registry import SuiteOptions
 from domino.records import Sampling
 
 DEFAULT = "housestyle"
@@ -96,6 +97,38 @@ def housestyle_conventions() -> RunConfig:
         filter=FilterConfig(consistency=False),
         finetune=FinetuneConfig(learning_rate=3e-3, steps=200, batch_size=16, max_tokens=512),
     )
+
+
+def housestyle_dialects() -> RunConfig:
+    """A domain in a dialect of its own: 8 references show part of its terms, the solver answers.
+
+    The backbone is the one that is weak in context; `--suite_options.coherence coherent` is the
+    other. Fits are short because long ones overfit eight references.
+    """
+    fit = {"domain_tokens": 16, "steps": 60, "batch_size": 4, "learning_rate": 0.01,
+           "guard_samples": 0, "held_out": 0.0}  # fmt: skip
+    return replace(
+        housestyle(),
+        suite_options=SuiteOptions(track="dialects"),
+        methods=(
+            "no-data", "references-only", "few-shot", "self-instruct", "evol-instruct",
+            "prompt-tuning", "domino", "plain-wording", "recombined", "ceiling",
+        ),
+        method_options={
+            "domino": {**fit, "sample_tokens": 12},
+            "prompt-tuning": fit,
+            "few-shot": {"examples": 6},
+        },
+        references=8,
+        oversample=1.5,
+        sampling=Sampling(temperature=0.8, top_p=1.0, max_new_tokens=96),
+        responder="solver",
+        filter=FilterConfig(consistency=False),
+        finetune=FinetuneConfig(
+            rank=32, alpha=64, learning_rate=3e-3, steps=150, batch_size=16, max_tokens=512
+        ),
+        evaluate=EvaluateConfig(samples=1, temperature=0.0, max_new_tokens=160),
+    )  # fmt: skip
 
 
 def housestyle_all() -> RunConfig:
@@ -225,6 +258,7 @@ PRESETS: Mapping[str, Callable[[], RunConfig]] = MappingProxyType(
         "housestyle": housestyle,
         "housestyle-all": housestyle_all,
         "housestyle-conventions": housestyle_conventions,
+        "housestyle-dialects": housestyle_dialects,
         "mbpp+": mbpp,
         "paper-official": paper_official,
         **_on_paper_backbones("paper-lcb-generation", paper_lcb_generation),

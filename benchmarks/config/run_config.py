@@ -27,7 +27,7 @@ from benchmarks.methods import (
     reads_description,
     typed_options,
 )
-from benchmarks.models import HOUSESTYLE_MODEL
+from benchmarks.models import HOUSESTYLE_MODEL, SHIPPED_MODELS
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.stages.decontaminate import DecontaminateConfig
 from benchmarks.stages.embed import EmbedConfig
@@ -50,7 +50,8 @@ class RunConfig:
     Attributes:
         suite: name of the benchmark.
         suite_options: where its data is, and which part of it is meant.
-        model: directory, hub name or GGUF file of the backbone; "housestyle" is shipped here.
+        model: directory, hub name or GGUF file of the backbone; "housestyle" is the one shipped
+            here for the suite's track.
         chat_template: Jinja file in the place of the backbone's own template.
         template_options: values that the chat template reads, as --template_options.KEY VALUE.
         thought_end: what ends a thought before an answer; null is </think> where templates have it.
@@ -65,7 +66,8 @@ class RunConfig:
         method_options: fields of a method's own config, one by one: --method_options.NAME.FIELD.
         seeds: each seed is a whole pipeline: fit, synthesis, fine-tuning, evaluation.
         references: how many of the suite's references are used; null uses all.
-        description: words about the domain, for methods that can use them.
+        description: words about the domain, for methods that can use them; the suite's own where
+            none are given.
         pairs: synthetic pairs that each method may fine-tune on.
         oversample: instructions drawn for each pair that may stay.
         sampling: how instructions are sampled.
@@ -170,10 +172,22 @@ class RunConfig:
                 f"local.processes is {self.local.processes} with engine {self.engine}: each "
                 "process would open an engine of its own; leave local.processes at 1"
             )
+        if self.model == HOUSESTYLE_MODEL and self.backbone not in SHIPPED_MODELS:
+            raise ConfigError(
+                f"suite_options.coherence is {self.suite_options.coherence!r}: shipped backbones "
+                "are weak and coherent; give the directory of another as --model"
+            )
         if not self.model:
             raise ConfigError("model is empty: give a directory or a hub name")
         if self.store is not None:
             _require_no_password("store", self.store)
+
+    @property
+    def backbone(self) -> str:
+        """The backbone by its own name: the track dialects has one for each coherence."""
+        if self.model != HOUSESTYLE_MODEL or self.suite_options.track != "dialects":
+            return self.model
+        return f"{HOUSESTYLE_MODEL}-{self.suite_options.coherence or 'weak'}"
 
     @property
     def draws(self) -> int:

@@ -193,9 +193,16 @@ class ShardedEngine(Engine):
             requests, here, generate_there, tell, self._shards.options, sampling, *self._place
         )
 
-    def render(self, messages: Sequence[Message], *, open_user_turn: bool = False) -> str:
+    def render(
+        self, messages: Sequence[Message], *, open_user_turn: bool = False, prefill: str = ""
+    ) -> str:
         """Return what the engine of this process does."""
-        return self._here.render(messages, open_user_turn=open_user_turn)
+        return self._here.render(messages, open_user_turn=open_user_turn, prefill=prefill)
+
+    @property
+    def has_turns(self) -> bool:
+        """The same as the engine of this process."""
+        return self._here.has_turns
 
     def count_tokens(self, text: str) -> int:
         """Return what the engine of this process does."""

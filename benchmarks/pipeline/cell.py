@@ -18,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from benchmarks.common.fields import flatten
 from benchmarks.pipeline.rows import FIELDS, Described, FailedRun, SeedRun
 from benchmarks.stages.describe import PROGRAMS_OF, ProgramKey
 from benchmarks.stages.evaluate import VERDICTS
@@ -29,11 +30,17 @@ OUTCOMES: Mapping[str, Outcome] = MappingProxyType(
     {
         "p": Outcome.PASSED, "w": Outcome.WRONG, "e": Outcome.ERROR, "t": Outcome.TIMEOUT,
         "m": Outcome.OUT_OF_MEMORY, "o": Outcome.OUTPUT_LIMIT, "k": Outcome.KILLED,
-        "r": Outcome.REFUSED,
+        "r": Outcome.REFUSED, "x": Outcome.EXTRACTION_TIMEOUT,
     }
 )  # fmt: skip
 """The letter of each outcome in a cell."""
 _LETTERS = {outcome: letter for letter, outcome in OUTCOMES.items()}
+DIGESTS: Mapping[str, str] = MappingProxyType(
+    {"suite_digest": "data", "references_digest": "references", "model_digest": "checkpoint"}
+)
+"""What the digests are of that cells of one run share."""
+_BY_DIGEST = ("model", "suite_options")  # places of files, whose content the digests are of
+_NAMED = 3
 _NUMBERED = re.compile(r"(.*?)(0|[1-9][0-9]*)", re.DOTALL)
 _RecordT = TypeVar("_RecordT", bound=Record)
 
@@ -47,6 +54,7 @@ class StageEntry(Record):
     code: str
     finished: str
     seconds: float
+    cpu_seconds: float | None = None
     summary: Mapping[str, Any]
 
     @classmethod
@@ -54,7 +62,7 @@ class StageEntry(Record):
         """Return the entry of a finished stage."""
         return cls(
             name=stage.name, address=stage.address, code=stage.code, finished=stage.finished,
-            seconds=stage.seconds, summary=stage.summary,
+            seconds=stage.seconds, cpu_seconds=stage.cpu_seconds, summary=stage.summary,
         )  # fmt: skip
 
     @property
@@ -245,9 +253,9 @@ class CellStage(Stage):
 
     def read(self, file: str, record_class: type[_RecordT]) -> list[_RecordT]:
         """Return the records of a file; none where neither the cell nor this machine has them."""
-        if file in self._records:
-            return list(self._records[file])
-        return super().read(file, record_class) if self._here else []
+        if self._here:
+            return super().read(file, record_class)
+        return list(self._records.get(file, ()))
 
     def _manifest(self) -> dict[str, Any]:
         return {"files": {}, **dataclasses.asdict(self._entry)}
@@ -255,6 +263,29 @@ class CellStage(Stage):
 
 def _digest(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical_json(values).encode()).hexdigest()
+
+
+def differing(
+    prefix: str, there: Mapping[str, Any], here: Mapping[str, Any], *, missing: bool = False
+) -> str:
+    """Return the first fields in which two mappings differ.
+
+    A field that one of them lacks is one that another release has; with `missing` it differs.
+    """
+    one, other = flatten(there), flatten(here)
+    names = sorted(one.keys() | other.keys() if missing else one.keys() & other.keys())
+    found = [
+        f"{prefix}{name} {one.get(name, 'not given')}, here {other.get(name, 'not given')}"
+        for name in names
+        if one.get(name) != other.get(name)
+    ]
+    return " and ".join(found[:_NAMED])
+
+
+def differing_config(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """Return the first fields in which the configs of two runs differ; "" in none."""
+    stated = {name: value for name, value in there.items() if name not in _BY_DIGEST}
+    return differing("", stated, here)
 
 
 def pack_ids(ids: Sequence[str]) -> list[Any]:

@@ -25,8 +25,15 @@ def description_steps(config: RunConfig) -> int:
 
 
 def keep_domain(pipeline: Pipeline) -> Stage:
-    """Store references and problems, so that reports can be made from records alone."""
+    """Store references and problems, so that reports can be made from records alone.
+
+    The references are the pipeline's; where each seed draws its own, `for_seed` has them.
+    """
     return pipeline.step(domain, _domain_config(pipeline.config), pipeline.references)
+
+
+def _kept_domain(pipeline: Pipeline) -> Stage:
+    return pipeline.call(domain, _domain_config(pipeline.config), pipeline.references).stage
 
 
 def _domain_config(config: RunConfig) -> DomainConfig:
@@ -42,26 +49,31 @@ def describe_rows(
     """Describe the references and every row that drew instructions; nothing is computed twice.
 
     Args:
-        pipeline: of the run; `keep_domain` has been called.
+        pipeline: of the run; `keep_domain` has been called with the references of every row.
         rows: the rows, ended.
         on_stage: called with (row, or None for the references; stage; whether it was complete).
     """
-    kept = pipeline.call(domain, _domain_config(pipeline.config), pipeline.references).stage
+    kept = _kept_domain(pipeline)
     config = replace(pipeline.config.embed, model=None)
-    pipeline = _embedding(pipeline)
+    plain, pipeline = pipeline, _embedding(pipeline)
     try:
         told = replace(pipeline, on_stage=partial(on_stage, None))
         embedded = told.step(embed, config, kept)
         references = _describe(told, "references", embedded, embedded, kept)
+        against = {pipeline.references_digest: embedded}
         described = {}
         for row in rows:
             if row.stages:
                 told = replace(
                     pipeline.for_row(row.method, row.seed), on_stage=partial(on_stage, row)
                 )
+                given = told.references_digest
+                if given not in against:
+                    of_seed = _kept_domain(plain.for_seed(row.seed))
+                    against[given] = told.step(embed, config, of_seed)
                 drawn = told.step(embed, config, row.stages[0])
                 described[row.method, row.seed] = _describe(
-                    told, "drawn", embedded, drawn, row.stages[0]
+                    told, "drawn", against[given], drawn, row.stages[0]
                 )
     finally:
         embed.forget_models()

@@ -18,6 +18,7 @@ from benchmarks.common.fields import ConfigError
 from benchmarks.common.files import write_atomically
 from benchmarks.models import model_licence
 from benchmarks.pipeline.rows import FailedRun, SeedRun
+from benchmarks.store.identity import digest
 from benchmarks.store.provenance import machine_tags
 from benchmarks.store.store import canonical_json
 from domino.records import Record, RecordError, result_fields
@@ -93,20 +94,36 @@ def describe_pipeline(pipeline: Pipeline) -> dict[str, Any]:
         "suite": config.suite,
         "variant": pipeline.context.suite.variant,
         "split": config.evaluate.split,
+        "limited": _limited(pipeline),
         "template": pipeline.context.suite.template,
         "suite_digest": pipeline.suite_digest,
-        "model": config.model,
+        "model": config.backbone,
         "model_digest": pipeline.model_digest,
         "model_licence": model_licence(Path(pipeline.context.model)),
         "chat": describe_chat(config, Path(pipeline.context.model)),
         "engine": config.engine,
         "responder": config.responder,
         "references": len(pipeline.references),
-        "references_digest": pipeline.references_digest,
+        "references_digest": _references_digest(pipeline),
         "seeds": list(config.seeds),
         "pairs": config.pairs,
         "draws": config.draws,
     }
+
+
+def _references_digest(pipeline: Pipeline) -> str:
+    """Return the digest of the references; of all, where each seed draws its own."""
+    suite = pipeline.context.suite
+    return digest(suite.references()) if suite.draws_references else pipeline.references_digest
+
+
+def _limited(pipeline: Pipeline) -> str:
+    """Return how many of the problems are tried, "" where all are."""
+    evaluated = pipeline.config.evaluate
+    total = pipeline.problem_counts[evaluated.split]
+    if evaluated.limit is None or evaluated.limit >= total:
+        return ""
+    return f"{evaluated.limit} of {total} problems"
 
 
 def describe_invocation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -93,7 +94,8 @@ class Pipeline:
     """One invocation: its config, its data, its store, and where it reports to.
 
     Attributes:
-        references: the references that methods are given.
+        references: the references that methods are given; those of the first seed where the suite
+            draws them for each.
         references_digest: of those references.
         suite_digest: of the suite's name, template and problems.
         problem_counts: how many problems each split has.
@@ -127,7 +129,14 @@ class Pipeline:
         """Return the pipeline that completes the stages of one method with one seed."""
         alias = method.partition("@")[2]
         drawn = derive_seed(seed, "alias", alias) if alias else seed
-        return replace(self, row=f"{method} seed {seed}", seed=drawn)
+        return replace(self.for_seed(seed), row=f"{method} seed {seed}", seed=drawn)
+
+    def for_seed(self, seed: int) -> Pipeline:
+        """Return the pipeline with the references of a seed, where the suite draws them."""
+        if not self.context.suite.draws_references:
+            return self
+        references = take_references(self.context.suite, self.config.references, seed)
+        return replace(self, references=references, references_digest=digest(references))
 
     def step(self, module: ModuleType, config: Any, *inputs: Stage | Sequence[Reference]) -> Stage:
         """Return the finished stage of `module.run(config, *inputs, stage, context)`.
@@ -165,11 +174,15 @@ class Pipeline:
         }
         if traits.runs_programs(config):
             identity["sandbox"] = self._limits()
+        if traits.asks:
+            identity["rules"] = self.context.suite.rules
+        if traits.shows_references(config):
+            identity["shown"] = self.references_digest
         stage = self.store.stage(
             module.__name__.rpartition(".")[2].replace("_", "-"),
             config=identity,
             inputs=traits.depends_on(*inputs),
-            code=self._code(module, config),
+            code=self.code(module, config),
         )
         return StageCall(
             stage=stage, module=module, config=config, inputs=inputs, row=self.row, seed=seed
@@ -182,7 +195,7 @@ class Pipeline:
             limits["interpreter"] = f"Python {sys.version.split()[0]}"
         return limits
 
-    def _code(self, module: ModuleType, config: Any) -> str:
+    def code(self, module: ModuleType, config: Any) -> str:
         """Return the version of the stage's code; a method's own where its config names one."""
         method = getattr(config, "method", None)
         methods = [method_module(method)] if method else []
@@ -228,10 +241,11 @@ def open_pipeline(
             the shared store cannot be used.
         SuiteError: the suite's data cannot be read.
     """
-    require_place(config.model)  # before a suite's data is fetched
+    require_place(config.backbone)  # before a suite's data is fetched
     suite = load_suite(config.suite, config.suite_options)
-    references = take_references(suite, config.references)
-    model = resolve_model(config.model, tell=display.line)
+    config = replace(config, description=config.description or suite.description)
+    references = take_references(suite, config.references, config.seeds[0])
+    model = resolve_model(config.backbone, tell=display.line)
     context = StageContext(
         suite=suite,
         model=str(model),
@@ -258,13 +272,16 @@ def open_pipeline(
         shared=open_shared(config.store, warn=display.line),
         display=display,
         on_stage=on_stage,
-        steps=steps,
+        steps=steps + (2 * (len(config.seeds) - 1) if suite.draws_references else 0),
         row=config.suite,
     )
 
 
-def take_references(suite: Suite, count: int | None) -> tuple[Reference, ...]:
+def take_references(suite: Suite, count: int | None, seed: int) -> tuple[Reference, ...]:
     """Return the first `count` references of a suite, all where it is None.
+
+    Where the suite draws references, they stand in an order of the seed: of one seed, fewer
+    references are the first of more.
 
     Raises:
         ConfigError: the suite has fewer, or fewer than two.
@@ -276,6 +293,9 @@ def take_references(suite: Suite, count: int | None) -> tuple[Reference, ...]:
             + ("give --references a smaller number, or " if len(references) >= 2 else "")
             + "give the suite more of them"
         )
+    if suite.draws_references:
+        order = random.Random(derive_seed(seed, "references"))
+        references = tuple(order.sample(references, len(references)))
     return references[:count]
 
 

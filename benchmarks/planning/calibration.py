@@ -213,7 +213,9 @@ def _tuned(engine: TransformersEngine, rows: int) -> Sample:
     from transformers import TrainerCallback
 
     from benchmarks.stages.finetuning.config import FinetuneConfig
+    from benchmarks.stages.finetuning.pairs import training_pairs
     from benchmarks.stages.finetuning.trainer import make_trainer
+    from benchmarks.suites.protocol import PLAIN
     from domino.backbone import load_backbone
     from domino.records import Provenance, Synthetic
 
@@ -237,7 +239,8 @@ def _tuned(engine: TransformersEngine, rows: int) -> Sample:
     ]  # fmt: skip
     config = FinetuneConfig(steps=_ROUNDS + 2, batch_size=rows)
     with _no_bars(), tempfile.TemporaryDirectory() as scratch:
-        trainer = make_trainer(config, records, model, tokenizer, seed=0, scratch=scratch)
+        pairs = training_pairs(records, PLAIN, tokenizer)
+        trainer = make_trainer(config, pairs, model, tokenizer, seed=0, scratch=scratch)
         trainer.add_callback(Clock())
         trainer.train()
     lengths = [len(tokenizer(text)["input_ids"]) for text in texts]
@@ -292,7 +295,7 @@ def _run_candidates(config: SandboxConfig, seed: int) -> int:
     from domino.records import Program
 
     suite, pairs = load(SuiteOptions()), []
-    for reference in suite.oracle_pairs()[:16]:
+    for reference in suite.right_pairs()[:16]:
         problem = suite.behaviour_problem(reference.instruction, seed)
         for number in range(8):
             key, code = f"{reference.id}/{number}", str(reference.response)

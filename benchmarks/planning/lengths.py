@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from benchmarks.common.fields import ConfigError
-from benchmarks.models import HOUSESTYLE_MODEL
+from benchmarks.models import SHIPPED_MODELS
+from benchmarks.stages.evaluate import chosen_problems
 from benchmarks.suites.registry import GENERATED, load_suite
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def _within_limits(config: RunConfig, found: Mapping[str, Known]) -> Lengths:
     limits = {
         "instruction_tokens": config.sampling.max_new_tokens,
         "response_tokens": config.response_sampling.max_new_tokens,
-        "solution_tokens": config.evaluate.max_new_tokens,
+        "solution_tokens": config.evaluate.token_limit(),
     }
     cut = {
         name: Known(value=limit, source="the run's limit")
@@ -190,8 +191,8 @@ def _counted(config: RunConfig) -> dict[str, Known]:
         return {}
     suite = load_suite(config.suite, options)
     references = suite.references()[: config.references]
-    problems = suite.problems(config.evaluate.split)
-    measure, how = _tokens(config.model)
+    problems = chosen_problems(config.evaluate, suite)
+    measure, how = _tokens(config.backbone)
     texts = [_learned(suite, r.instruction, r.response) for r in references]
     found = {"references": len(references), "problems": len(problems)}
     means = {
@@ -213,10 +214,10 @@ def _mean(texts: Sequence[str], measure: Callable[[str], float]) -> float:
 def _tokens(model: str) -> tuple[Callable[[str], float], str]:
     """Return what counts a text's tokens, the chat template's few left out, and how."""
     directory = Path(model).expanduser()
-    if model == HOUSESTYLE_MODEL:
-        from benchmarks.suites.housestyle.backbone import CHECKPOINT
+    if model in SHIPPED_MODELS:
+        from benchmarks.suites.housestyle.backbone import CHECKPOINTS
 
-        directory = CHECKPOINT
+        directory = CHECKPOINTS[model]
     file = directory / "tokenizer.json"
     if not file.is_file():
         return lambda text: len(text) / CHARACTERS_A_TOKEN, "counted in the data, 3.5 letters each"

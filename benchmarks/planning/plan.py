@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.common.fields import ConfigError, closest
 from benchmarks.methods import load_method
-from benchmarks.models import HOUSESTYLE_MODEL
+from benchmarks.models import SHIPPED_MODELS
 from benchmarks.planning.devices import DEFAULT_GPU, DEVICES, THIS_MACHINE, Device
 from benchmarks.planning.lengths import Known, Lengths, resolve
 from benchmarks.planning.shapes import find_shape
@@ -108,7 +108,7 @@ class Plan:
         config = self.config
         return {
             "suite": config.suite,
-            "model": config.model,
+            "model": config.backbone,
             "engine": config.engine,
             "methods": list(config.methods),
             "seeds": list(config.seeds),
@@ -132,7 +132,7 @@ def make_plan(config: RunConfig, request: PlanRequest) -> Plan:
         ConfigError: the device or the model's shape is not known.
         SuiteError: the data that the run names cannot be read.
     """
-    shape = find_shape(config.model)
+    shape = find_shape(config.backbone)
     lengths = resolve(config, request.assumed)
     device = find_device(device_name(config, request))
     if device.program_s is not None and lengths["program_s"].source.startswith("measured"):
@@ -155,7 +155,7 @@ def make_plan(config: RunConfig, request: PlanRequest) -> Plan:
 
 def device_name(config: RunConfig, request: PlanRequest) -> str:
     """Return the name of the device that a run is planned for."""
-    return request.device or (THIS_MACHINE if config.model == HOUSESTYLE_MODEL else DEFAULT_GPU)
+    return request.device or (THIS_MACHINE if config.backbone in SHIPPED_MODELS else DEFAULT_GPU)
 
 
 def _engine(config: RunConfig) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from benchmarks.common.fields import ConfigError, closest
-from benchmarks.models import HOUSESTYLE_MODEL, SMOLLM2_MODEL, resolve_model
+from benchmarks.models import SHIPPED_MODELS, SMOLLM2_MODEL, resolve_model
 from domino.text import load_json
 
 _GATED = frozenset(
@@ -92,10 +92,10 @@ def find_shape(model: str) -> BackboneShape:
     Raises:
         ConfigError: none of these, or a kind of model whose weights cannot be counted here.
     """
-    if model == HOUSESTYLE_MODEL:
-        from benchmarks.suites.housestyle.backbone import CHECKPOINT
+    if model in SHIPPED_MODELS:
+        from benchmarks.suites.housestyle.backbone import CHECKPOINTS
 
-        return read_shape(CHECKPOINT / "config.json")
+        return read_shape(CHECKPOINTS[model] / "config.json")
     directory = resolve_model(model) if model.endswith(".gguf") else Path(model).expanduser()
     file = directory / "config.json"
     if file.is_file():

@@ -53,7 +53,7 @@ def show(plan: Plan, console: Console) -> None:
     seeds = len(config.seeds)
     say(
         console,
-        f"Plan: {config.suite}, {config.model}, engine {config.engine}, "
+        f"Plan: {config.suite}, {config.backbone}, engine {config.engine}, "
         f"{counted(len(config.methods), 'method')}, {counted(seeds, 'seed')}, "
         f"{config.draws:,} draws each, on {plan.device.name}",
     )

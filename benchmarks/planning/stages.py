@@ -162,7 +162,7 @@ def _evaluation(config: RunConfig, known: Mapping[str, float]) -> list[Piece]:
         requests=tries,
         prompt=known["problem_tokens"] + _TURN,
         new=known["solution_tokens"],
-        limit=config.evaluate.max_new_tokens,
+        limit=config.evaluate.token_limit(),
         a_call=CHUNK,
         each=config.evaluate.samples,
     )

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.stages.sieve import KEPT
 from benchmarks.stages.synthesize import SYNTHETIC
-from domino.records import Synthetic
+from domino.records import Reference, Synthetic
 
 if TYPE_CHECKING:
     from benchmarks.pipeline.rows import SeedRun
     from benchmarks.suites.base import Suite
 
-DRAWN_FACTS = ("valid", "in_domain", "copy")
+DRAWN_FACTS = ("valid", "in_domain", "copy", "recombined", "new_terms")
 KEPT_FACTS = ("valid", "aligned")
 COVERAGE = "coverage"
 
@@ -29,8 +29,10 @@ class FactRow:
     """One method: shares in [0, 1] by fact, over all seeds; coverage is the mean of the seeds'.
 
     Over all instructions that the method made: "drawn valid" (a task of the universe), "drawn
-    in domain" (made of the domain's operations), "drawn copy" (a reference's program), "drawn
-    coverage" (of the domain's support). Over the pairs that were kept for fine-tuning: "kept
+    in domain" (made of the domain's operations, in its words), "drawn copy" (a reference's
+    program), "drawn recombined" (nothing but what the references show, and no copy), "drawn new
+    terms" (a term of the domain that they do not show), "drawn coverage" (of the domain's support);
+    what a suite does not know is left out. Over the pairs that were kept for fine-tuning: "kept
     valid", "kept aligned" (the response is the domain's own program), "kept coverage".
     """
 
@@ -38,26 +40,44 @@ class FactRow:
     shares: Mapping[str, float]
 
 
-def fact_counts(row: SeedRun, suite: Suite) -> FactCounts:
-    """Return what the suite knows of one row's synthetic data; empty where that is nothing."""
+def fact_counts(
+    row: SeedRun, suite: Suite, references: Sequence[Reference] | None = None
+) -> FactCounts:
+    """Return what the suite knows of one row's synthetic data; empty where that is nothing.
+
+    Args:
+        row: a finished row.
+        suite: of the run.
+        references: of the row, against which data is new.
+    """
     drawn = row.synthesized.read(SYNTHETIC, Synthetic)
     kept = row.pairs.read(KEPT, Synthetic)
     counts = {
-        "drawn": _counts(drawn, DRAWN_FACTS, suite), "kept": _counts(kept, KEPT_FACTS, suite)
-    }  # fmt: skip
+        "drawn": _counts(drawn, DRAWN_FACTS, suite, references),
+        "kept": _counts(kept, KEPT_FACTS, suite, references),
+    }
     return {group: own for group, own in counts.items() if own}
 
 
-def _counts(pairs: Sequence[Synthetic], names: Sequence[str], suite: Suite) -> dict[str, Any]:
+def _counts(
+    pairs: Sequence[Synthetic],
+    names: Sequence[str],
+    suite: Suite,
+    references: Sequence[Reference] | None,
+) -> dict[str, Any]:
     """Return for how many pairs each fact holds, of how many, and the coverage of all."""
-    facts = [suite.oracle(pair.instruction, pair.response) for pair in pairs]
+    facts = [suite.oracle(pair.instruction, pair.response, references) for pair in pairs]
     known = [fact for fact in facts if fact is not None]
     if not known:
         return {}
     coverage = suite.support_coverage([pair.instruction for pair in pairs])
     return {
         "pairs": len(known),
-        **{name: sum(bool(fact.get(name)) for fact in known) for name in names},
+        **{
+            name: sum(bool(fact.get(name)) for fact in known)
+            for name in names
+            if any(name in fact for fact in known)
+        },
         **({} if coverage is None else {COVERAGE: coverage}),
     }
 
@@ -79,9 +99,11 @@ def _shares(rows: Sequence[FactCounts]) -> dict[str, float]:
     shares = {}
     for group, names in (("drawn", DRAWN_FACTS), ("kept", KEPT_FACTS)):
         known = [row[group] for row in rows if group in row]
-        pairs = sum(own["pairs"] for own in known)
-        for name in names if known else ():
-            shares[f"{group} {name.replace('_', ' ')}"] = sum(own[name] for own in known) / pairs
+        for name in names:
+            counted = [own for own in known if name in own]
+            if counted:
+                share = sum(own[name] for own in counted) / sum(own["pairs"] for own in counted)
+                shares[f"{group} {name.replace('_', ' ')}"] = share
         covered = [own[COVERAGE] for own in known if COVERAGE in own]
         if covered:
             shares[f"{group} {COVERAGE}"] = fmean(covered)

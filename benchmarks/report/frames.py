@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -112,6 +113,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "seed": "seed of the whole pipeline",
         "stage": "stage of the pipeline, in order",
         "seconds": "seconds of work that the stage took; a shared stage counts in every row",
+        "cpu_seconds": "the same in processor seconds; missing where they were not counted",
         "tokens": "tokens that the stage generated",
     },
     "facts": {
@@ -296,8 +298,11 @@ def _samples(row: SeedRun | FailedRun) -> Iterable[Mapping[str, Any]]:
 
 def _costs(row: SeedRun | FailedRun) -> Iterable[Mapping[str, Any]]:
     for stage in row.stages:
-        tokens = int(stage.summary.get("tokens", 0))
-        yield {"stage": stage.name, "seconds": stage.seconds, "tokens": tokens}
+        of_processors = math.nan if stage.cpu_seconds is None else stage.cpu_seconds
+        yield {
+            "stage": stage.name, "seconds": stage.seconds, "cpu_seconds": of_processors,
+            "tokens": int(stage.summary.get("tokens", 0)),
+        }  # fmt: skip
 
 
 def _facts(runs: ComparedRuns) -> Iterable[Mapping[str, Any]]:

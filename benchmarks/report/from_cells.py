@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.common.fields import ConfigError
-from benchmarks.pipeline.cell import Cell
+from benchmarks.pipeline.cell import DIGESTS, Cell, differing, differing_config
 from benchmarks.pipeline.cell_folder import CellFolder
 from benchmarks.pipeline.manifest import Invocation
 from benchmarks.pipeline.rows import FailedRun, SeedRun
@@ -30,11 +31,24 @@ def load_cells(folder: Path, stages: Path | None = None) -> tuple[list[StoredRun
     if not cells:
         said = "; ".join(strange) or "there is no cell"
         raise ConfigError(f"cells {folder}: {said}; benchmarks.run --cells writes them")
-    runs: dict[str, list[Cell]] = {}
+    runs: list[list[Cell]] = []
     for cell in cells.values():
-        shared = [cell.about, cell.config, cell.plan]
-        runs.setdefault(canonical_json(shared), []).append(cell)
-    return [stored_run(runs[key], stages) for key in sorted(runs)], strange
+        own = next((run for run in runs if _of_one_run(run[0], cell)), None)
+        if own is None:
+            runs.append([cell])
+        else:
+            own.append(cell)
+    return [stored_run(run, stages) for run in runs], strange
+
+
+def _of_one_run(one: Cell, other: Cell) -> bool:
+    """Whether two cells share data and setting, as far as both releases know of them."""
+    return (
+        one.key[:2] == other.key[:2]
+        and all(one.about[name] == other.about[name] for name in DIGESTS)
+        and not differing("", one.plan, other.plan)
+        and not differing_config(one.config, other.config)
+    )
 
 
 def stored_run(
@@ -100,11 +114,12 @@ def _invocation(cells: Sequence[Cell], methods: Sequence[str], seeds: Sequence[i
     return Invocation(
         name=f"{first.about['suite']}-{short}",
         config={
-            **first.config, "methods": list(methods), "seeds": list(seeds),
+            **_united([cell.config for cell in cells]), "methods": list(methods),
+            "seeds": list(seeds),
             "method_options": {method: given[method] for method in sorted(given)},
             "compare": first.plan,
         },
-        about={**first.about, "seeds": list(seeds)},
+        about={**_united([cell.about for cell in cells]), "seeds": list(seeds)},
         domain=first.domain.directory,
         embedded="",
         measures=first.references.directory,
@@ -112,6 +127,11 @@ def _invocation(cells: Sequence[Cell], methods: Sequence[str], seeds: Sequence[i
         facts={row.method: row.shares for row in facts},
         versions=_versions(cells),
     )  # fmt: skip
+
+
+def _united(values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return all fields of mappings that agree in those that they share."""
+    return {name: value for one in reversed(values) for name, value in one.items()}
 
 
 def _versions(cells: Sequence[Cell]) -> Mapping[str, str]:

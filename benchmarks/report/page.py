@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmarks.common.fields import flatten
 from benchmarks.common.files import write_atomically, write_error
+from benchmarks.report.changes import row_changes
+from benchmarks.report.cost_plots import cost_figures
 from benchmarks.report.display_table import DisplayTable
 from benchmarks.report.figures import INK, DrawnFigure
 from benchmarks.report.frames import Frames, frames
 from benchmarks.report.maps import embedding_map
-from benchmarks.report.plots import forest, pass_at_1, reference_fraction, support_growth
+from benchmarks.report.plots import COUNTS, against_count, forest, pass_at_1, support_growth
 from benchmarks.report.sentences import (
     exploratory_lines,
     headline,
@@ -54,6 +56,7 @@ class StaticReport:
         tables: its tables.
         figures: its figures.
         frames: the records behind them.
+        pages: further pages by their file, to which the first one links.
     """
 
     html: str
@@ -61,6 +64,7 @@ class StaticReport:
     tables: tuple[DisplayTable, ...]
     figures: tuple[DrawnFigure, ...]
     frames: NamedFrames
+    pages: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, folder: Path) -> Path:
         """Write report.html, report.md, tables/ and figures/; return the page's path.
@@ -69,7 +73,7 @@ class StaticReport:
             StoreError: the folder cannot be written.
         """
         try:
-            for name in ("tables", "figures"):
+            for name in ("tables", "figures", *(["changes"] if self.pages else [])):
                 (folder / name).mkdir(parents=True, exist_ok=True)
             for figure in self.figures:
                 (folder / "figures" / f"{figure.name}.png").write_bytes(figure.png)
@@ -80,7 +84,8 @@ class StaticReport:
         return folder / PAGE
 
     def _texts(self) -> dict[str, str]:
-        made = {PAGE: self.html, "report.md": "\n".join(t.to_markdown() for t in self.tables)}
+        markdown = "\n".join(table.to_markdown() for table in self.tables)
+        made = {**self.pages, PAGE: self.html, "report.md": markdown}
         for table in self.tables:
             made[f"tables/{table.name}.md"] = table.to_markdown()
             made[f"tables/{table.name}.tex"] = table.to_latex()
@@ -91,22 +96,36 @@ class StaticReport:
 
 def make_report(runs: ComparedRuns) -> StaticReport:
     """Return the report of runs: the same records give the same bytes."""
-    own = frames(runs)
-    made = tuple(tables(runs, own))
-    drawn = tuple(figures(runs))
+    own, changes = frames(runs), row_changes(runs)
+    made = tuple(tables(runs, own, changes))
+    drawn = tuple(figures(runs, own))
     values = _values(runs, own, made, drawn)
+    pages = {
+        change.file: render("changes.html", {"title": values["title"], "change": change})
+        for change in changes
+        if any(change.programs)
+    }
+    values["changes"] = {
+        change.file: f"{change.method} seed {change.seed}: {len(change.gained)} gained, "
+        f"{len(change.lost)} lost"
+        for change in changes
+        if change.file in pages
+    }
     summary = "\n\n".join([*values["headlines"], made[0].to_markdown()])
     return StaticReport(
-        html=render("page.html", values), summary=summary, tables=made, figures=drawn, frames=own
-    )
+        html=render("page.html", values), summary=summary, tables=made, figures=drawn, frames=own,
+        pages=pages,
+    )  # fmt: skip
 
 
-def figures(runs: ComparedRuns) -> list[DrawnFigure]:
+def figures(runs: ComparedRuns, own: Frames) -> list[DrawnFigure]:
     """Return the figures that these runs have something for."""
     several = len(runs.runs) > 1
-    drawn = [pass_at_1(runs.method_rows()), forest(runs.pooled())]
+    rows = runs.method_rows()
+    drawn = [pass_at_1(rows), forest(runs.pooled()), *cost_figures(rows, own.costs)]
     if several:
-        drawn += [reference_fraction(runs), *sweep_figures(runs)]
+        drawn += [against_count(runs, name) for name in COUNTS]
+        drawn += sweep_figures(runs)
     for number, run in enumerate(runs.runs, 1):
         suffix = f"_{number}" if several else ""
         drawn += [

@@ -1,4 +1,4 @@
-"""The figures of scores: Pass@1 by method, growth of support, Pass@k against references."""
+"""The figures of scores: Pass@1 by method, growth of support, Pass@k against counts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from domino.records import Score
 
 Points = Mapping[str, Mapping[str, Sequence[tuple[int, "Score"]]]]
-"""By metric and method: (references, score)."""
+"""By metric and line: (count, score)."""
+COUNTS: Mapping[str, str] = {"references": "reference_fraction", "pairs": "pairs"}
+"""The counts of a run that Pass@k is shown against, and the names of the figures."""
 
 
 def pass_at_1(rows: Sequence[MethodRow]) -> DrawnFigure | None:
@@ -139,10 +141,10 @@ def _mean(curves: Sequence[Sequence[int]]) -> list[float]:
     return [fmean(count for count in at if count is not None) for at in zip_longest(*curves)]
 
 
-def reference_fraction(runs: ComparedRuns) -> DrawnFigure | None:
-    """Return every Pass@k against the references of several runs; None where they do not differ."""
-    points = _by_references(runs)
-    counts = sorted({int(run.invocation.about["references"]) for run in runs.runs})
+def against_count(runs: ComparedRuns, name: str) -> DrawnFigure | None:
+    """Return every Pass@k against a count of COUNTS; None where the runs do not differ in it."""
+    points = _by_count(runs, name)
+    counts = sorted({int(run.invocation.about[name]) for run in runs.runs})
     if len(counts) < 2 or not points:
         return None
 
@@ -152,7 +154,7 @@ def reference_fraction(runs: ComparedRuns) -> DrawnFigure | None:
             for place, (method, own) in enumerate(methods.items()):
                 _fraction_line(axes, own, method, COLOURS[place % len(COLOURS)])
             axes.set_xticks(counts, [f"{n}\n{n / counts[-1]:.0%}" for n in counts])
-            axes.set(xlabel="references", ylabel=f"{metric.replace('pass', 'Pass')}, %")
+            axes.set(xlabel=name, ylabel=f"{metric.replace('pass', 'Pass')}, %")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")
 
     words = "; ".join(
@@ -160,15 +162,15 @@ def reference_fraction(runs: ComparedRuns) -> DrawnFigure | None:
         for method, own in points["pass@1"].items()
     )
     return draw(
-        "reference_fraction", "Pass@k against the number of references",
-        f"Pass@1 by references: {words}.", paint, inches=(2.2 + 3.4 * len(points), 3.4),
+        COUNTS[name], f"Pass@k against the number of {name}", f"Pass@1 by {name}: {words}.", paint,
+        inches=(2.2 + 3.4 * len(points), 3.4),
     )  # fmt: skip
 
 
 def _fraction_line(
     axes: Axes, points: Sequence[tuple[int, Score]], method: str, colour: str
 ) -> None:
-    places = [references for references, _ in points]
+    places = [count for count, _ in points]
     axes.plot(places, [100 * s.value for _, s in points], "o-", color=colour, label=method)
     axes.fill_between(
         places, [100 * s.low for _, s in points], [100 * s.high for _, s in points],
@@ -176,12 +178,15 @@ def _fraction_line(
     )  # fmt: skip
 
 
-def _by_references(runs: ComparedRuns) -> Points:
+def _by_count(runs: ComparedRuns, name: str) -> Points:
+    """Return scores by metric and line: a method, with the other count where that differs too."""
+    (other,) = set(COUNTS) - {name}
+    several = len({run.invocation.about[other] for run in runs.runs}) > 1
     found: dict[str, dict[str, list[tuple[int, Score]]]] = {}
-    for run in sorted(runs.runs, key=lambda run: int(run.invocation.about["references"])):
-        names = {run.shown(method): method for method in run.invocation.config["methods"]}
+    for run in sorted(runs.runs, key=lambda run: int(run.invocation.about[name])):
+        about, names = run.invocation.about, {shown: m for m, shown in run.names.items()}
         for row in run.method_rows():
+            line = names[row.method] + (f", {about[other]} {other}" if several else "")
             for score in row.scores:
-                own = found.setdefault(score.metric, {}).setdefault(names[row.method], [])
-                own.append((run.invocation.about["references"], score))
+                found.setdefault(score.metric, {}).setdefault(line, []).append((about[name], score))
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,14 @@ import yaml
 from benchmarks.common.fields import ConfigError
 from benchmarks.common.files import write_atomically, write_error
 from benchmarks.config.portable import portable, without_place
+from benchmarks.report.cost_plots import SECONDS
 from benchmarks.report.display_table import DisplayTable
 from benchmarks.report.published import published_tables
 from benchmarks.report.terminal import suite_words
 
 if TYPE_CHECKING:
     from benchmarks.report.compared_runs import ComparedRuns
+    from benchmarks.report.figures import DrawnFigure
     from benchmarks.report.page import StaticReport
     from benchmarks.report.stored import StoredRun
 
@@ -58,13 +60,14 @@ def publication(runs: ComparedRuns, report: StaticReport) -> dict[str, str]:
     for name, frame in frames.items():
         if name in _FRAMES:
             texts[f"tables/{name}.csv"] = frame.to_csv(index=False, lineterminator="\n")
-    for figure in report.figures:
+    figures = [figure for figure in report.figures if figure.name != SECONDS]
+    for figure in figures:
         texts[f"figures/{figure.name}.svg"] = _on_white(figure.svg)
     for number, run in enumerate(runs.runs, 1):
         texts[f"run-{number}.yaml"] = yaml.safe_dump(
             portable(run.invocation.config), allow_unicode=True, width=100
         )
-    texts[PAGE] = _page(runs, report, tables)
+    texts[PAGE] = _page(runs, report, tables, figures)
     return texts | {MANIFEST: _manifest(runs, texts)}
 
 
@@ -87,9 +90,14 @@ def _on_white(svg: str) -> str:
     return f'{svg[:end]}\n <rect width="100%" height="100%" fill="#ffffff"/>{svg[end:]}'
 
 
-def _page(runs: ComparedRuns, report: StaticReport, tables: list[DisplayTable]) -> str:
+def _page(
+    runs: ComparedRuns,
+    report: StaticReport,
+    tables: Sequence[DisplayTable],
+    figures: Sequence[DrawnFigure],
+) -> str:
     names = ", ".join(run.name for run in runs.runs)
-    figures = [f"![{f.alternative}](figures/{f.name}.svg)\n\n*{f.title}*" for f in report.figures]
+    images = [f"![{f.alternative}](figures/{f.name}.svg)\n\n*{f.title}*" for f in figures]
     parts = [
         f"# {names}",
         *dict.fromkeys(_about(run) for run in runs.runs),
@@ -98,7 +106,7 @@ def _page(runs: ComparedRuns, report: StaticReport, tables: list[DisplayTable]) 
         *([f"**Not comparable:** {line}." for line in runs.differences]),
         report.summary.partition("\n\n**")[0],
         *(table.to_markdown().rstrip() for table in tables),
-        *figures,
+        *images,
         "## Making it again",
         "\n".join(f"    {command}" for command in _commands(runs)),
         "Files that a run was given are named without their place: put them into the directory "

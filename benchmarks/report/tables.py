@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from benchmarks.report.changes import changes_table
 from benchmarks.report.comparison_tables import comparison_tables
 from benchmarks.report.data_measure_tables import character_tables
 from benchmarks.report.display_table import NONE, DisplayTable
@@ -12,19 +13,20 @@ from benchmarks.report.funnel import COUNTED
 from benchmarks.report.terminal import percent, unscored
 
 if TYPE_CHECKING:
+    from benchmarks.report.changes import RowChanges
     from benchmarks.report.compared_runs import ComparedRuns
     from benchmarks.report.frames import Frames
     from benchmarks.report.method_rows import MethodRow
 
 
-def tables(runs: ComparedRuns, frames: Frames) -> list[DisplayTable]:
+def tables(runs: ComparedRuns, frames: Frames, changes: Sequence[RowChanges]) -> list[DisplayTable]:
     """Return all tables of a report that have a row, in its order."""
     rows = runs.method_rows()
     seeds = {run.shown(m): run.seeds for run in runs.runs for m in run.invocation.config["methods"]}
     made = [
         _scores(rows, seeds), *comparison_tables(runs, frames), _funnel(rows),
         *character_tables(frames),
-        _facts(frames), _costs(frames, rows),
+        _facts(frames), changes_table(changes), _costs(frames, rows),
     ]  # fmt: skip
     return [table for table in made if table.rows]
 
@@ -98,19 +100,26 @@ def _costs(frames: Frames, rows: Sequence[MethodRow]) -> DisplayTable:
     costs = frames.costs
     stages = list(dict.fromkeys(costs["stage"]))
     seconds = costs.groupby(["method", "stage"])["seconds"].sum()
+    of_processors = costs.groupby("method")["cpu_seconds"].agg(lambda own: own.sum(skipna=False))
     return DisplayTable(
         name="costs",
         title="What each method cost",
-        columns=("method", *stages, "all seconds", "tokens for pairs", "tokens for evaluation"),
+        columns=("method", *stages, "all seconds", "processor seconds", "tokens for pairs",
+                 "tokens for evaluation"),
         rows=tuple(
             (
                 row.method,
                 *(f"{seconds.get((row.method, stage), 0.0):,.1f}" for stage in stages),
                 f"{row.seconds:,.1f}",
+                _seconds_cell(of_processors.get(row.method)),
                 f"{row.tokens:,}",
                 f"{row.evaluation_tokens:,}",
             )
             for row in rows
         ),
         note="Seconds of work, all seeds together; a stage that rows share counts in each of them.",
-    )
+    )  # fmt: skip
+
+
+def _seconds_cell(seconds: float | None) -> str:
+    return NONE if seconds is None or seconds != seconds else f"{seconds:,.1f}"

@@ -35,8 +35,9 @@ _REASONS_SHOWN = 4
 
 FACTS_SAID = (
     "Drawn: all instructions of a method; kept: the pairs that were fine-tuned on.",
-    "Valid: a task of the suite's universe. In domain: of the domain's operations alone.",
-    "Copy: a reference's task. Aligned: the response is the domain's own program.",
+    "Valid: a task of the suite's universe. In domain: of the domain's operations, in its terms.",
+    "Copy: a reference's task. Recombined: of the references' terms alone; new terms: with others.",
+    "Aligned: the response is the domain's own program.",
     "Coverage: the share of what the domain asks for that is there.",
 )
 
@@ -255,8 +256,10 @@ def fact_table(facts: Sequence[FactRow]) -> Table:
 
 
 def suite_words(about: Mapping[str, Any]) -> str:
-    """Return the suite's name with its variant."""
-    return f"{about['suite']} ({about['variant']})" if about["variant"] else str(about["suite"])
+    """Return the suite's name with its variant, and a warning where not all of it is tried."""
+    name = f"{about['suite']} ({about['variant']})" if about["variant"] else str(about["suite"])
+    limited = about.get("limited")
+    return f"{name}, {limited}: not a score of the suite" if limited else name
 
 
 def percent(share: float) -> str:

@@ -15,6 +15,7 @@ from benchmarks.speed.timing import interleaved, matmul_peak
 from benchmarks.stages.respond import ask_at_once
 from benchmarks.suites.housestyle.backbone import CHECKPOINT
 from benchmarks.suites.housestyle.suite import HousestyleSuite
+from benchmarks.suites.protocol import PLAIN
 from domino.engines.transformers_engine import TransformersEngine
 from domino.synthesizer import plain_request
 
@@ -47,7 +48,7 @@ def measure(plan: VotesPlan) -> tuple[list[SpeedRow], int]:
     pairs = HousestyleSuite("ledger", "compositions").oracle_pairs()[: plan.instructions]
     instructions = [pair.instruction for pair in pairs]
     samplings = [replace(config.response_sampling, seed=seed) for seed in range(plan.responses)]
-    ask = partial(ask_at_once, engine, instructions, request=partial(plain_request, engine))
+    ask = partial(ask_at_once, engine, PLAIN, instructions, request=partial(plain_request, engine))
     made: dict[str, Texts] = {}
 
     def round_by_round() -> None:

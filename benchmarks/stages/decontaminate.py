@@ -12,7 +12,7 @@ from benchmarks.stages.errors import StageError
 from benchmarks.stages.sieve import KEPT, Sieve
 from benchmarks.stages.traits import Traits
 from domino.records import Reference, Synthetic
-from domino.text import Units, sameness
+from domino.text import Units, details, sameness
 
 if TYPE_CHECKING:
     from benchmarks.store.store import Stage
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 OVER_BUDGET = "over budget"
 DUPLICATE = "duplicate"
+_SOLUTION_TOKENS = 20
+"""A shorter solution is what many tasks have in common."""
 
 Refusal = tuple[str, str]
 Check = Callable[[Synthetic], Refusal | None]
@@ -108,7 +110,7 @@ def _checker(config: DecontaminateConfig, references: Sequence[Reference], suite
     """
     protected = _protected(config, references, suite)
     same = SameTask(protected, suite.program_key)
-    return _by_key(same) if same.has_keys else _by_words(config, protected)
+    return _by_key(same) if same.has_keys else _by_words(config, protected, _solutions(suite))
 
 
 def _protected(
@@ -135,8 +137,23 @@ def _by_key(same: SameTask) -> Check:
     return check
 
 
-def _by_words(config: DecontaminateConfig, protected: Sequence[tuple[Owner, str]]) -> Check:
-    grams = NgramIndex(protected, n=config.ngram, common=config.common)
+def _solutions(suite: Suite) -> list[tuple[Owner, str]]:
+    """Return the canonical solutions that are long enough to be known again."""
+    splits: tuple[Split, ...] = ("test", "development")
+    return [
+        ((f"{split} problem", problem.id), problem.canonical_solution)
+        for split in splits
+        for problem in suite.problems(split)
+        if len(details(problem.canonical_solution)) >= _SOLUTION_TOKENS
+    ]
+
+
+def _by_words(
+    config: DecontaminateConfig,
+    protected: Sequence[tuple[Owner, str]],
+    solutions: Sequence[tuple[Owner, str]],
+) -> Check:
+    grams = NgramIndex([*protected, *solutions], n=config.ngram, common=config.common)
     near = NearDuplicates(protected, threshold=config.similarity)
 
     def check(record: Synthetic) -> Refusal | None:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 PROGRAMS_OF = "program_keys.jsonl"
 GROUPS = ("references", "problems")
-_ORACLE = ("valid", "in_domain", "copy")
+_ORACLE = ("valid", "in_domain", "copy", "recombined", "new_terms")
+"""Of these, a suite knows what it knows."""
 _T = TypeVar("_T")
 
 
@@ -98,7 +99,7 @@ def run(
             "programs": len({key.key for key in keys if key.key}),
             "diversity": _diversity(own, centre_D),
             **{group: _against(_set(domain, group), own) for group in against},
-            "oracle": _oracle(own.texts, context.suite),
+            "oracle": _oracle(own.texts, context.suite, references),
         }
     )
 
@@ -158,11 +159,15 @@ def _with(n: int, needed: int, measure: Callable[[], _T]) -> _T | None:
     return measure() if n >= needed else None
 
 
-def _oracle(texts: Sequence[str], suite: Suite) -> dict[str, float]:
+def _oracle(
+    texts: Sequence[str], suite: Suite, references: Sequence[Reference]
+) -> dict[str, float]:
     """Return exact shares, where the suite's universe is known: of these texts, and covered."""
-    known = [fact for fact in (suite.oracle(text, None) for text in texts) if fact is not None]
+    facts = (suite.oracle(text, None, references) for text in texts)
+    known = [fact for fact in facts if fact is not None]
     if not known:
         return {}
-    shares = {name: sum(bool(fact.get(name)) for fact in known) / len(known) for name in _ORACLE}
+    named = [name for name in _ORACLE if name in known[0]]
+    shares = {name: sum(bool(fact[name]) for fact in known) / len(known) for name in named}
     covered = suite.support_coverage(texts)
     return shares if covered is None else {**shares, "coverage": covered}

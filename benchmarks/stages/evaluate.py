@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.evaluator.check import check_programs
@@ -13,14 +13,16 @@ from benchmarks.stages.errors import StageError
 from benchmarks.stages.finetuning.config import ADAPTER
 from benchmarks.stages.sieve import CHUNK, chunks
 from benchmarks.stages.traits import Traits, always
-from benchmarks.suites.base import Split
+from benchmarks.suites.base import Extracted, Split, Suite
 from benchmarks.suites.export import export_samples
-from domino.engines.base import Request
+from benchmarks.suites.protocol import PLAIN, Protocol, Solved
+from benchmarks.suites.splits import first_by_seed
 from domino.records import (
     Outcome,
     Problem,
     Program,
     Record,
+    Reference,
     Sampling,
     Verdict,
     derive_seed,
@@ -34,12 +36,15 @@ COMPLETIONS = "completions.jsonl"
 PROGRAMS = "programs.jsonl"
 VERDICTS = "verdicts.jsonl"
 EXPORT = "export"
+_MAX_NEW_TOKENS = 512
 _NO_ANSWER = Outcome.UNFINISHED_THOUGHT
 
 
 TRAITS = Traits(
     random=lambda config: config.temperature > 0,
     runs_programs=always,
+    asks=True,
+    shows_references=lambda config: config.shots > 0,
     # Without an adapter the plain backbone is evaluated: all such rows share one evaluation.
     depends_on=lambda finetuned: [finetuned] if finetuned.summary["adapter"] else [],
 )
@@ -47,13 +52,17 @@ TRAITS = Traits(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Solution(Record):
-    """What the model wrote for one problem; `id` is also the id of the program in it."""
+    """What the model wrote for one problem; `id` is also the id of the program in it.
+
+    `direct` says that it went on with the problem's own text, rather than answered in a turn.
+    """
 
     id: str
     problem_id: str
     text: str
     tokens: int
     truncated: bool
+    direct: bool = False
     unfinished_thought: bool = False
 
 
@@ -65,17 +74,24 @@ class EvaluateConfig:
         samples: programs for each problem.
         temperature: 0 is greedy and gives one sample.
         top_p: nucleus mass in (0, 1].
-        max_new_tokens: at most this many tokens a program.
+        max_new_tokens: at most this many tokens a program; null is the limit of the benchmark's
+            own tool, and 512 where it has none.
         ks: the k of every pass@k to report; none above `samples`.
         split: "test", or "development" while a method is being tuned.
+        limit: only so many of the problems, the same ones for every row; null is all. What comes
+            out is no score of the suite.
+        shots: so many solved references stand before every problem, where the suite has no
+            official protocol.
     """
 
     samples: int = 1
     temperature: float = 0.0
     top_p: float = 1.0
-    max_new_tokens: int = 512
+    max_new_tokens: int | None = None
     ks: tuple[int, ...] = (1,)
     split: Split = "test"
+    limit: int | None = None
+    shots: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what has no estimate."""
@@ -93,14 +109,22 @@ class EvaluateConfig:
             )
         if self.split not in ("test", "development"):
             raise StageError(f"evaluate.split is {self.split!r}: give test or development")
+        if self.limit is not None and self.limit < 1:
+            raise StageError(f"evaluate.limit is {self.limit}: give at least 1, or null for all")
+        if self.shots < 0:
+            raise StageError(f"evaluate.shots is {self.shots}: give 0 or more")
         _ = self.sampling
 
     @property
     def sampling(self) -> Sampling:
         """The same as a record."""
         return Sampling(
-            temperature=self.temperature, top_p=self.top_p, max_new_tokens=self.max_new_tokens
+            temperature=self.temperature, top_p=self.top_p, max_new_tokens=self.token_limit()
         )
+
+    def token_limit(self, protocol: Protocol = PLAIN) -> int:
+        """Return at most how many tokens a program has, where it is asked for by a protocol."""
+        return self.max_new_tokens or protocol.max_new_tokens or _MAX_NEW_TOKENS
 
 
 def run(config: EvaluateConfig, finetuned: Stage, stage: Stage, context: StageContext) -> None:
@@ -110,13 +134,47 @@ def run(config: EvaluateConfig, finetuned: Stage, stage: Stage, context: StageCo
     export/, with what they belong to beside them).
     A response without a program in it is a program that fails; it is counted like any other.
     """
-    problems = context.suite.problems(config.split)
+    problems = chosen_problems(config, context.suite)
     context.progress.start(stage.name, 2 * len(problems) * config.samples)
     solutions = _solve(config, problems, finetuned, stage, context)
     programs = _extract(problems, solutions, stage, context)
     verdicts = _check(problems, programs, stage, context)
     export_samples(stage.path / EXPORT, context.suite, problems, programs)
     stage.finish(summarize(config, problems, solutions, verdicts))
+
+
+def chosen_problems(config: EvaluateConfig, suite: Suite) -> tuple[Problem, ...]:
+    """Return the problems that every row is tried on."""
+    return first_by_seed(suite.problems(config.split), config.limit, lambda problem: problem.id)
+
+
+def check(config: EvaluateConfig, suite: Suite, references: Sequence[Reference]) -> None:
+    """Refuse, before anything is run, shots that cannot be shown.
+
+    Raises:
+        StageError: the suite has an official protocol, or its references have no responses.
+    """
+    if not config.shots:
+        return
+    if suite.protocol(chat=True).is_official:
+        raise StageError(
+            f"evaluate.shots is {config.shots}, and {suite.name} has an official protocol, "
+            "with examples of its own or none: give --suite_options.protocol plain, or no shots"
+        )
+    solved = [reference for reference in references[: config.shots] if reference.response]
+    if len(solved) < config.shots:
+        raise StageError(
+            f"evaluate.shots is {config.shots}, and {len(solved)} of the run's first references "
+            "have a response: give fewer, or --suite_options.track pair where the suite has it"
+        )
+
+
+def _shots(config: EvaluateConfig, suite: Suite) -> list[Solved]:
+    """Return the first references, which every run that passed `check` uses too."""
+    if not config.shots:
+        return []
+    shown = suite.references()[: config.shots]
+    return [(reference.instruction, reference.response or "") for reference in shown]
 
 
 def _solve(
@@ -136,17 +194,20 @@ def _solve(
     adapter = finetuned.path / ADAPTER
     sampling = seeded(config.sampling, context.seed, "evaluate")
     with context.solver(adapter if adapter.is_dir() else None) as engine:
+        protocol = context.suite.protocol(chat=engine.has_turns)
+        shots = _shots(config, context.suite)
+        limited = replace(protocol.sampling(sampling), max_new_tokens=config.token_limit(protocol))
         for chunk in chunks(pending):
             requests = [
-                Request(
-                    prompt=engine.render(
-                        [{"role": "user", "content": context.suite.instruction(problem)}]
-                    ),
-                    seed=derive_seed(sampling.seed, problem.id, number),
+                protocol.request(
+                    engine,
+                    context.suite.instruction(problem),
+                    derive_seed(sampling.seed, problem.id, number),
+                    shots,
                 )
                 for problem, number in chunk
             ]
-            made = engine.generate(requests, sampling)
+            made = engine.generate(requests, limited)
             for (problem, number), completion in zip(chunk, made, strict=True):
                 solution = Solution(
                     id=f"{problem.id}/{number}",
@@ -154,6 +215,7 @@ def _solve(
                     text=completion.text,
                     tokens=completion.tokens,
                     truncated=completion.truncated,
+                    direct=protocol.text is not None,
                     unfinished_thought=completion.unfinished_thought,
                 )
                 stage.append(COMPLETIONS, solution)
@@ -173,7 +235,7 @@ def _extract(
     done = {program.id for program in programs}
     pending = [solution for solution in solutions if solution.id not in done]
     for chunk in chunks(pending):
-        taken = context.suite.extract_all([(by_id[s.problem_id], s.text) for s in chunk])
+        taken = _extracted(by_id, chunk, context.suite)
         for solution, extracted in zip(chunk, taken, strict=True):
             program = Program(
                 id=solution.id,
@@ -185,6 +247,25 @@ def _extract(
             stage.append(PROGRAMS, program)
             programs.append(program)
     return programs
+
+
+def _extracted(
+    problems: Mapping[str, Problem], solutions: Sequence[Solution], suite: Suite
+) -> list[Extracted]:
+    """Return what the benchmark's tool takes out of each solution."""
+    found: dict[str, Extracted] = {}
+    for direct in (False, True):
+        own = [solution for solution in solutions if solution.direct is direct]
+        if own:
+            protocol = suite.protocol(chat=not direct)
+            texts = [
+                (problem, protocol.solution(suite.instruction(problem), solution.text))
+                for solution in own
+                for problem in [problems[solution.problem_id]]
+            ]
+            taken = suite.extract_all(texts, direct=direct)
+            found |= {one.id: extracted for one, extracted in zip(own, taken, strict=True)}
+    return [found[solution.id] for solution in solutions]
 
 
 def _check(

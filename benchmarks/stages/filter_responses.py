@@ -23,7 +23,7 @@ NO_AGREEMENT = "no agreement"
 Refusal = tuple[str, str]
 
 
-TRAITS = Traits(random=always, runs_programs=always)
+TRAITS = Traits(random=always, runs_programs=always, asks=True)
 
 
 def run(config: FilterConfig, responded: Stage, stage: Stage, context: StageContext) -> None:

@@ -13,9 +13,9 @@ from benchmarks.stages.context import StageContext
 from benchmarks.stages.curves import recorded_log
 from benchmarks.stages.errors import StageError
 from benchmarks.stages.finetuning.config import ADAPTER, AccelerateConfig
+from benchmarks.stages.finetuning.pairs import TrainingPair, token_ids, training_pairs
 from benchmarks.stages.finetuning.processes import check_accelerate, trained_in_processes
 from benchmarks.stages.finetuning.trainer import (
-    conversation,
     load_trainable,
     make_trainer,
     micro_batch,
@@ -27,7 +27,7 @@ from benchmarks.stages.finetuning.trainer import (
 from benchmarks.stages.sieve import DROPPED, KEPT, reconciled
 from benchmarks.stages.traits import Traits, always
 from domino.backbone import load_shape
-from domino.engines.chat import render_chat
+from domino.engines.chat import has_turns
 from domino.records import Dropped, Synthetic, derive_seed
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 OVER_LONG = "over-long"
 
 
-TRAITS = Traits(random=always)
+TRAITS = Traits(random=always, asks=True)
 
 
 @recipe_alone()
@@ -66,11 +66,12 @@ def run(config: FinetuneConfig, pairs: Stage, stage: Stage, context: StageContex
             model, tokenizer = load_trainable(
                 config, context.model, context.attention, context.chat
             )
-    kept = _fitting(config, records, tokenizer, stage)
+    protocol = context.suite.protocol(chat=has_turns(tokenizer))
+    kept = _fitting(config, training_pairs(records, protocol, tokenizer), tokenizer, stage)
     counts = reconciled(
         stage.name,
         [record.id for record in records],
-        {record.id for record in kept},
+        {pair.id for pair in kept},
         {drop.id: drop.reason for drop in stage.read(DROPPED, Dropped)},
     )
     if kept and not stage.has(ADAPTER):
@@ -82,30 +83,27 @@ def run(config: FinetuneConfig, pairs: Stage, stage: Stage, context: StageContex
 
 
 def _fitting(
-    config: FinetuneConfig, records: Sequence[Synthetic], tokenizer: Any, stage: Stage
-) -> list[Synthetic]:
+    config: FinetuneConfig, pairs: Sequence[TrainingPair], tokenizer: Any, stage: Stage
+) -> list[TrainingPair]:
     """Return the pairs of at most `max_tokens`; record the others as dropped."""
     recorded = {drop.id for drop in stage.read(DROPPED, Dropped)}
-    render_chat(tokenizer, conversation(records[0])["prompt"])  # says so where there is no template
     kept = []
-    for record in records:
-        turns = conversation(record)
-        text = tokenizer.apply_chat_template(turns["prompt"] + turns["completion"], tokenize=False)
-        tokens = len(tokenizer(text, add_special_tokens=False)["input_ids"])
+    for pair in pairs:
+        tokens = len(token_ids(pair, tokenizer)[0])
         if tokens <= config.max_tokens:
-            kept.append(record)
-        elif record.id not in recorded:
+            kept.append(pair)
+        elif pair.id not in recorded:
             detail = f"{tokens} tokens, at most {config.max_tokens}"
             stage.append(
                 DROPPED,
-                Dropped(id=record.id, stage=stage.name, reason=OVER_LONG, detail=detail),
+                Dropped(id=pair.id, stage=stage.name, reason=OVER_LONG, detail=detail),
             )
     return kept
 
 
 def _train(
     config: FinetuneConfig,
-    records: Sequence[Synthetic],
+    pairs: Sequence[TrainingPair],
     model: Any,
     tokenizer: Any,
     stage: Stage,
@@ -113,7 +111,7 @@ def _train(
 ) -> None:
     log, seed = recorded_log(stage, context.log), _seed(context)
     with no_bars(), tempfile.TemporaryDirectory() as scratch:
-        trainer = make_trainer(config, records, model, tokenizer, seed=seed, scratch=scratch)
+        trainer = make_trainer(config, pairs, model, tokenizer, seed=seed, scratch=scratch)
         train(trainer, log, context.progress.advance)
         with stage.directory(ADAPTER) as directory:
             save_adapter(trainer, directory)
@@ -121,7 +119,7 @@ def _train(
 
 def _train_in_processes(
     config: FinetuneConfig,
-    records: Sequence[Synthetic],
+    pairs: Sequence[TrainingPair],
     accelerate: AccelerateConfig,
     stage: Stage,
     context: StageContext,
@@ -135,7 +133,7 @@ def _train_in_processes(
     }
     log, advance = recorded_log(stage, context.log), context.progress.advance
     with (
-        trained_in_processes(accelerate, records, values, log, advance) as folder,
+        trained_in_processes(accelerate, pairs, values, log, advance) as folder,
         stage.directory(ADAPTER) as directory,
     ):
         shutil.copytree(folder / ADAPTER, directory, dirs_exist_ok=True)

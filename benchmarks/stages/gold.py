@@ -11,6 +11,7 @@ from benchmarks.stages.context import StageContext
 from benchmarks.stages.errors import StageError
 from benchmarks.stages.traits import Traits, always
 from benchmarks.suites.base import Split
+from benchmarks.suites.splits import first_by_seed
 from domino.records import Verdict
 
 if TYPE_CHECKING:
@@ -43,10 +44,11 @@ class GoldError(StageError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GoldConfig:
-    """Whose canonical solutions are run."""
+    """Whose canonical solutions are run: those of the problems that are tried."""
 
     suite: str
     split: Split = "test"
+    limit: int | None = None
 
 
 def run(config: GoldConfig, stage: Stage, context: StageContext) -> None:
@@ -55,7 +57,8 @@ def run(config: GoldConfig, stage: Stage, context: StageContext) -> None:
     Raises:
         GoldError: some do not.
     """
-    problems = context.suite.problems(config.split)
+    found = context.suite.problems(config.split)
+    problems = first_by_seed(found, config.limit, lambda problem: problem.id)
     context.progress.start(stage.name, 2 * len(problems))
     failures = canonical_failures(
         problems, context.sandbox, on_done=context.progress.advance, known=context.golds

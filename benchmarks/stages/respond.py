@@ -6,7 +6,6 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
 
 from benchmarks.methods import load_method
@@ -15,15 +14,15 @@ from benchmarks.stages.errors import StageError
 from benchmarks.stages.sieve import DROPPED, KEPT, chunks
 from benchmarks.stages.synthesize import METHOD
 from benchmarks.stages.traits import Traits
-from domino.engines.base import Request
 from domino.records import Dropped, Record, Reference, Sampling, Synthetic, derive_seed
-from domino.synthesizer import SynthesisError, plain_request
+from domino.synthesizer import SynthesisError
 from domino.text import count_undecodable
 
 if TYPE_CHECKING:
     from benchmarks.store.store import Stage
     from benchmarks.suites.base import Suite
-    from domino.engines.base import Engine
+    from benchmarks.suites.protocol import Protocol
+    from domino.engines.base import Engine, Request
     from domino.synthesizer import Synthesizer
 
 RESPONSES = "responses.jsonl"
@@ -45,7 +44,7 @@ def _solves(config: RespondConfig) -> bool:
     return config.responder == "solver"
 
 
-TRAITS = Traits(random=lambda config: not _solves(config), runs_programs=_solves)
+TRAITS = Traits(random=lambda config: not _solves(config), runs_programs=_solves, asks=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,32 +177,35 @@ def _answerer(
             zip(*(_own(fitted, instructions, sampling) for sampling in samplings), strict=True)
         )
     engine = context.engine()
-    if config.responder == "plain":
-        return lambda instructions, samplings: ask_at_once(
-            engine, instructions, samplings, partial(plain_request, engine)
-        )
-    shots = min(config.shots, len(references))
+    protocol = context.suite.protocol(chat=engine.has_turns)
+    shots = min(config.shots, len(references)) if config.responder == "references" else 0
 
-    def behind_references(instruction: str, sampling: Sampling) -> Request:
+    def request(instruction: str, sampling: Sampling) -> Request:
         seed = derive_seed(sampling.seed, "respond", instruction)
-        chosen = random.Random(seed).sample(list(references), shots)
-        return Request(prompt=engine.render(conversation(chosen, instruction)), seed=seed)
+        chosen = random.Random(seed).sample(list(references), shots) if shots else []
+        solved = [(reference.instruction, reference.response or "") for reference in chosen]
+        return protocol.request(engine, instruction, seed, solved)
 
     return lambda instructions, samplings: ask_at_once(
-        engine, instructions, samplings, behind_references
+        engine, protocol, instructions, samplings, request
     )
 
 
 def ask_at_once(
     engine: Engine,
+    protocol: Protocol,
     instructions: Sequence[str],
     samplings: Sequence[Sampling],
     request: Callable[[str, Sampling], Request],
 ) -> list[tuple[str, ...]]:
     """Return each instruction's responses, all asked for at once: its prompt is then read once."""
     requests = [request(one, sampling) for one in instructions for sampling in samplings]
-    texts = [completion.text for completion in engine.generate(requests, samplings[0])]
-    return [tuple(own) for own in chunks(texts, len(samplings))]
+    made = engine.generate(requests, protocol.sampling(samplings[0]))
+    by_instruction = zip(instructions, chunks(made, len(samplings)), strict=True)
+    return [
+        tuple(protocol.solution(instruction, completion.text) for completion in own)
+        for instruction, own in by_instruction
+    ]
 
 
 def _own(method: Synthesizer, instructions: Sequence[str], sampling: Sampling) -> list[str]:
@@ -219,15 +221,6 @@ def _own(method: Synthesizer, instructions: Sequence[str], sampling: Sampling) -
             "for each, in order"
         )
     return texts
-
-
-def conversation(shots: Sequence[Reference], instruction: str) -> list[dict[str, str]]:
-    """Return chat turns that answer the references one by one, then ask the instruction."""
-    turns = []
-    for reference in shots:
-        turns.append({"role": "user", "content": reference.instruction})
-        turns.append({"role": "assistant", "content": reference.response or ""})
-    return [*turns, {"role": "user", "content": instruction}]
 
 
 def _summary(

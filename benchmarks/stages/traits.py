@@ -31,9 +31,15 @@ class Traits:
             of its cache key.
         runs_programs: whether it runs programs under a config; only then are the sandbox's limits
             part of it.
+        asks: whether it puts the suite's protocol around contents, or extracts programs; only then
+            are the suite's rules part of it.
+        shows_references: whether, under a config, the model sees references that are none of the
+            inputs; only then are they part of it.
         depends_on: from the stage's inputs, the earlier stages that its result depends on.
     """
 
     random: Callable[[Any], bool] = _never
     runs_programs: Callable[[Any], bool] = _never
+    asks: bool = False
+    shows_references: Callable[[Any], bool] = _never
     depends_on: Callable[..., Sequence[Stage]] = _all_stages

@@ -1,4 +1,4 @@
-"""One writer for each stage directory, and the seconds that its writers worked."""
+"""One writer for each stage directory, and the time that its writers worked."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class WriteLock:
     The library takes `flock`, which Linux passes on to NFS servers; on a file system that has none
     it falls back to a marker file, and breaks the marker of a dead process of the same machine.
 
-    It also adds up the seconds for which it was held, over all processes that held it: a stage
-    that was killed and continued reports the work of both.
+    It also adds up the seconds for which it was held, and those of processors, over all processes
+    that held it: a stage that was killed and continued reports the work of both.
     """
 
     def __init__(self, directory: Path) -> None:
         """Prepare the lock of a directory, which is made when the lock is first taken."""
         self._directory = directory
         self._lock = FileLock(directory / _LOCK, thread_local=False)
-        self._began = 0.0
-        self._before = 0.0
+        self._began = self._began_cpu = 0.0
+        self._before = self._before_cpu = 0.0
         self._saved = 0.0
         self._keep_seconds = True
 
@@ -56,6 +56,11 @@ class WriteLock:
     def seconds(self) -> float:
         """Seconds for which the lock was held, by earlier processes too."""
         return self._before + time.monotonic() - self._began
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor seconds of this process, of the children that it waited for, and before it."""
+        return self._before_cpu + _cpu_seconds() - self._began_cpu
 
     def acquire(self, *, wait: bool, while_waiting: Callable[[], None] = lambda: None) -> bool:
         """Take the lock; without `wait`, return False where another process holds it.
@@ -89,10 +94,12 @@ class WriteLock:
         with contextlib.suppress(OSError):  # only a courtesy to whoever has to wait
             text = f"pid {os.getpid()} on {platform.node()}"
             (self._directory / _HOLDER).write_text(text, encoding="utf-8")
-        self._before = 0.0
+        self._before = self._before_cpu = 0.0
         with contextlib.suppress(OSError, ValueError):
-            self._before = float((self._directory / _CLOCK).read_text(encoding="utf-8"))
+            kept = map(float, (self._directory / _CLOCK).read_text(encoding="utf-8").split())
+            self._before, self._before_cpu = kept
         self._began = self._saved = time.monotonic()
+        self._began_cpu = _cpu_seconds()
         self._keep_seconds = True
 
     def tick(self) -> None:
@@ -101,7 +108,9 @@ class WriteLock:
             return
         self._saved = time.monotonic()
         with contextlib.suppress(OSError):  # the records matter; a lost second does not
-            (self._directory / _CLOCK).write_text(f"{self.seconds:.3f}", encoding="utf-8")
+            (self._directory / _CLOCK).write_text(
+                f"{self.seconds:.3f} {self.cpu_seconds:.3f}", encoding="utf-8"
+            )
 
     def forget_seconds(self) -> None:
         """Remove the kept seconds, which a manifest holds from now on."""
@@ -117,3 +126,9 @@ class WriteLock:
         with contextlib.suppress(OSError):
             (self._directory / _HOLDER).unlink(missing_ok=True)
         self._lock.release()
+
+
+def _cpu_seconds() -> float:
+    """Return the processor seconds of this process and of the children that it waited for."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system

@@ -166,6 +166,15 @@ class Stage:
         return float(self._finished()["seconds"])
 
     @property
+    def cpu_seconds(self) -> float | None:
+        """The same in processor seconds; None of a stage that was made before they were counted.
+
+        Those of other processes that a stage leaves running, as an engine's, are not among them.
+        """
+        seconds = self._finished().get("cpu_seconds")
+        return None if seconds is None else float(seconds)
+
+    @property
     def finished(self) -> str:
         """When the stage was finished: UTC, ISO 8601, to the second."""
         return str(self._finished()["finished"])
@@ -300,6 +309,7 @@ class Stage:
             "files": self._describe_files(),
             "summary": json.loads(canonical_json(summary)),
             "seconds": round(self._lock.seconds, 3),
+            "cpu_seconds": round(self._lock.cpu_seconds, 3),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from benchmarks.suites.protocol import PLAIN, Protocol
 from domino.records import Outcome, Problem, Reference
 from domino.synthesizer import Template
 
@@ -37,6 +38,8 @@ class Suite(ABC):
 
     name: ClassVar[str]
     sample_format: ClassVar[SampleFormat] = "tasks"
+    draws_references: ClassVar[bool] = False
+    """Whether each seed of a run draws its own references; else all seeds take the first ones."""
     solves: ClassVar[bool] = False
     """Whether `solve` knows right responses: what responder "solver" needs."""
 
@@ -48,6 +51,11 @@ class Suite(ABC):
     @property
     def variant(self) -> str:
         """Which of its domains and tracks this suite is, in words; "" where it has only one."""
+        return ""
+
+    @property
+    def description(self) -> str:
+        """The domain in words, where a run describes it in none of its own; "" where not known."""
         return ""
 
     @property
@@ -89,20 +97,50 @@ class Suite(ABC):
         """Right pairs of another domain, for the row *other-domain*; most suites have none."""
         return ()
 
+    def plain_pairs(self) -> Sequence[Reference]:
+        """Right pairs in words other than the domain's, for the row *plain-wording*."""
+        return ()
+
+    def recombined_pairs(self, references: Sequence[Reference]) -> Sequence[Reference]:
+        """Right pairs made only of what these references show, for the row *recombined*."""
+        return ()
+
     @abstractmethod
     def problems(self, split: Split) -> tuple[Problem, ...]:
         """The problems of a split, in a fixed order; disjoint from the references by program."""
 
     @abstractmethod
     def instruction(self, problem: Problem) -> str:
-        """The user turn that asks the backbone for a solution of the problem."""
+        """The problem's content, as a reference or a synthetic instruction states it."""
+
+    def content(self, instruction: str) -> str:
+        """An instruction without the sentences that a protocol puts around every one."""
+        return instruction
+
+    def protocol(self, *, chat: bool) -> Protocol:
+        """What stands around a content where the model is asked, in chat turns or directly.
+
+        Raises:
+            SuiteError: the protocol has no direct completion, or its package is missing.
+        """
+        return PLAIN
+
+    @property
+    def rules(self) -> str:
+        """Protocol and extraction with their versions, for cache keys; "" where there are none."""
+        return ""
 
     @abstractmethod
     def extract(self, problem: Problem, response: str) -> str:
         """The candidate's source text out of a response (a string even where none is there)."""
 
-    def extract_all(self, pairs: Sequence[tuple[Problem, str]]) -> list[Extracted]:
-        """The same for many (problem, response), each with an outcome where the tool gave up."""
+    def extract_all(
+        self, pairs: Sequence[tuple[Problem, str]], *, direct: bool = False
+    ) -> list[Extracted]:
+        """The same for many (problem, response), each with an outcome where the tool gave up.
+
+        `direct` says that the responses are direct completions, behind the text that they continue.
+        """
         return [Extracted(code=self.extract(problem, response)) for problem, response in pairs]
 
     def refuse_instruction(self, instruction: str) -> tuple[str, str] | None:
@@ -158,8 +196,16 @@ class Suite(ABC):
         """
         return None
 
-    def oracle(self, instruction: str, response: str | None) -> dict[str, Any] | None:
-        """Exact facts about a synthetic pair where the suite's universe is known, else None."""
+    def oracle(
+        self,
+        instruction: str,
+        response: str | None,
+        references: Sequence[Reference] | None = None,
+    ) -> dict[str, Any] | None:
+        """Exact facts about a synthetic pair where the suite's universe is known, else None.
+
+        What is new or a copy is so against the references of the row, or against all.
+        """
         return None
 
     def support_coverage(self, instructions: Sequence[str]) -> float | None:

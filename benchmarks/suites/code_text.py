@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+import warnings
 
 from benchmarks.evaluator.gold import defines
 from benchmarks.suites.extraction.lenient import bound_names
@@ -26,7 +27,9 @@ def parses(code: str) -> bool:
 def compiles(code: str) -> bool:
     """Whether the text is a program: a `return` outside of a function parses, and is none."""
     try:
-        compile(code, "<response>", "exec", dont_inherit=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd code, which is not ours
+            compile(code, "<response>", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True

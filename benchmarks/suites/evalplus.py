@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from benchmarks.suites import mbpp
 from benchmarks.suites.base import Split, SuiteError
-from benchmarks.suites.code_text import asked_function, parses, refuse_function
+from benchmarks.suites.code_text import asked_function, refuse_function
 from benchmarks.suites.evalplus_data import Dataset, ProblemFile, load_problems
 from benchmarks.suites.extraction.rules import Extraction
 from benchmarks.suites.file_suite import FileSuite
+from benchmarks.suites.protocol import Protocol
 from benchmarks.suites.splits import folds
 from domino.records import Problem, Reference
 
@@ -20,10 +20,21 @@ if TYPE_CHECKING:
     from benchmarks.suites.registry import SuiteOptions
 
 
+_QUOTES = '"""'
+_COMPLETE = "Complete this Python function. Give all of it.\n\n"
+
+
 class EvalPlusSuite(FileSuite):
     """What both have in common: problems of a file, programs out of responses."""
 
     dataset: Dataset
+    packages = ("evalplus",)
+
+    def official(self, *, chat: bool) -> Protocol:
+        """Return how EvalPlus's codegen asks."""
+        from benchmarks.suites.official.evalplus_protocol import evalplus_protocol
+
+        return evalplus_protocol(self.dataset, chat=chat)
 
     @functools.cached_property
     def file(self) -> ProblemFile:
@@ -39,7 +50,9 @@ class EvalPlusSuite(FileSuite):
     def _development(self) -> tuple[Problem, ...]:
         """The development problems, () where the benchmark has none."""
 
-    def extraction(self, response: str, entry_point: str, prompt: str = "") -> Extraction:
+    def extraction(
+        self, response: str, entry_point: str, prompt: str = "", *, direct: bool = False
+    ) -> Extraction:
         """Take what EvalPlus's sanitizer keeps, or the function with all that it needs."""
         if self._extraction == "official":
             return Extraction("evalplus", response, entry_point)
@@ -133,8 +146,16 @@ class HumanEvalSuite(EvalPlusSuite):
         return ()
 
     def instruction(self, problem: Problem) -> str:
-        """Return the request to complete the problem's function."""
-        return f"Complete this Python function. Give all of it.\n\n{problem.prompt.strip()}\n"
+        """Return the beginning of the function: its signature and docstring."""
+        return problem.prompt.strip()
+
+    def content(self, instruction: str) -> str:
+        """Return a function's beginning without the request to complete it."""
+        return instruction.strip().removeprefix(_COMPLETE.strip()).strip()
+
+    def plainly(self, content: str) -> str:
+        """Return the request to complete the function."""
+        return f"{_COMPLETE}{content}\n"
 
 
 class MbppSuite(EvalPlusSuite):
@@ -174,9 +195,13 @@ class MbppSuite(EvalPlusSuite):
 
     def instruction(self, problem: Problem) -> str:
         """Return the problem's text and test, without the quotes that make them a docstring."""
-        tree = ast.parse(problem.prompt) if parses(problem.prompt) else None
-        text = tree and ast.get_docstring(tree, clean=False)
-        return (text or problem.prompt).strip()
+        return self.content(problem.prompt)
+
+    def content(self, instruction: str) -> str:
+        """Return text and test without the quotes of a docstring, as EvalPlus prompts have them."""
+        text = instruction.strip()
+        quoted = len(text) > 5 and text.startswith(_QUOTES) and text.endswith(_QUOTES)
+        return text[3:-3].strip() if quoted else text
 
 
 def load_humaneval(options: SuiteOptions) -> HumanEvalSuite:

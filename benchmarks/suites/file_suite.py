@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import copy
 import functools
+import typing
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, get_args
+from typing import TYPE_CHECKING, ClassVar, get_args
 
 from benchmarks.evaluator.gold import canonical_code
 from benchmarks.suites.base import Extracted, Suite, SuiteError
 from benchmarks.suites.extraction.pool import ExtractionPool
-from benchmarks.suites.official.packages import require
+from benchmarks.suites.official.packages import release, require
+from benchmarks.suites.protocol import Protocol
 from benchmarks.suites.reference_file import read_references
 from benchmarks.suites.registry import refuse_options
 from domino.records import Problem, Reference
@@ -23,10 +25,11 @@ if TYPE_CHECKING:
     from benchmarks.suites.registry import SuiteOptions
 
 
+PROTOCOLS = ("official", "plain")
 EXTRACTIONS = ("official", "lenient")
 
 
-class ProblemSource(Protocol):
+class ProblemSource(typing.Protocol):
     """The problems of a data file, in its order, and the SHA-256 of its bytes."""
 
     @property
@@ -42,25 +45,31 @@ class FileSuite(Suite):
     """A suite with a data file, and references of its own or of a file of the user's."""
 
     options: ClassVar[frozenset[str]] = frozenset(
-        {"track", "dataset", "references_path", "extraction"}
+        {"track", "dataset", "references_path", "protocol", "extraction"}
     )
     """The options that this suite understands."""
     tools: ClassVar[tuple[str, ...]] = ()
-    """Modules of optional packages that the official extraction calls."""
+    """Modules of optional packages that the official protocol and extraction call."""
+    packages: ClassVar[tuple[str, ...]] = ()
+    """Distributions whose releases the official protocol and extraction are."""
 
     def __init__(self, options: SuiteOptions) -> None:
         """Remember where the data is; nothing is read before it is asked for.
 
         Raises:
-            SuiteError: an option that the suite does not have, or a track or an extraction that
-                there is not.
+            SuiteError: an option that the suite does not have, or a track, a protocol or an
+                extraction that there is not.
         """
         refuse_options(self.name, options, self.options)
         track = options.track or "instruction"
         if track not in get_args(Template):
             raise SuiteError(f"{self.name} has no track {track!r}: give 'instruction' or 'pair'")
         self._template: Template = "pair" if track == "pair" else "instruction"
-        self._extraction = options.extraction or "official"
+        self._protocol = options.protocol or "official"
+        if self._protocol not in PROTOCOLS:
+            raise SuiteError(f"protocol is {self._protocol!r}: give official or plain")
+        by_default = "official" if self._protocol == "official" else "lenient"
+        self._extraction = options.extraction or by_default
         if self._extraction not in EXTRACTIONS:
             raise SuiteError(f"extraction is {self._extraction!r}: give official or lenient")
         self._options = options
@@ -81,7 +90,34 @@ class FileSuite(Suite):
         return self.file.digest
 
     @abstractmethod
-    def extraction(self, response: str, entry_point: str, prompt: str = "") -> Extraction:
+    def official(self, *, chat: bool) -> Protocol:
+        """How the benchmark's own tool asks, in chat turns or by direct completion."""
+
+    def plainly(self, content: str) -> str:
+        """The content in this project's own words: the user turn of protocol plain."""
+        return content
+
+    def protocol(self, *, chat: bool) -> Protocol:
+        """Return the official protocol, or the plain one where that is asked for.
+
+        Raises:
+            SuiteError: the official one has no direct completion, or its package is missing.
+        """
+        if self._protocol == "official":
+            return self.official(chat=chat)
+        return Protocol(turns=lambda content: ({"role": "user", "content": self.plainly(content)},))
+
+    @property
+    def rules(self) -> str:
+        """Return protocol and extraction, with the releases of their packages."""
+        official = "official" in (self._protocol, self._extraction)
+        releases = [f"{name} {release(name)}" for name in self.packages] if official else []
+        return ", ".join([self._protocol, self._extraction, *releases])
+
+    @abstractmethod
+    def extraction(
+        self, response: str, entry_point: str, prompt: str = "", *, direct: bool = False
+    ) -> Extraction:
         """How the candidate is taken out of a response; entry point and prompt where known."""
 
     @abstractmethod
@@ -97,22 +133,27 @@ class FileSuite(Suite):
         return ExtractionPool()
 
     def check(self) -> None:
-        """Refuse to begin without the packages of the official extraction.
+        """Refuse to begin without the packages of the official protocol and extraction.
 
         Raises:
             SuiteError: one is missing.
         """
-        if self._extraction == "official":
+        if "official" in (self._protocol, self._extraction):
             require(*self.tools)
 
     def extract(self, problem: Problem, response: str) -> str:
         """Return the candidate in a response, "" where the tool gave up."""
         return self.extract_all([(problem, response)])[0].code
 
-    def extract_all(self, pairs: Sequence[tuple[Problem, str]]) -> list[Extracted]:
+    def extract_all(
+        self, pairs: Sequence[tuple[Problem, str]], *, direct: bool = False
+    ) -> list[Extracted]:
         """Return the candidates in responses, extracted in processes of their own."""
         return self._pool.extract(
-            [self.extraction(text, problem.entry_point, problem.prompt) for problem, text in pairs]
+            [
+                self.extraction(text, problem.entry_point, problem.prompt, direct=direct)
+                for problem, text in pairs
+            ]
         )
 
     def refuse_response(self, instruction: str, response: str) -> tuple[str, str] | None:
@@ -122,7 +163,10 @@ class FileSuite(Suite):
     def refuse_responses(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str] | None]:
         """Refuse by what the evaluator's own extraction takes out of each response."""
         found = self._pool.extract(
-            [self.extraction(text, self.asked_function(asked)) for asked, text in pairs]
+            [
+                self.extraction(text, self.asked_function(asked), f"{asked}\n")
+                for asked, text in pairs
+            ]
         )
         return [
             (str(taken.failure), taken.detail)
@@ -147,7 +191,7 @@ class FileSuite(Suite):
         return tuple(
             Reference(
                 id=problem.id,
-                instruction=self.instruction(problem),
+                instruction=self.instruction(problem).strip(),
                 response=f"```python\n{canonical_code(problem).strip()}\n```" if paired else None,
             )
             for problem in problems
@@ -155,10 +199,13 @@ class FileSuite(Suite):
 
     def _file_references(self, path: Path) -> tuple[Reference, ...]:
         """Return a user's own references, as far as this track may use them."""
-        references = read_references(path)
-        if self._template == "pair":
-            return references
+        paired = self._template == "pair"
         return tuple(
-            Reference(id=reference.id, instruction=reference.instruction)
-            for reference in references
+            Reference(
+                id=reference.id,
+                instruction=self.content(reference.instruction),
+                response=reference.response if paired else None,
+                meta=reference.meta if paired else {},
+            )
+            for reference in read_references(path)
         )

@@ -41,6 +41,8 @@ class SuiteOptions:
     Attributes:
         domain: one of the suite's named domains.
         track: one of the suite's tracks.
+        coherence: how the backbone of the track dialects was pre-trained: weak, coherent, or the
+            number that `--model` was made with.
         dataset: file of the problems, for suites that ship none.
         references_path: file of the references, one JSON object a line.
         cutoff: date (2024-08-01) from which on problems are the test, where the data has dates.
@@ -50,12 +52,16 @@ class SuiteOptions:
         prompt: which of a suite's prompts is asked: complete or instruct.
         task_ids: file of the tasks to be taken from the data set, one id a line.
         environment: virtual environment with the libraries that programs need.
+        protocol: official asks as the benchmark's own tool does (prompts, the beginning of the
+            answer, stop strings, limit of new tokens); plain asks in this project's own words.
         extraction: official takes programs out of responses as the benchmark's own tool does;
-            lenient as a reader would (thoughts, indented and several blocks).
+            lenient as a reader would (thoughts, indented and several blocks); by default
+            official where the protocol is.
     """
 
     domain: str | None = None
     track: str | None = None
+    coherence: str | None = None
     dataset: Path | None = None
     references_path: Path | None = None
     cutoff: str | None = None
@@ -65,6 +71,7 @@ class SuiteOptions:
     prompt: str | None = None
     task_ids: Path | None = None
     environment: Path | None = None
+    protocol: str | None = None
     extraction: str | None = None
 
 

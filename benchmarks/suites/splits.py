@@ -32,6 +32,15 @@ class Parts(Generic[T]):
     how: str
 
 
+def first_by_seed(items: Sequence[T], count: int | None, key: Callable[[T], str]) -> tuple[T, ...]:
+    """Return `count` items drawn by a fixed seed, in their own order; all where it is None."""
+    if count is None or count >= len(items):
+        return tuple(items)
+    drawn = sorted(items, key=lambda item: stable_id("limit", key(item)))[:count]
+    chosen = {key(item) for item in drawn}
+    return tuple(item for item in items if key(item) in chosen)
+
+
 def split_by_seed(
     items: Sequence[T],
     seed: int,

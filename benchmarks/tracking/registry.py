@@ -13,7 +13,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.models import HOUSESTYLE_MODEL
+from benchmarks.models import SHIPPED_MODELS
 from benchmarks.stages.finetuning.config import ADAPTER
 from benchmarks.stages.synthesize import METHOD
 
@@ -145,7 +145,7 @@ def register(
 
     def words(version: str) -> str:
         return description(
-            adapter, suite=config.suite, model=config.model, uri=uri, version=version
+            adapter, suite=config.suite, model=config.backbone, uri=uri, version=version
         )
 
     client.update_model_version(name, made.version, words(f"/{made.version}"))
@@ -169,7 +169,7 @@ def description(adapter: Adapter, *, suite: str, model: str, uri: str, version: 
         uri: MLflow's address.
         version: "/3" or "@newest".
     """
-    shipped = model == HOUSESTYLE_MODEL
+    shipped = model in SHIPPED_MODELS
     place = "resolve_model(" + repr(model) + ")" if shipped else repr(model)
     snippet = Template(_LOADING + _USING[adapter.kind]).substitute(
         imports="\nfrom benchmarks.models import resolve_model\n" if shipped else "",

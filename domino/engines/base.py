@@ -33,11 +33,26 @@ class SoftPrompt:
 class Request:
     """One completion to make. The seed belongs to the request: batching never changes its text.
 
-    A text prompt is complete: the engine adds no template and no special token to it.
+    A text prompt is complete: the engine adds no template to it.
+
+    Attributes:
+        prompt: text, or soft tokens and text.
+        seed: of this request's random numbers.
+        prefill: what the answer begins with, behind the prompt; no part of the completion's text.
+        special_tokens: let the tokenizer put its own special tokens (a beginning-of-text token)
+            before the text, as tools do that encode a prompt with its defaults.
     """
 
     prompt: str | SoftPrompt
     seed: int
+    prefill: str = ""
+    special_tokens: bool = False
+
+    @property
+    def text(self) -> str:
+        """All text that the completion follows, prefill included."""
+        text = self.prompt.text if isinstance(self.prompt, SoftPrompt) else self.prompt
+        return text + self.prefill
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,11 +104,14 @@ class Engine(ABC):
         return True
 
     @abstractmethod
-    def render(self, messages: Sequence[Message], *, open_user_turn: bool = False) -> str:
+    def render(
+        self, messages: Sequence[Message], *, open_user_turn: bool = False, prefill: str = ""
+    ) -> str:
         """Return the chat template's text for the messages, ready for the assistant's turn.
 
         With `open_user_turn`, end instead inside a new user turn, so that generation continues
-        with an instruction (Magpie's form, and DOMINO's lead-in).
+        with an instruction (Magpie's form, and DOMINO's lead-in). With `prefill`, end inside an
+        assistant's turn that begins with it.
         """
 
     @abstractmethod

@@ -154,17 +154,31 @@ class Thoughts:
 
 
 def render_chat(
-    tokenizer: Any, messages: Sequence[Message], *, open_user_turn: bool = False
+    tokenizer: Any,
+    messages: Sequence[Message],
+    *,
+    open_user_turn: bool = False,
+    prefill: str = "",
 ) -> str:
-    """Render the messages, ready for the assistant's turn, or inside a new user turn.
+    """Render the messages, ready for the assistant's turn, or inside a turn that has begun.
 
     Raises:
         EngineError: the tokenizer has no chat template, or the template refuses the messages.
     """
-    if not open_user_turn:
+    if not open_user_turn and not prefill:
         return _apply(tokenizer, messages, add_generation_prompt=True)
-    opened = [*messages, {"role": "user", "content": SENTINEL}]
+    role, begun = ("user", "") if open_user_turn else ("assistant", prefill)
+    opened = [*messages, {"role": role, "content": begun + SENTINEL}]
     return _apply(tokenizer, opened, add_generation_prompt=False).partition(SENTINEL)[0]
+
+
+def render_finished(tokenizer: Any, messages: Sequence[Message]) -> str:
+    """Render messages of which the last is the assistant's, with what ends it.
+
+    Raises:
+        EngineError: the tokenizer has no chat template, or the template refuses the messages.
+    """
+    return _apply(tokenizer, messages, add_generation_prompt=False)
 
 
 def turn_end_token(tokenizer: Any) -> str:
@@ -250,9 +264,11 @@ class ChatEngine(Engine):
             return sampling
         return replace(sampling, stop=(*sampling.stop, PLAIN_STOP))
 
-    def render(self, messages: Sequence[Message], *, open_user_turn: bool = False) -> str:
+    def render(
+        self, messages: Sequence[Message], *, open_user_turn: bool = False, prefill: str = ""
+    ) -> str:
         """Return the chat template's text; see `Engine.render`."""
-        return render_chat(self.tokenizer, messages, open_user_turn=open_user_turn)
+        return render_chat(self.tokenizer, messages, open_user_turn=open_user_turn, prefill=prefill)
 
     def count_tokens(self, text: str) -> int:
         """Return the number of tokens of the text, special tokens as written in it."""

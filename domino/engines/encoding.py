@@ -112,9 +112,13 @@ def _encode(
     tokenizer: Any, requests: Sequence[Request], width: int, context_tokens: int
 ) -> list[EncodedPrompt]:
     """Tokenize every distinct text once and pair it with its soft tokens."""
-    texts = [r.prompt.text if isinstance(r.prompt, SoftPrompt) else r.prompt for r in requests]
-    unique = list(dict.fromkeys(texts))
-    ids = dict(zip(unique, _tokenize(tokenizer, unique), strict=True))
+    texts = [(request.text, request.special_tokens) for request in requests]
+    ids: dict[tuple[str, bool], tuple[int, ...]] = {}
+    for special in (False, True):
+        unique = [text for text in dict.fromkeys(texts) if text[1] == special]
+        ids |= dict(
+            zip(unique, _tokenize(tokenizer, [t for t, _ in unique], special=special), strict=True)
+        )
     prompts = []
     for index, (request, text) in enumerate(zip(requests, texts, strict=True)):
         soft_PH = None
@@ -127,10 +131,10 @@ def _encode(
     return prompts
 
 
-def _tokenize(tokenizer: Any, texts: Sequence[str]) -> Iterable[tuple[int, ...]]:
+def _tokenize(tokenizer: Any, texts: Sequence[str], *, special: bool) -> Iterable[tuple[int, ...]]:
     if not texts:
         return []
-    encoded = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+    encoded = tokenizer(list(texts), add_special_tokens=special)["input_ids"]
     return [tuple(ids) for ids in encoded]
 
 

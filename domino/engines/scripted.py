@@ -76,16 +76,18 @@ class ScriptedEngine(Engine):
         return self._script[self._next - 1]
 
     def _prompt_tokens(self, request: Request) -> int:
-        if isinstance(request.prompt, SoftPrompt):
-            return len(request.prompt.embeds_PH) + self.count_tokens(request.prompt.text)
-        return self.count_tokens(request.prompt)
+        soft = len(request.prompt.embeds_PH) if isinstance(request.prompt, SoftPrompt) else 0
+        return soft + self.count_tokens(request.text)
 
-    def render(self, messages: Sequence[Message], *, open_user_turn: bool = False) -> str:
+    def render(
+        self, messages: Sequence[Message], *, open_user_turn: bool = False, prefill: str = ""
+    ) -> str:
         """Write each turn as <|role|>, its text and <|end|>, then open the next one."""
         turns = [
             _OPEN.format(role=message["role"]) + message["content"] + _CLOSE for message in messages
         ]
-        return "".join(turns) + _OPEN.format(role="user" if open_user_turn else "assistant")
+        opened = _OPEN.format(role="user" if open_user_turn else "assistant")
+        return "".join(turns) + opened + prefill
 
     def count_tokens(self, text: str) -> int:
         """Count runs of characters between spaces."""

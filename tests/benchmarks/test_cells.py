@@ -4,8 +4,9 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from benchmarks.common.fields import ConfigError, update
 from benchmarks.config.comparison_config import ComparisonConfig
 from benchmarks.config.run_config import RunConfig
+from benchmarks.console.display import make_display
 from benchmarks.pipeline import pipeline as pipelines
 from benchmarks.pipeline.cell import (
     Cell,
@@ -25,6 +27,7 @@ from benchmarks.pipeline.cell import (
     unpack_ids,
 )
 from benchmarks.pipeline.cell_folder import CellFolder, file_name
+from benchmarks.pipeline.pipeline import Pipeline
 from benchmarks.report.__main__ import main
 from benchmarks.report.compared_runs import combine
 from benchmarks.report.comparisons import Comparisons
@@ -111,6 +114,8 @@ def test_tables_verdicts_and_figures_come_from_cells_alone(whole: Whole, made: W
     drawn = {figure.name: figure.svg for figure in from_cells.figures}
     assert drawn == {f.name: f.svg for f in from_run.figures if f.name != "embedding_map"}
     assert "Texts lie where the rows were run" in from_cells.html
+    assert from_run.pages
+    assert not from_cells.pages, "cells hold no programs"
 
 
 def test_a_run_with_cells_prints_the_table_of_one_without(whole: Whole, made: Whole) -> None:
@@ -149,8 +154,27 @@ def test_only_rows_that_are_missing_are_run_and_then_nothing_is(
 def test_records_on_this_machine_are_read_along_with_cells(made: Whole) -> None:
     config, _ = made
     (run_here,), _ = load_cells(config.cells, config.output / "stages")
-    assert "Texts lie where" not in make_report(combine([run_here])).html
+    report = make_report(combine([run_here]))
+    assert "Texts lie where" not in report.html
+    assert "base input 0: got 2, expected 1" in report.pages["changes/counting-0.html"]
     assert len(run_here.read_references()) == 4
+
+
+def test_a_row_that_was_run_ahead_of_its_turn_is_a_cell_and_still_logged(
+    elsewhere: RunConfig,
+) -> None:
+    seen = []
+
+    @contextmanager
+    def ahead(pipeline: Pipeline, walk: Callable[..., object]) -> Iterator[Pipeline]:
+        walk(pipeline.detached(make_display(plain=True, quiet=True)), "no-data", 2)
+        seen.extend(path.name for path in elsewhere.cells.glob("*.2.json"))
+        yield pipeline
+
+    config = replace(elsewhere, methods=("no-data",), seeds=(2,))
+    report = execute(config, quiet=True, make_engine=tiny_run.make_engine, launch=ahead)
+    assert seen == ["small.no-data.2.json"]
+    assert report.stages == report.reused == 2 + 7 + 4
 
 
 class Killed(BaseException):
@@ -235,7 +259,7 @@ def test_rows_that_the_command_does_not_ask_for_must_share_its_data_and_config(
 ) -> None:
     few = replace(elsewhere, methods=("no-data",), seeds=(0,))
     assert [len(row.scores[0].seeds) for row in run(few).rows] == [1]
-    with pytest.raises(ConfigError, match="small.repeating.1.json .pairs 5, here 4"):
+    with pytest.raises(ConfigError, match=r"small\.repeating\.1\.json .pairs 5, here 4"):
         run(few, pairs=4)
 
 
@@ -337,7 +361,7 @@ def test_processes_that_write_into_one_folder_lose_no_cell(cells: Path, tmp_path
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-        )  # fmt: skip
+        )
         for first in ("0", "10")
     ]
     for writer in writers:
@@ -376,6 +400,17 @@ def test_cells_of_several_domains_are_one_family(cells: Path) -> None:
     verdicts = dict(report.frames.items())["verdicts"]
     assert set(verdicts["domain"]) == {"small", "domain other"}
     assert len(verdicts) == 6
+
+
+def test_cells_of_a_release_that_knows_more_fields_belong_to_the_same_run(cells: Path) -> None:
+    folder = CellFolder(cells)
+    for name, cell in folder.read()[0].items():
+        if cell.seed == 1:
+            more = replace(cell, config={**cell.config, "new": 1}, about={**cell.about, "new": 1})
+            (cells / name).write_text(more.to_text())
+    (run_,), _ = load_cells(cells)
+    assert run_.invocation.about["new"] == run_.invocation.config["new"] == 1
+    assert [len(row.scores[0].seeds) for row in run_.method_rows()] == [2, 2, 2]
 
 
 def test_cells_of_another_domain_are_left_alone_if_they_have_the_same_plan(

@@ -21,8 +21,8 @@ from studies.presets import load_study
 from studies.storage import conditions
 
 PLACES_AND_SPEED = {
-    "accelerate", "attention", "cells", "launcher", "local", "output", "ray", "register_mib", "store",
-    "tracking_uri",
+    "accelerate", "attention", "cells", "launcher", "local", "output", "ray", "register_mib",
+    "store", "tracking_uri",
     "openai.concurrency", "openai.key_variable", "openai.requests_per_minute", "openai.retries",
     "openai.timeout_s",
     "sandbox.allow_unsandboxed", "sandbox.bubblewrap", "sandbox.golds", "sandbox.workers",

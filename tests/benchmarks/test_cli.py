@@ -18,10 +18,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 OPTIONS = """
 --help --help-all --preset --config --json --plain --quiet --until-decided
---suite --suite_options.domain --suite_options.track --suite_options.dataset
---suite_options.references_path --suite_options.cutoff --suite_options.split_seed
---suite_options.folds --suite_options.fold
---suite_options.prompt --suite_options.task_ids --suite_options.environment
+--suite --suite_options.domain --suite_options.track --suite_options.coherence
+--suite_options.dataset --suite_options.references_path --suite_options.cutoff
+--suite_options.split_seed --suite_options.folds --suite_options.fold
+--suite_options.prompt --suite_options.task_ids --suite_options.environment --suite_options.protocol
+--suite_options.extraction
 --model --chat_template --template_options --thought_end --attention
 --engine --vllm.tensor_parallel --vllm.data_parallel --vllm.dtype --vllm.memory_share
 --vllm.max_model_tokens --vllm.max_sequences --vllm.eager --vllm.start_timeout_s
@@ -42,7 +43,7 @@ OPTIONS = """
 --finetune.max_tokens --finetune.max_grad_norm --finetune.gradient_checkpointing
 --finetune.quantize --accelerate.processes --accelerate.config
 --evaluate.samples --evaluate.temperature --evaluate.top_p --evaluate.max_new_tokens --evaluate.ks
---evaluate.split --embed.model --embed.texts
+--evaluate.split --evaluate.limit --evaluate.shots --embed.model --embed.texts
 --compare.contrasts --compare.margin --compare.until_decided
 --sandbox.timeout_s --sandbox.input_timeout_s --sandbox.timeout_factor --sandbox.load_timeout_s
 --sandbox.wall_factor

@@ -8,9 +8,17 @@ import pytest
 
 from benchmarks.common.fields import ConfigError
 from benchmarks.config.run_config import RunConfig, synthesize_config
-from benchmarks.controls import Ceiling, Control, OtherDomain, ShuffledResponses
+from benchmarks.controls import (
+    Ceiling,
+    Control,
+    OtherDomain,
+    PlainWording,
+    Recombined,
+    ShuffledResponses,
+)
 from benchmarks.methods import CONTROLS, load_method
 from benchmarks.run import execute
+from benchmarks.suites.housestyle.dialects.suite import DialectSuite
 from benchmarks.suites.housestyle.suite import HousestyleSuite
 from domino.engines.scripted import ScriptedEngine
 from domino.records import Sampling, Synthetic
@@ -19,14 +27,16 @@ from tests.benchmarks import tiny_run
 from tests.benchmarks.conftest import NO_MLFLOW
 
 SUITE = HousestyleSuite("ledger", "compositions")
-REFERENCES = SUITE.references()[:8]
+DIALECT = DialectSuite("sensor", "weak")
+ONLY_OF_DIALECTS = (Recombined, PlainWording)
 
 
 def fitted(control: type[Control], seed: int = 0) -> Control:
+    suite = DIALECT if control in ONLY_OF_DIALECTS else SUITE
     made = control()
-    made.open_suite(SUITE)
+    made.open_suite(suite)
     context = FitContext(engine=ScriptedEngine(lambda request: ""), model="", seed=seed)
-    made.fit(Domain(references=REFERENCES), context)
+    made.fit(Domain(references=suite.references()[:8]), context)
     return made
 
 
@@ -55,6 +65,23 @@ def test_another_domains_pairs_are_right_and_not_of_this_domain() -> None:
     made = drawn(OtherDomain)
     assert facts(made, "valid") == {True}
     assert sum(bool((SUITE.oracle(r.instruction, None) or {})["in_domain"]) for r in made) < 5
+
+
+def test_recombined_pairs_are_right_and_have_the_references_terms_alone() -> None:
+    references = DIALECT.references()[:8]
+    for record in drawn(Recombined):
+        found = DIALECT.oracle(record.instruction, record.response, references) or {}
+        assert found["recombined"] and found["aligned"] and found["in_domain"]
+    fresh = [DIALECT.oracle(p.instruction, None, references) for p in DIALECT.right_pairs()[:100]]
+    assert sum(bool(found and found["new_terms"]) for found in fresh) > 40
+
+
+def test_plain_wording_has_right_pairs_of_the_same_tasks_out_of_the_dialect() -> None:
+    made = drawn(PlainWording)
+    found = [DIALECT.oracle(r.instruction, r.response) or {} for r in made]
+    assert all(f["valid"] and f["aligned"] and not f["in_domain"] for f in found)
+    tasks = {DIALECT.program_key(pair.instruction) for pair in DIALECT.right_pairs()}
+    assert {DIALECT.program_key(record.instruction) for record in made} <= tasks
 
 
 @pytest.mark.parametrize("name", CONTROLS)

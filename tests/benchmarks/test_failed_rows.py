@@ -118,7 +118,7 @@ def test_a_method_whose_outputs_are_all_filtered_away_says_so(config: RunConfig)
 class NoTemplate(ScriptedEngine):
     """A backbone whose tokenizer has no chat template."""
 
-    def render(self, messages, *, open_user_turn=False):
+    def render(self, messages, *, open_user_turn=False, prefill=""):
         raise EngineError("the tokenizer has no chat template")
 
 

@@ -114,7 +114,7 @@ def test_a_method_that_rewrites_its_sampling_changes_no_other_and_no_later_stage
 def test_no_problem_reaches_fit(suite: str, data: dict[str, str], tmp_path: Path) -> None:
     paths = {name: shared_data(file) for name, file in data.items()}
     loaded = load_suite(suite, SuiteOptions(**paths))
-    references = take_references(loaded, None)
+    references = take_references(loaded, None, 0)
     config = replace(synthesize_config(load_preset(suite), "no-data"), method=SPY, draws=1)
     problems = [*loaded.problems("test"), *loaded.problems("development")]
 

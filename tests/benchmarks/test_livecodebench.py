@@ -253,12 +253,17 @@ def test_the_published_public_problems_are_read_and_split() -> None:
 
 def test_the_instruction_has_the_problem_the_form_and_the_starter_code(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "rows.jsonl", script_row(1), method_row(2))
-    suite = suite_of(path)
+    suite = suite_of(path, protocol="plain")
     script, method = suite.everything()
-    assert script.prompt in suite.instruction(script)
-    assert "standard input" in suite.instruction(script)
+    asked = []
+    for problem in (script, method):
+        [turn] = suite.protocol(chat=True).turns(suite.instruction(problem))
+        assert suite.content(turn["content"]).split() == suite.instruction(problem).split()
+        asked.append(turn["content"])
+    assert suite.instruction(script) == script.prompt
+    assert "standard input" in asked[0]
     assert method.meta["starter_code"].rstrip() in suite.instruction(method)
-    assert "standard input" not in suite.instruction(method)
+    assert "standard input" not in asked[1]
 
 
 def test_a_reader_takes_the_last_fenced_block_that_parses(tmp_path: Path) -> None:

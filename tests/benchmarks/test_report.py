@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -92,7 +93,7 @@ def test_the_page_asks_for_nothing_and_can_be_used_by_keyboard(stored: str) -> N
     assert not {tag for tag, _ in tags} & {"script", "img", "iframe", "object"}
     wanted = [a.get("href") or a.get("src") for _, a in tags if "href" in a or "src" in a]
     assert wanted
-    assert all(str(target).startswith(("#", "data:,")) for target in wanted)
+    assert all(str(target).startswith(("#", "data:,", "changes/")) for target in wanted)
     assert "url(" not in text.replace("url(#", "")
     assert "@import" not in text
     places = {a["id"] for _, a in tags if "id" in a}
@@ -104,10 +105,43 @@ def test_the_page_asks_for_nothing_and_can_be_used_by_keyboard(stored: str) -> N
     assert "width=device-width" in text
 
 
+def test_what_a_row_gained_has_a_page_with_both_programs_and_the_first_failing_test(
+    stored: str, tmp_path: Path
+) -> None:
+    report = make_report(combine([load_run(stored)]))
+    files = {f"changes/{m}-{s}.html" for m in ("counting", "repeating") for s in (0, 1)}
+    assert set(report.pages) == files
+    assert set(re.findall(r'href="(changes/[^"]+)"', report.html)) == files
+    page = report.pages["changes/counting-0.html"]
+    assert "Gained: 3" in page
+    assert "Lost: 0" in page
+    assert "Add 1 to the given number." in page
+    assert "<h3>counting: passes</h3><pre>def f(x):\n    return x + 1" in page
+    assert "<h3>no-data: wrong</h3><pre>def f(x):\n    return x + 2" in page
+    assert "base input 0: got 2, expected 1" in page
+    assert "td>0</td><td>3</td><td>0</td>" in report.html
+    report.write(tmp_path / "out")
+    assert (tmp_path / "out" / "changes" / "counting-0.html").read_text() == page
+
+
+def test_what_a_row_lost_is_shown_the_other_way_round(copy: Copy) -> None:
+    def exchange(values: dict[str, Any]) -> None:
+        names = {"no-data": "counting", "counting": "no-data"}
+        for row in values["rows"]:
+            row["method"] = names.get(row["method"], row["method"])
+
+    page = make_report(combine([load_run(copy(exchange))])).pages["changes/counting-0.html"]
+    assert "Lost: 3" in page
+    assert "<h3>no-data: passes</h3><pre>def f(x):\n    return x + 1" in page
+    assert "<h3>counting: wrong</h3><pre>def f(x):\n    return x + 2" in page
+
+
 def test_the_verdicts_come_first(stored: str) -> None:
     text = page(stored)
     sections = [a["id"] for tag, a in Reader(text).tags if tag == "section"]
-    assert sections == ["verdicts", "scores", "funnel", "data", "samples", "cost", "made"]
+    assert sections == [
+        "verdicts", "scores", "changes", "funnel", "data", "samples", "cost", "made"
+    ]  # fmt: skip
     first = "Estimates of 2 seeds × 3 problems and no verdict: comparing methods takes at least 4"
     assert text.index(first) < text.index('id="scores"')
     assert '<th scope="row">counting</th><td>no-data</td><td>+100.0</td>' in text
@@ -171,7 +205,11 @@ def drawn(*names: str) -> dict[str, DrawnFigure]:
 
 def test_figures_say_in_words_what_they_show(stored: str) -> None:
     figures = drawn(stored)
-    assert set(figures) == {"pass_at_1", "embedding_map", "growth"}
+    assert set(figures) == {
+        "pass_at_1", "cost_seconds", "cost_tokens", "embedding_map", "growth"
+    }  # fmt: skip
+    assert "Pass@1 against processor seconds a seed" in figures["cost_seconds"].alternative
+    assert "no-data 0.0 % for 0; repeating 100.0 % for" in figures["cost_tokens"].alternative
     assert "counting 100.0 %" in figures["pass_at_1"].alternative
     growth = figures["growth"].alternative
     assert "counting 10 of 10" in growth
@@ -191,6 +229,23 @@ def test_runs_of_different_references_are_a_figure(copy: Copy, stored: str) -> N
     assert "counting: 100.0 % with 2, 100.0 % with 4" in figures["reference_fraction"].alternative
     assert {"growth_1", "growth_2", "embedding_map_1", "embedding_map_2"} <= set(figures)
     assert "reference_fraction" not in drawn(stored, copy(lambda values: None))
+
+
+def test_runs_of_other_counts_of_pairs_are_a_figure(copy: Copy, stored: str) -> None:
+    def fewer(values: dict[str, Any]) -> None:
+        values["about"]["pairs"] = values["config"]["pairs"] = 2
+
+    figures = drawn(stored, copy(fewer))
+    assert "counting: 100.0 % with 2, 100.0 % with 5" in figures["pairs"].alternative
+    assert "reference_fraction" not in figures
+
+    def both(values: dict[str, Any]) -> None:
+        fewer(values)
+        values["about"]["references"] = 2
+
+    words = drawn(stored, copy(fewer), copy(both, "copy-2"))["pairs"].alternative
+    assert "counting, 4 references: 100.0 % with 2, 100.0 % with 5" in words
+    assert "counting, 2 references: 100.0 % with 2" in words
 
 
 def option(name: str, value: object) -> Callable[[dict[str, Any]], None]:

@@ -297,11 +297,16 @@ def test_seconds_add_up_over_interrupted_attempts(tmp_path: Path) -> None:
     for _ in range(2):
         with contextlib.suppress(KeyboardInterrupt), make(tmp_path).writing():
             time.sleep(0.15)
+            end = time.process_time() + 0.05
+            while time.process_time() < end:
+                pass
             raise KeyboardInterrupt
     stage = make(tmp_path)
     with stage.writing():
         stage.finish({})
     assert 0.3 <= stage.seconds < 1.5
+    assert stage.cpu_seconds is not None
+    assert 0.08 <= stage.cpu_seconds < stage.seconds
     assert sorted(path.name for path in stage.path.iterdir()) == [".lock", "manifest.json"]
 
 

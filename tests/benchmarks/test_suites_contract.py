@@ -56,7 +56,11 @@ def _prompt(number: int) -> str:
     return task(number)["complete_prompt"].replace("Add them", f"Add them, {number}")
 
 
-SUITES = (humaneval, livecodebench, execution, cruxeval, bigcodebench)
+def dialect(folder: Path) -> Suite:
+    return load_suite("housestyle", SuiteOptions(track="dialects", domain="stock"))
+
+
+SUITES = (humaneval, livecodebench, execution, cruxeval, bigcodebench, dialect)
 
 
 @pytest.mark.parametrize("make", SUITES, ids=lambda make: make.__name__)

@@ -308,7 +308,7 @@ def test_methods_keep_the_order_of_the_run(tmp_path: Path) -> None:
 
 
 class KnownSuite(SmallSuite):
-    def oracle(self, instruction, response):
+    def oracle(self, instruction, response, references=None):
         valid = "Add" in instruction
         return {"valid": valid, "in_domain": False, "copy": valid, "aligned": response == "r"}
 

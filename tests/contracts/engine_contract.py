@@ -85,6 +85,19 @@ class EngineContract:
         )
         assert before and after
 
+    def test_a_prefill_continues_the_prompt_and_is_no_part_of_the_text(self, engine):
+        before = self.requests(engine)[3].prompt
+        apart = Request(prompt=before, prefill="six seven", seed=0)
+        together = Request(prompt=before + "six seven", seed=0)
+        first, second = engine.generate([apart, together], SAMPLING)
+        assert first == second
+        assert first.prompt_tokens == engine.count_tokens(before + "six seven")
+
+    def test_render_ends_in_the_assistants_turn_behind_its_prefill(self, engine):
+        turns = [{"role": "user", "content": "count me"}]
+        assert engine.render(turns, prefill="It is\n") == engine.render(turns) + "It is\n"
+        assert engine.has_turns
+
     def test_an_open_user_turn_is_where_an_instruction_goes(self, engine):
         opened = engine.render([], open_user_turn=True)
         assert engine.render([{"role": "user", "content": "count me"}]).startswith(

@@ -52,8 +52,10 @@ class EngineAround(Engine):
         self.tokens += sum(completion.tokens for completion in completions)
         return completions
 
-    def render(self, messages: Sequence[Message], *, open_user_turn: bool = False) -> str:
-        return self.inner.render(messages, open_user_turn=open_user_turn)
+    def render(
+        self, messages: Sequence[Message], *, open_user_turn: bool = False, prefill: str = ""
+    ) -> str:
+        return self.inner.render(messages, open_user_turn=open_user_turn, prefill=prefill)
 
     def count_tokens(self, text: str) -> int:
         return self.inner.count_tokens(text)

@@ -11,7 +11,7 @@ class TestScriptedEngine(EngineContract):
     @pytest.fixture
     def engine(self):
         return ScriptedEngine(
-            lambda request: f"seed {request.seed} of {len(request.prompt)} letters and so on",
+            lambda request: f"seed {request.seed} of {len(request.text)} letters and so on",
             context_tokens=500,
         )
 

@@ -7,17 +7,17 @@ import pytest
 
 from benchmarks.suites.base import SuiteError
 from benchmarks.suites.housestyle.conventions import GENERIC, differences
-from benchmarks.suites.housestyle.corpus import (
+from benchmarks.suites.housestyle.corpus import Corpus
+from benchmarks.suites.housestyle.domains import DOMAINS, LENGTHS, SIZES, reserved_keys, tasks
+from benchmarks.suites.housestyle.grammar import alternatives, parse, solution
+from benchmarks.suites.housestyle.mixtures import (
     EARLY,
     FINISHING,
     LAST,
     LATE,
     MENDING,
-    Corpus,
     Mixture,
 )
-from benchmarks.suites.housestyle.domains import DOMAINS, LENGTHS, SIZES, reserved_keys, tasks
-from benchmarks.suites.housestyle.grammar import alternatives, parse, solution
 from benchmarks.suites.housestyle.problems import outputs
 from benchmarks.suites.housestyle.suite import HousestyleSuite
 from domino.records import Problem

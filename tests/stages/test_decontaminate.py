@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,6 +71,30 @@ def test_a_shared_run_of_words_is_a_repeat(tmp_path):
     assert kept == ["s2"]
     assert dropped["s0"][0] == dropped["s1"][0] == "repeats a test problem"
     assert "shares 'a function that takes a list of words'" in dropped["s0"][1]
+
+
+def test_a_canonical_solution_of_twenty_tokens_is_protected_and_a_short_one_is_not(tmp_path):
+    long = (
+        "def f(x):\n    totals = [value * weight for value, weight in zip(x, sorted(x))]\n"
+        "    return max(totals)\n"
+    )
+    short = "def f(x):\n    return sum(v * v for v in x)\n"
+
+    class Solved(SmallSuite):
+        def problems(self, split):
+            found = super().problems(split)
+            return (
+                replace(found[0], canonical_solution=long),
+                *(replace(problem, canonical_solution=short) for problem in found[1:]),
+            )
+
+    records = [
+        synthetic(0, text="Weigh the numbers.", response=f"```python\n{long}```"),
+        synthetic(1, text="Square the numbers.", response=f"```python\n{short}```"),
+    ]
+    kept, dropped = cleaned(tmp_path, DecontaminateConfig(), records, Solved())
+    assert kept == ["s1"]
+    assert dropped["s0"][0] == "repeats a test problem"
 
 
 def test_a_near_duplicate_is_a_repeat(tmp_path):

@@ -23,7 +23,7 @@ RNG = np.random.default_rng(0)
 
 
 class KnownSuite(KeyedSuite):
-    def oracle(self, text: str, response: str | None) -> dict[str, Any]:
+    def oracle(self, text: str, response: str | None, references: Any = None) -> dict[str, Any]:
         return {"valid": "Add" in text, "in_domain": False, "copy": text == instruction(21)}
 
     def support_coverage(self, instructions: Any) -> float:

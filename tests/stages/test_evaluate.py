@@ -6,14 +6,18 @@ import pytest
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.stages.context import NullProgress, StageContext
 from benchmarks.stages.errors import StageError
-from benchmarks.stages.evaluate import EvaluateConfig, Solution, run
+from benchmarks.stages.evaluate import EvaluateConfig, Solution, check, run
 from benchmarks.stages.finetune import run as finetune
 from benchmarks.stages.finetuning.config import FinetuneConfig
 from benchmarks.stages.gold import GoldConfig, GoldError
 from benchmarks.stages.gold import run as gold
+from benchmarks.suites.base import Extracted
+from benchmarks.suites.protocol import Protocol
+from benchmarks.suites.registry import SuiteOptions, load_suite
 from domino.engines.scripted import ScriptedEngine
 from domino.engines.transformers_engine import TransformersEngine
-from domino.records import Program, Verdict
+from domino.records import Outcome, Program, Verdict
+from tests.benchmarks.test_evalplus_suite import HUMANEVAL_ROW, write
 from tests.stages.small import (
     NUMBER,
     BrokenSuite,
@@ -234,3 +238,91 @@ def test_the_programs_are_exported_for_the_official_tools(tmp_path, untrained):
         {"task_id": program.problem_id, "solution": program.code} for program in programs
     ]
     assert "export/samples.jsonl" in stage.digests
+
+
+def test_a_limit_tries_the_same_problems_for_every_row(tmp_path, untrained):
+    tried = []
+    for seed in (0, 7):
+        stage = fresh(tmp_path / str(seed), "evaluate")
+        given = replace(context(script=answer), seed=seed)
+        run(replace(GREEDY, limit=2), untrained, stage, given)
+        assert stage.summary["problems"] == 2
+        tried.append([verdict.problem_id for verdict in stage.read("verdicts.jsonl", Verdict)])
+    assert tried[0] == tried[1]
+    with pytest.raises(StageError, match=r"evaluate\.limit is 0"):
+        EvaluateConfig(limit=0)
+
+
+def test_shots_stand_before_every_problem_as_finished_turns(tmp_path, untrained):
+    asked = []
+
+    def script(request):
+        asked.append(request.prompt)
+        return answer(request)
+
+    stage = fresh(tmp_path, "evaluate")
+    run(replace(GREEDY, shots=2), untrained, stage, context(script=script))
+    for prompt in asked:
+        assert prompt.count("<|user|>") == 3
+        assert prompt.count("<|assistant|>") == 3
+        assert "Add 21 to" in prompt and solution(22) in prompt
+
+
+def test_shots_that_cannot_be_shown_are_refused():
+    suite = SmallSuite()
+    check(replace(GREEDY, shots=4), suite, suite.references())
+    unsolved = [replace(reference, response=None) for reference in suite.references()]
+    with pytest.raises(StageError, match="have a response"):
+        check(replace(GREEDY, shots=4), suite, unsolved)
+    official = load_suite("humaneval+", SuiteOptions())
+    with pytest.raises(StageError, match="protocol plain"):
+        check(replace(GREEDY, shots=1), official, suite.references())
+
+
+class TimedOutSuite(SmallSuite):
+    """Its tool gives up on the second problem."""
+
+    def extract_all(self, pairs, *, direct=False):
+        return [
+            Extracted("", Outcome.EXTRACTION_TIMEOUT, "more than 10 s")
+            if problem.id == "test/2"
+            else Extracted(response)
+            for problem, response in pairs
+        ]
+
+
+def test_a_response_on_which_extraction_gave_up_has_an_outcome_of_its_own(tmp_path, untrained):
+    stage = fresh(tmp_path, "evaluate")
+    run(GREEDY, untrained, stage, context(TimedOutSuite(), script=answer))
+    assert stage.summary["outcomes"]["extraction timed out"] == 1
+    assert stage.summary["problems"] == 3
+    verdicts = {verdict.problem_id: verdict for verdict in stage.read("verdicts.jsonl", Verdict)}
+    assert verdicts["test/2"].base is Outcome.EXTRACTION_TIMEOUT
+    assert verdicts["test/1"].passed
+
+
+def test_the_limit_of_new_tokens_is_the_tools_where_none_is_given():
+    assert EvaluateConfig().token_limit() == 512
+    assert EvaluateConfig().token_limit(Protocol(max_new_tokens=768)) == 768
+    assert EvaluateConfig(max_new_tokens=9).token_limit(Protocol(max_new_tokens=768)) == 9
+
+
+def test_a_base_models_answer_is_judged_behind_the_prompt_that_it_continues(tmp_path, untrained):
+    class Base(ScriptedEngine):
+        has_turns = False
+
+    row = {**HUMANEVAL_ROW, "prompt": 'def double(x):\n    """Twice x."""\n'}
+    suite = load_suite("humaneval+", SuiteOptions(dataset=write(tmp_path / "he.jsonl", row)))
+    asked = []
+
+    def script(request):
+        asked.append(request)
+        return "\treturn 2 * x\ndef other():\n    pass"
+
+    given = replace(context(), suite=suite, make_engine=lambda model, adapter: Base(script))
+    stage = fresh(tmp_path, "evaluate")
+    run(EvaluateConfig(), untrained, stage, given)
+    assert [(r.prompt, r.special_tokens) for r in asked] == [(row["prompt"], True)]
+    [program] = stage.read("programs.jsonl", Program)
+    assert program.code == 'def double(x):\n    """Twice x."""\n    return 2 * x'
+    assert stage.summary["outcomes"] == {"passed": 1}

@@ -12,8 +12,10 @@ from benchmarks.stages.curves import Metrics
 from benchmarks.stages.errors import StageError
 from benchmarks.stages.finetune import run
 from benchmarks.stages.finetuning.config import FinetuneConfig
+from benchmarks.stages.finetuning.pairs import training_pairs
 from benchmarks.stages.finetuning.trainer import make_trainer
 from benchmarks.store.store import Stage
+from benchmarks.suites.protocol import PLAIN
 from domino.backbone import load_backbone
 from domino.engines.chat import render_chat, turn_end_token
 from domino.engines.openai_engine import OpenaiEngine
@@ -103,7 +105,8 @@ def test_a_curve_that_a_crash_cut_short_is_trained_again(tmp_path, backbone):
 @pytest.mark.parametrize("style", ["marker", "im"])
 def test_only_the_response_and_its_end_of_turn_carry_loss(style, tmp_path):
     model, tokenizer = load_backbone(made(tmp_path, style))
-    trainer = make_trainer(CONFIG, PAIRS, model, tokenizer, seed=0, scratch=tmp_path)
+    pairs = training_pairs(PAIRS, PLAIN, tokenizer)
+    trainer = make_trainer(CONFIG, pairs, model, tokenizer, seed=0, scratch=tmp_path)
     batches = list(trainer.get_train_dataloader())
     rows = [
         (ids, labels)

@@ -23,7 +23,7 @@ from domino.engines.base import EngineError
 
 if TYPE_CHECKING:
     from benchmarks.stages.finetuning.config import AccelerateConfig
-    from domino.records import Synthetic
+    from benchmarks.stages.finetuning.pairs import TrainingPair
 
 
 JOB = "job.json"
@@ -74,7 +74,7 @@ def check_accelerate(config: AccelerateConfig) -> None:
 @contextlib.contextmanager
 def trained_in_processes(
     accelerate: AccelerateConfig,
-    records: Sequence[Synthetic],
+    pairs: Sequence[TrainingPair],
     values: dict[str, Any],
     log: Log,
     advance: Callable[[], None],
@@ -83,7 +83,7 @@ def trained_in_processes(
 
     Args:
         accelerate: in which processes.
-        records: the pairs.
+        pairs: what is trained on.
         values: of the job: the recipe's config, model, attention and seed.
         log: called with each point of the curve, in order.
         advance: called at each step.
@@ -94,7 +94,7 @@ def trained_in_processes(
     with tempfile.TemporaryDirectory(prefix="domino-finetune-") as name:
         folder = Path(name)
         (folder / JOB).write_text(json.dumps({**values, "parent": os.getpid()}), encoding="utf-8")
-        lines = "".join(record.to_json() + "\n" for record in records)
+        lines = "".join(pair.to_json() + "\n" for pair in pairs)
         (folder / KEPT).write_text(lines, encoding="utf-8")
         with (folder / "log").open("wb") as output, _started(accelerate, folder, output) as child:
             for metrics in _followed(child, folder / LOSSES):

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.stages.curves import Log
 from benchmarks.stages.errors import StageError
+from benchmarks.stages.finetuning.pairs import TrainingPair, token_ids
 from benchmarks.stages.finetuning.shares import shared_loader
 from domino.backbone import Backbone, load_backbone, load_shape, pick_device
-from domino.records import Synthetic
 
 if TYPE_CHECKING:
     from benchmarks.stages.finetuning.config import FinetuneConfig
@@ -26,20 +26,6 @@ if TYPE_CHECKING:
 
 _LOGGED = ("loss", "learning_rate", "grad_norm")
 _SHARDED = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
-
-
-def conversation(record: Synthetic) -> dict[str, list[dict[str, str]]]:
-    """Return the pair in trl's prompt and completion form.
-
-    Raises:
-        StageError: the record has no response.
-    """
-    if record.response is None:
-        raise StageError(f"pair {record.id!r} has no response: run the respond stage before")
-    return {
-        "prompt": [{"role": "user", "content": record.instruction}],
-        "completion": [{"role": "assistant", "content": record.response}],
-    }
 
 
 def load_trainable(
@@ -77,7 +63,7 @@ def _quantization(config: FinetuneConfig) -> Any:
 
 def make_trainer(
     config: FinetuneConfig,
-    records: Sequence[Synthetic],
+    pairs: Sequence[TrainingPair],
     model: Any,
     tokenizer: Any,
     *,
@@ -103,12 +89,18 @@ def make_trainer(
     trainer = _trainer_class(config, world, micro)(
         model=model,
         args=_arguments(config, micro, world.size, seed, scratch),
-        train_dataset=Dataset.from_list([conversation(record) for record in records]),
+        train_dataset=Dataset.from_list([_tokenized(pair, tokenizer) for pair in pairs]),
         processing_class=tokenizer,
         peft_config=_adapter(config),
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _tokenized(pair: TrainingPair, tokenizer: Any) -> dict[str, list[int]]:
+    """Return a pair in trl's form for what is tokenized already."""
+    ids, mask = token_ids(pair, tokenizer)
+    return {"input_ids": ids, "completion_mask": mask}
 
 
 def micro_batch(config: FinetuneConfig, processes: int) -> int:

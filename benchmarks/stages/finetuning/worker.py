@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.stages.curves import LOSSES, Metrics
 from benchmarks.stages.finetuning.config import ADAPTER, FinetuneConfig
+from benchmarks.stages.finetuning.pairs import TrainingPair
 from benchmarks.stages.finetuning.processes import JOB
 from benchmarks.stages.finetuning.trainer import (
     load_trainable,
@@ -26,7 +27,6 @@ from benchmarks.stages.finetuning.trainer import (
 )
 from benchmarks.stages.sieve import KEPT
 from domino.engines.chat import ChatFormat
-from domino.records import Synthetic
 
 _LOOK_EVERY_S = 1.0
 
@@ -37,7 +37,7 @@ def main(folder: Path) -> None:
     threading.Thread(target=_end_with, args=(job["parent"],), daemon=True).start()
     config = FinetuneConfig(**job["config"])
     lines = (folder / KEPT).read_text(encoding="utf-8").split("\n")
-    records = [Synthetic.from_json(line) for line in lines if line]
+    pairs = [TrainingPair.from_json(line) for line in lines if line]
 
     def log(metrics: Mapping[str, float], step: int) -> None:
         with (folder / LOSSES).open("a", encoding="utf-8") as file:
@@ -48,7 +48,7 @@ def main(folder: Path) -> None:
             config, job["model"], job["attention"], ChatFormat(**job["chat"])
         )
         trainer = make_trainer(
-            config, records, model, tokenizer, seed=job["seed"], scratch=folder / "scratch"
+            config, pairs, model, tokenizer, seed=job["seed"], scratch=folder / "scratch"
         )
         train(trainer, log, lambda: None)
         save_adapter(trainer, folder / ADAPTER)

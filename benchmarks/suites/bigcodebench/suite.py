@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from benchmarks.suites.base import Split, SuiteError
 from benchmarks.suites.bigcodebench.environment import interpreter, missing_modules, other_reasons
@@ -13,6 +13,7 @@ from benchmarks.suites.bigcodebench.rows import Subset, TaskFile, read_tasks
 from benchmarks.suites.code_text import asked_function, refuse_function
 from benchmarks.suites.extraction.rules import Extraction
 from benchmarks.suites.file_suite import FileSuite
+from benchmarks.suites.protocol import Protocol
 from benchmarks.suites.splits import Parts, split_by_seed
 from domino.records import Problem, Reference
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from benchmarks.sandbox import SandboxConfig
     from benchmarks.suites.registry import SuiteOptions
 
-PROMPTS = ("complete", "instruct")
+Prompt = Literal["complete", "instruct"]
+PROMPTS = get_args(Prompt)
+_COMPLETE = "Write this Python function to the end. Give the whole module, in one block of code."
 # What its tasks need beyond other suites' programs: they start processes, draw, and fit models.
 _PROCESSES, _MEMORY_MIB, _FILE_MIB = 64, 4096, 256
 
@@ -35,6 +38,7 @@ class BigCodeBenchSuite(FileSuite):
     name = "bigcodebench"
     subset: ClassVar[Subset] = "full"
     tools = ("bigcodebench.sanitize", "pqdm", "bounded_pool_executor")
+    packages = ("bigcodebench",)
     options = FileSuite.options | {"split_seed", "prompt", "task_ids", "environment"}
 
     def __init__(self, options: SuiteOptions) -> None:
@@ -44,9 +48,10 @@ class BigCodeBenchSuite(FileSuite):
             SuiteError: an option that the suite does not have, or a prompt that there is not.
         """
         super().__init__(options)
-        self._prompt = options.prompt or "complete"
-        if self._prompt not in PROMPTS:
-            raise SuiteError(f"prompt is {self._prompt!r}: give complete or instruct")
+        given = options.prompt or "complete"
+        if given not in PROMPTS:
+            raise SuiteError(f"prompt is {given!r}: give complete or instruct")
+        self._prompt: Prompt = "instruct" if given == "instruct" else "complete"
 
     @functools.cached_property
     def file(self) -> TaskFile:
@@ -112,16 +117,39 @@ class BigCodeBenchSuite(FileSuite):
         """Return the test tasks, or those for development."""
         return self._parts.test if split == "test" else self._parts.development
 
+    def official(self, *, chat: bool) -> Protocol:
+        """Return how BigCodeBench's generate asks.
+
+        Raises:
+            SuiteError: prompt instruct for a base model, or the package is missing.
+        """
+        from benchmarks.suites.official.bigcodebench_protocol import bigcodebench_protocol
+
+        return bigcodebench_protocol(self._prompt, chat=chat)
+
     def instruction(self, problem: Problem) -> str:
         """Return the prompt in words, or the function to be completed."""
         if self._prompt == "instruct":
-            return problem.meta["instruct_prompt"].strip()
-        return (
-            "Write this Python function to the end. Give the whole module, in one block of code."
-            f"\n\n```python\n{problem.prompt.strip()}\n```"
-        )
+            return problem.meta["instruct_prompt"]
+        return problem.prompt
 
-    def extraction(self, response: str, entry_point: str, prompt: str = "") -> Extraction:
+    def content(self, instruction: str) -> str:
+        """Return a function without the request to write it to the end."""
+        text = instruction.strip()
+        if text.startswith(_COMPLETE):
+            text = text.removeprefix(_COMPLETE).strip()
+            text = text.removeprefix("```python").removesuffix("```")
+        return text.strip()
+
+    def plainly(self, content: str) -> str:
+        """Return the request in words, or that to write the function to the end."""
+        if self._prompt == "instruct":
+            return content.strip()
+        return f"{_COMPLETE}\n\n```python\n{content.strip()}\n```"
+
+    def extraction(
+        self, response: str, entry_point: str, prompt: str = "", *, direct: bool = False
+    ) -> Extraction:
         """Take what BigCodeBench's sanitizer keeps, or the function with all that it needs."""
         if self._extraction == "official":
             return Extraction("bigcodebench", response, entry_point)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 CHECKPOINT = Path(__file__).with_name("checkpoint")
+CHECKPOINTS: Mapping[str, Path] = {
+    "housestyle": CHECKPOINT,
+    "housestyle-weak": CHECKPOINT.with_name("checkpoint-weak"),
+    "housestyle-coherent": CHECKPOINT.with_name("checkpoint-coherent"),
+}
+"""Where each shipped backbone lies, by its name as a model."""
 CONTEXT = 2048
 CHAT_TOKENS = (PAD, END, USER, ASSISTANT, SYSTEM)
 CHAT_TEMPLATE = (

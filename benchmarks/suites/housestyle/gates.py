@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.suites.housestyle.conventions import GENERIC, SLOTS, House, marker
-from benchmarks.suites.housestyle.corpus import COMMON
 from benchmarks.suites.housestyle.domains import DOMAINS, tasks
 from benchmarks.suites.housestyle.grammar import (
     RETURNS,
@@ -21,6 +20,7 @@ from benchmarks.suites.housestyle.grammar import (
     same_code,
     solution,
 )
+from benchmarks.suites.housestyle.mixtures import COMMON
 from domino.engines.base import Message, Request
 from domino.records import Sampling, derive_seed
 

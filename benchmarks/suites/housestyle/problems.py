@@ -9,7 +9,9 @@ from typing import Any
 from benchmarks.suites.housestyle.conventions import GENERIC, House
 from benchmarks.suites.housestyle.grammar import (
     ENTRY_POINT,
+    PLAIN,
     Task,
+    Wording,
     alternatives,
     instruction,
     solution,
@@ -35,7 +37,9 @@ def random_input(rng: random.Random, numbers: Sequence[int] = ()) -> list[int]:
     return values
 
 
-def make_problem(task: Task, house: House, seed: int, identity: str) -> Problem:
+def make_problem(
+    task: Task, house: House, seed: int, identity: str, wording: Wording = PLAIN
+) -> Problem:
     """Word a task as a problem: its inputs exercise every convention that its program shows.
 
     For each alternative value of each of those slots an input is kept on which it answers
@@ -49,7 +53,7 @@ def make_problem(task: Task, house: House, seed: int, identity: str) -> Problem:
     inputs = (chosen + rest)[: BASE_INPUTS + PLUS_INPUTS]
     return Problem(
         id=identity,
-        prompt=instruction(task, rng),
+        prompt=instruction(task, rng, wording=wording),
         entry_point=ENTRY_POINT,
         canonical_solution=solution(task, house),
         base_inputs=[[values] for values in inputs[:BASE_INPUTS]],

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import ast
 import random
 from collections.abc import Sequence
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.common.fields import closest
-from benchmarks.suites.base import Split, Suite, SuiteError
+from benchmarks.suites.base import Split
 from benchmarks.suites.housestyle import oracle, problems
 from benchmarks.suites.housestyle.domains import DOMAINS, LENGTHS, Part, Track, tasks
-from benchmarks.suites.housestyle.grammar import ENTRY_POINT, Task, instruction, parse, solution
+from benchmarks.suites.housestyle.grammar import Task, instruction, parse, solution
+from benchmarks.suites.housestyle.grammar_suite import GrammarSuite, require_known
 from benchmarks.suites.registry import refuse_options
 from domino.records import Problem, Reference, derive_seed, stable_id
 
 if TYPE_CHECKING:
-    from benchmarks.sandbox import SandboxConfig
     from benchmarks.suites.registry import SuiteOptions
     from domino.synthesizer import Template
 
 DEFAULT_DOMAIN = "ledger"
-MAX_CHARACTERS = 600
+DIALECTS = "dialects"
+TRACKS = (*LENGTHS, DIALECTS)
 
 
-class HousestyleSuite(Suite):
+class HousestyleSuite(GrammarSuite):
     """One named domain in one track; everything is generated, nothing is read from disk."""
-
-    name = "housestyle"
-    solves = True
 
     def __init__(self, domain: str, track: Track) -> None:
         """Choose the domain and the track.
@@ -37,9 +33,10 @@ class HousestyleSuite(Suite):
         Raises:
             SuiteError: no domain or track has this name.
         """
-        self.domain = DOMAINS[_known("domain", domain, tuple(DOMAINS))]
+        self.domain = DOMAINS[require_known("domain", domain, tuple(DOMAINS))]
         self.track: Track = "compositions" if track == "compositions" else "conventions"
-        _known("track", track, tuple(LENGTHS))
+        require_known("track", track, TRACKS)
+        self.house = self.domain.house(self.track)
 
     @property
     def template(self) -> Template:
@@ -73,48 +70,17 @@ class HousestyleSuite(Suite):
         """64 development or 128 test problems."""
         return _problems(self.domain.name, self.track, split)
 
-    def instruction(self, problem: Problem) -> str:
-        """The problem's prompt is the user turn."""
-        return problem.prompt
+    def read(self, instruction: str) -> Task | None:
+        """Return the task that an instruction states, or None."""
+        return parse(instruction)
 
-    def extract(self, problem: Problem, response: str) -> str:
-        """A response is a program and nothing else."""
-        return response
-
-    def refuse_instruction(self, instruction: str) -> tuple[str, str] | None:
-        """Refuse what is empty or too long; whether it is a task is for judges, not for us."""
-        if not instruction.strip():
-            return "empty", ""
-        if len(instruction) > MAX_CHARACTERS:
-            return "too long", f"{len(instruction)} characters, at most {MAX_CHARACTERS}"
-        return None
-
-    def refuse_response(self, instruction: str, response: str) -> tuple[str, str] | None:
-        """Refuse what does not parse, or defines no `solve`."""
-        try:
-            body = ast.parse(response).body
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            return "does not parse", str(error)
-        defined = any(isinstance(n, ast.FunctionDef) and n.name == ENTRY_POINT for n in body)
-        return None if defined else ("no function", f"{ENTRY_POINT} is not defined")
-
-    def solve(self, instructions: Sequence[str], config: SandboxConfig) -> list[str | None]:
-        """Read each instruction by the grammar, and write its program by the domain's house."""
-        house = self.domain.house(self.track)
-        tasks_read = [parse(instruction) for instruction in instructions]
-        return [solution(task, house) if task else None for task in tasks_read]
-
-    def behaviour_problem(self, instruction: str, seed: int) -> Problem | None:
-        """Random lists of integers: every task of the universe takes one."""
-        return problems.behaviour_problem(instruction, seed)
-
-    def program_key(self, instruction: str) -> str | None:
-        """The task's canonical program, whatever its wording."""
-        task = parse(instruction)
-        return task.key if task else None
-
-    def oracle(self, instruction: str, response: str | None) -> dict[str, Any] | None:
-        """Exact facts about a pair: see `oracle.facts`."""
+    def oracle(
+        self,
+        instruction: str,
+        response: str | None,
+        references: Sequence[Reference] | None = None,
+    ) -> dict[str, Any] | None:
+        """Exact facts about a pair: see `oracle.facts`; copies are of any of all references."""
         return oracle.facts(instruction, response, self.domain, self.track, self._reference_keys)
 
     def support_coverage(self, instructions: Sequence[str]) -> float | None:
@@ -150,25 +116,22 @@ def _problems(domain: str, track: Track, split: Split) -> tuple[Problem, ...]:
     )
 
 
-def _known(what: str, value: str, known: Sequence[str]) -> str:
-    if value not in known:
-        raise SuiteError(
-            f"housestyle has no {what} {value!r}{closest(value, known)}: "
-            f"give one of {', '.join(known)} as --suite_options.{what}"
-        )
-    return value
-
-
-def load(options: SuiteOptions) -> HousestyleSuite:
+def load(options: SuiteOptions) -> GrammarSuite:
     """Return the suite in the compositions track, unless the options name another."""
     return _load("housestyle", "compositions", options)
 
 
-def load_conventions(options: SuiteOptions) -> HousestyleSuite:
+def load_conventions(options: SuiteOptions) -> GrammarSuite:
     """Return the suite in the conventions track, unless the options name another."""
     return _load("housestyle-conventions", "conventions", options)
 
 
-def _load(name: str, track: Track, options: SuiteOptions) -> HousestyleSuite:
+def _load(name: str, track: Track, options: SuiteOptions) -> GrammarSuite:
+    domain = options.domain or DEFAULT_DOMAIN
+    if options.track == DIALECTS:
+        from benchmarks.suites.housestyle.dialects.suite import DialectSuite
+
+        refuse_options(name, options, ("domain", "track", "coherence"))
+        return DialectSuite(domain, options.coherence or "weak")
     refuse_options(name, options, ("domain", "track"))
-    return HousestyleSuite(options.domain or DEFAULT_DOMAIN, options.track or track)  # type: ignore[arg-type]
+    return HousestyleSuite(domain, options.track or track)  # type: ignore[arg-type]

@@ -8,16 +8,21 @@ import re
 
 from benchmarks.suites.code_text import fenced_blocks, parses
 
-_REQUEST = (
+REQUEST = (
     "What does this call return? Run the function in your head, even where it looks wrong, and "
     "write the whole assertion with a literal in place of ?? between [ANSWER] and [/ANSWER]."
 )
 _ASSERTION = re.compile(r"^assert (.+) == \?\?[ \t]*$", re.MULTILINE)
 
 
+def statement(code: str, call: str) -> str:
+    """Return the function with the assertion to be completed: a problem's content."""
+    return f"{code}\nassert {call} == ??"
+
+
 def question(code: str, call: str) -> str:
-    """Return the function with the assertion to be completed, and what is asked."""
-    return f"```python\n{code.strip()}\n\nassert {call} == ??\n```\n{_REQUEST}"
+    """Return the content in a block, and what is asked, in this project's own words."""
+    return f"```python\n{code.strip()}\n\nassert {call} == ??\n```\n{REQUEST}"
 
 
 def read_question(text: str) -> tuple[str, str] | None:

@@ -21,11 +21,15 @@ from benchmarks.suites.base import Split
 from benchmarks.suites.extraction.rules import Extraction
 from benchmarks.suites.file_suite import FileSuite
 from benchmarks.suites.livecodebench.answers import (
+    REQUEST,
     is_value,
     question,
     read_question,
+    statement,
 )
 from benchmarks.suites.livecodebench.dates import contest_date, parse_cutoff
+from benchmarks.suites.official.livecodebench_protocol import parts_of
+from benchmarks.suites.protocol import Protocol
 from benchmarks.suites.reading import (
     downloading,
     read_json_lines,
@@ -101,7 +105,7 @@ def _hub_rows(name: str) -> tuple[list[tuple[str, Any]], str]:
 def _problem(where: str, row: Any) -> Problem:
     require_texts(where, row, _TEXT_FIELDS, "code execution")
     named = "function_name" in row
-    call = row["input"].strip() if named else f"f({row['input'].strip()})"
+    call = row["input"].strip() if named else f"f({row['input']})"
     return make_problem(row["id"], row["code"], call, row["output"], preamble=named)
 
 
@@ -111,7 +115,7 @@ def make_problem(key: str, code: str, call: str, answer: str, *, preamble: bool 
     imports = names + "".join(f"{line}\n" for line in _IMPORT.findall(code))
     return Problem(
         id=key,
-        prompt=question(code, call),
+        prompt=statement(code, call),
         entry_point=OBSERVED,
         canonical_solution=f"{names}{code}\ndef {OBSERVED}():\n    return {call}\n",
         base_inputs=[[]],
@@ -137,6 +141,7 @@ class ExecutionSuite(FileSuite):
     hub_name: ClassVar[str] = "livecodebench/execution-v2"
     sample_format = "predictions"
     tools = ("livecodebench.utils.extraction_utils",)
+    packages = ("nvidia-livecodebench",)
     solves = True
     options = FileSuite.options | {"cutoff", "split_seed"}
 
@@ -173,7 +178,7 @@ class ExecutionSuite(FileSuite):
         return tuple(
             Reference(
                 id=problem.id,
-                instruction=self.instruction(problem),
+                instruction=self.instruction(problem).strip(),
                 response=_stated(problem) if self._template == "pair" else None,
             )
             for problem in self._parts.references
@@ -184,10 +189,31 @@ class ExecutionSuite(FileSuite):
         return self._parts.test if split == "test" else self._parts.development
 
     def instruction(self, problem: Problem) -> str:
-        """Return function, call and request."""
+        """Return the function, and the assertion to be completed."""
         return problem.prompt
 
-    def extraction(self, response: str, entry_point: str, prompt: str = "") -> Extraction:
+    def official(self, *, chat: bool) -> Protocol:
+        """Return how LiveCodeBench asks; CRUXEval's own prompt has the same form.
+
+        Raises:
+            SuiteError: the package is missing.
+        """
+        from benchmarks.suites.official.livecodebench_protocol import execution_protocol
+
+        return execution_protocol(chat=chat)
+
+    def content(self, instruction: str) -> str:
+        """Return function and assertion without what is asked about them."""
+        asked = read_question(instruction) if REQUEST in instruction else None
+        return statement(*asked) if asked else instruction.strip()
+
+    def plainly(self, content: str) -> str:
+        """Return function and assertion in a block, and what is asked."""
+        return question(*parts_of(content))
+
+    def extraction(
+        self, response: str, entry_point: str, prompt: str = "", *, direct: bool = False
+    ) -> Extraction:
         """Take what LiveCodeBench reads as the predicted output, or the value that is stated."""
         official = self._extraction == "official"
         return Extraction("livecodebench execution" if official else "lenient value", response)

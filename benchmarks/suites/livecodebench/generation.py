@@ -15,6 +15,8 @@ from benchmarks.suites.extraction.rules import Extraction
 from benchmarks.suites.file_suite import FileSuite
 from benchmarks.suites.livecodebench.dates import parse_cutoff
 from benchmarks.suites.livecodebench.rows import Case, Column, Row, Value, read_rows
+from benchmarks.suites.official.livecodebench_protocol import STARTER, question_of
+from benchmarks.suites.protocol import Protocol
 from benchmarks.suites.reading import parse_json
 from benchmarks.suites.splits import Parts, split_by_dates_or_seed
 from domino.records import Problem, Reference
@@ -34,6 +36,11 @@ _SCRIPT = (
     "Do not call it on the examples. Put all of it between these fences:"
 )
 _METHOD = "Complete this class, and put all of it between fences like these:"
+_PLAIN = re.compile(
+    rf"{re.escape(_ROLE)}\n\n### Problem\n(.*)\n\n### Form\n(.*)\n```python\n(.*)\n```\n\n"
+    "### Answer",
+    re.DOTALL,
+)
 _METHOD_NAME = re.compile(r"^[ \t]+def\s+(\w+)\s*\(\s*self\b", re.MULTILINE)
 
 
@@ -135,6 +142,7 @@ class LiveCodeBenchSuite(FileSuite):
     name = "livecodebench"
     sample_format = "questions"
     tools = ("livecodebench.utils.extraction_utils",)
+    packages = ("nvidia-livecodebench",)
     options = FileSuite.options | {"cutoff", "split_seed"}
 
     @functools.cached_property
@@ -175,7 +183,7 @@ class LiveCodeBenchSuite(FileSuite):
                 "reference file with references_path"
             )
         return tuple(
-            Reference(id=problem.id, instruction=self.instruction(problem))
+            Reference(id=problem.id, instruction=self.instruction(problem).strip())
             for problem in self._parts.references
         )
 
@@ -183,20 +191,46 @@ class LiveCodeBenchSuite(FileSuite):
         """Return the later problems for the test, and part of the earlier for development."""
         return self._parts.test if split == "test" else self._parts.development
 
+    def official(self, *, chat: bool) -> Protocol:
+        """Return how LiveCodeBench asks.
+
+        Raises:
+            SuiteError: the package is missing.
+        """
+        from benchmarks.suites.official.livecodebench_protocol import generation_protocol
+
+        return generation_protocol(chat=chat)
+
     def instruction(self, problem: Problem) -> str:
+        """Return the question, and behind it the starter code where there is one."""
+        starter = problem.meta["starter_code"]
+        return problem.prompt + (f"{STARTER}{starter}\n```" if starter.strip() else "")
+
+    def content(self, instruction: str) -> str:
+        """Return question and starter code without role and form of the answer."""
+        found = _PLAIN.fullmatch(instruction.strip())
+        if not found:
+            return instruction.strip()
+        question, form, code = found.groups()
+        return question + (f"{STARTER}{code}\n```" if form == _METHOD else "")
+
+    def plainly(self, content: str) -> str:
         """Return role, problem and form of the answer, in LiveCodeBench's order."""
-        starter = problem.meta["starter_code"].rstrip()
-        form = _METHOD if starter else _SCRIPT
-        code = starter or "# the whole program"
+        question, starter = question_of(content)
+        form = _METHOD if starter.strip() else _SCRIPT
+        code = starter.rstrip() or "# the whole program"
         return (
-            f"{_ROLE}\n\n### Problem\n{problem.prompt.strip()}\n\n"
+            f"{_ROLE}\n\n### Problem\n{question.strip()}\n\n"
             f"### Form\n{form}\n```python\n{code}\n```\n\n### Answer\n"
         )
 
-    def extraction(self, response: str, entry_point: str, prompt: str = "") -> Extraction:
+    def extraction(
+        self, response: str, entry_point: str, prompt: str = "", *, direct: bool = False
+    ) -> Extraction:
         """Take the text between LiveCodeBench's last two fences, or the last program."""
-        official = self._extraction == "official"
-        return Extraction("livecodebench" if official else "lenient program", response)
+        if self._extraction == "official":
+            return Extraction("livecodebench base" if direct else "livecodebench", response)
+        return Extraction("lenient program", response)
 
     def refuse_code(self, instruction: str, code: str) -> tuple[str, str] | None:
         """Refuse what is no program."""

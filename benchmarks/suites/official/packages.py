@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import importlib.util
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from benchmarks.suites.base import SuiteError
 
-FOLDER = Path(".official")
+FOLDER = Path(__file__).resolve().parents[3] / ".official"
 """Where `make official` puts them: beside the environment, whose requirements they do not share."""
 
 
@@ -33,6 +35,15 @@ def require(*modules: str) -> None:
             )
 
 
+def release(distribution: str) -> str:
+    """Return the installed release of a distribution, "missing" where there is none."""
+    make_importable()
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "missing"
+
+
 def load(module: str) -> Any:
     """Return a module of an official package.
 
@@ -49,6 +60,7 @@ def load(module: str) -> Any:
         ) from error
 
 
+@cache
 def load_alone(package: str, file: str) -> Any:
     """Return a module of a package without importing the packages above it.
 
@@ -70,6 +82,5 @@ def load_alone(package: str, file: str) -> Any:
 
 def make_importable() -> None:
     """Let imports look into the folder of `make official`, behind all others."""
-    folder = str(FOLDER.absolute())
-    if FOLDER.is_dir() and folder not in sys.path:
-        sys.path.append(folder)
+    if FOLDER.is_dir() and str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))

@@ -1,7 +1,9 @@
 """The domains of the track: a dialect each, and how often its terms, lengths and results occur.
 
 Five are for claims, and `stock` is for tuning. A domain's tasks are programs that pre-training
-never shows in any wording: those that `is_withheld` names, whatever the domains are.
+never shows in any wording. Which these are, and which part of a domain they can be in, a rule says
+that knows nothing of the domains: parts are disjoint, and domains can change without another
+pre-training.
 """
 
 from __future__ import annotations
@@ -25,9 +27,15 @@ WITHHELD_ONE_IN = 8
 
 def is_withheld(task: Task) -> bool:
     """Whether pre-training leaves a program out: one in eight of those with two steps or more."""
+    return part_of(task) is not None
+
+
+def part_of(task: Task) -> Part | None:
+    """Return the part of a domain that a program can be in; None where pre-training shows it."""
     if len(task.steps) < 2:
-        return False
-    return derive_seed(0, "withheld", task.key) % WITHHELD_ONE_IN == 0
+        return None
+    drawn, left = divmod(derive_seed(0, "withheld", task.key), WITHHELD_ONE_IN)
+    return None if left else list(SIZES)[drawn % len(SIZES)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +94,18 @@ def describe(dialect: Wording, mix: Mix) -> str:
     )
 
 
+@cache
 def tasks(domain: str, part: Part) -> tuple[Task, ...]:
     """Return one part of a domain's tasks; parts are disjoint by program."""
-    names = list(SIZES)
-    before = sum(SIZES[name] for name in names[: names.index(part)])
-    return _drawn(domain)[before : before + SIZES[part]]
+    rng = random.Random(derive_seed(0, "housestyle", "dialects", domain, part))
+    return draw(DOMAINS[domain].mix, SIZES[part], part, rng)
 
 
-@cache
-def _drawn(domain: str) -> tuple[Task, ...]:
-    """Draw distinct informative tasks that pre-training never shows."""
-    mix = DOMAINS[domain].mix
-    rng = random.Random(derive_seed(0, "housestyle", domain, "dialects"))
+def draw(mix: Mix, count: int, part: Part, rng: random.Random) -> tuple[Task, ...]:
+    """Draw distinct informative tasks of a mix that can be in a part."""
     seen: dict[str, Task] = {}
-    while len(seen) < sum(SIZES.values()):
+    while len(seen) < count:
         task = mix.sample(rng)
-        if is_withheld(task) and task.key not in seen and informative(task):
+        if task.key not in seen and part_of(task) == part and informative(task):
             seen[task.key] = task
     return tuple(seen.values())

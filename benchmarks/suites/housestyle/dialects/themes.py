@@ -54,21 +54,6 @@ kites | a kite festival | kites, spars, tails | launch, reel, rig
 wool | a sheep farm | sheep, flocks, fleeces | shear, dye, spin
 mining | a mine | mines, shafts, ores | dig, haul, shore
 bells | a bell tower | bells, towers, chimes | ring, toll, hang
-atlas | an atlas | maps, grids, legends | plot, trace, chart
-election | an election | votes, rolls, wards | poll, cast, audit
-jewels | a jeweller's tray | rings, gems, clasps | mount, polish, engrave
-climbing | a climbing wall | ropes, knots, belays | tie, coil, rig
-allotment | an allotment | plots, beds, hedges | dig, weed, sow
-quarry | a quarry | slabs, ledges, blocks | hew, dress, haul
-cinema | a cinema | films, reels, scenes | screen, splice, cue
-tiling | a tiler's floor | tiles, grouts, borders | lay, fire, seal
-aviary | an aviary | nests, eggs, broods | hatch, feed, tend
-pottery | a pottery | bowls, jugs, clays | throw, fire, glaze
-rafting | a rafting trip | rafts, oars, rapids | launch, steer, tie
-stamps | a stamp collection | stamps, albums, hinges | mount, trade, swap
-orchard | an orchard | pears, boughs, groves | reap, press, prune
-skiing | a ski resort | skis, lifts, slopes | wax, carve, groom
-chips | a chip factory | chips, wafers, dies | etch, bond, anneal
 """
 
 THEMES: tuple[Theme, ...] = tuple(

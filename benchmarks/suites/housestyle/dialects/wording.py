@@ -43,7 +43,9 @@ def _dialect(theme: Theme, second_terms: int) -> Wording:
     wanted = len(OPERATIONS) + second_terms
     verbs = [*theme.verbs, *rng.sample(others, wanted - len(theme.verbs))]
     rng.shuffle(verbs)
-    named = {name: (_term(name, verbs.pop(), rng.choice(theme.nouns)),) for name in OPERATIONS}
+    named: dict[str, tuple[str, ...]] = {
+        name: (_term(name, verbs.pop(), rng.choice(theme.nouns)),) for name in OPERATIONS
+    }
     for name in rng.sample(list(OPERATIONS), second_terms):
         named[name] += (_term(name, verbs.pop(), rng.choice(theme.nouns)),)
     return Wording(theme.name, MappingProxyType(named))
