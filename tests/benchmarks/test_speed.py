@@ -214,3 +214,12 @@ def test_ratios_of_engines_are_taken_round_by_round_and_their_spread_is_told():
 def test_an_engine_that_is_none_is_one_line_and_exit_code_2(capsys):
     assert main(["engines", "--engines", "vlm"]) == 2
     assert "did you mean 'vllm'" in capsys.readouterr().err
+
+
+def test_a_real_models_work_is_measured_beside_the_plain_way(tiny_backbone, capsys):
+    arguments = ["--model", str(tiny_backbone), "--requests", "2", "--new-tokens", "3"]
+    assert main(["backbone", *arguments, "--batch", "2", "--rounds", "1"]) == 0
+    shown = capsys.readouterr().out
+    for work in ("sampling", "evaluation", "fit", "fine-tuning"):
+        row = next(line for line in shown.splitlines() if line.strip().startswith(work))
+        assert all(float(cell.replace(",", "")) > 0 for cell in row.split()[1:3])
