@@ -11,6 +11,7 @@ WORKDIR /domino
 COPY . .
 RUN pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu \
       -c constraints.txt -e .
+RUN pip install --no-cache-dir --no-deps --target .official -r requirements/official.txt
 RUN useradd --create-home domino
 USER domino
 ENTRYPOINT ["python", "-m"]

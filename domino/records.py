@@ -260,6 +260,7 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     EXTRACTION_TIMEOUT = "extraction timed out"
     EXTRACTION_FAILED = "extraction failed"
+    UNFINISHED_THOUGHT = "unfinished thought"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -42,6 +42,11 @@ class DevelopmentSuite(Suite):
         return self._suite.variant
 
     @property
+    def description(self) -> str:
+        """The suite's."""
+        return self._suite.description
+
+    @property
     def test_names(self) -> tuple[str, ...]:
         """The suite's."""
         return self._suite.test_names

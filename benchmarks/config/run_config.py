@@ -66,7 +66,8 @@ class RunConfig:
         method_options: fields of a method's own config, one by one: --method_options.NAME.FIELD.
         seeds: each seed is a whole pipeline: fit, synthesis, fine-tuning, evaluation.
         references: how many of the suite's references are used; null uses all.
-        description: words about the domain, for methods that can use them.
+        description: words about the domain, for methods that can use them; the suite's own where
+            none are given.
         pairs: synthetic pairs that each method may fine-tune on.
         oversample: instructions drawn for each pair that may stay.
         sampling: how instructions are sampled.

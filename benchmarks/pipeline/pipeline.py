@@ -243,6 +243,7 @@ def open_pipeline(
     """
     require_place(config.backbone)  # before a suite's data is fetched
     suite = load_suite(config.suite, config.suite_options)
+    config = replace(config, description=config.description or suite.description)
     references = take_references(suite, config.references, config.seeds[0])
     model = resolve_model(config.backbone, tell=display.line)
     context = StageContext(

@@ -35,8 +35,9 @@ _REASONS_SHOWN = 4
 
 FACTS_SAID = (
     "Drawn: all instructions of a method; kept: the pairs that were fine-tuned on.",
-    "Valid: a task of the suite's universe. In domain: of the domain's operations alone.",
-    "Copy: a reference's task. Aligned: the response is the domain's own program.",
+    "Valid: a task of the suite's universe. In domain: of the domain's operations, in its terms.",
+    "Copy: a reference's task. Recombined: of the references' terms alone; new terms: with others.",
+    "Aligned: the response is the domain's own program.",
     "Coverage: the share of what the domain asks for that is there.",
 )
 

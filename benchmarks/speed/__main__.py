@@ -1,4 +1,4 @@
-"""`python -m benchmarks.speed fit|sample|votes|evaluate|engines|scale`: how fast each is."""
+"""`python -m benchmarks.speed WHAT`: how fast each part is; `--help` lists the parts."""
 
 from __future__ import annotations
 
@@ -134,6 +134,23 @@ def _engines(options: argparse.Namespace) -> dict[str, Any]:
     return {"plan": plan, "tables": {title: rows}, "show": table}
 
 
+def _backbone(options: argparse.Namespace) -> dict[str, Any]:
+    from benchmarks.speed.backbone import BackbonePlan, measure, table
+
+    plan = BackbonePlan(
+        model=options.model,
+        requests=options.requests,
+        new=options.new_tokens,
+        domain=options.domain_tokens,
+        sample=options.sample_tokens,
+        batch=options.batch,
+        rounds=options.rounds,
+        threads=options.threads,
+    )
+    title = f"{plan.model}: {plan.requests} requests of at most {plan.new} new tokens"
+    return {"plan": plan, "tables": {title: measure(plan)}, "show": table}
+
+
 def _scale(options: argparse.Namespace) -> dict[str, Any]:
     from benchmarks.common.process import prepare_process
     from benchmarks.speed.scale import ScalePlan, line, measure, table
@@ -151,6 +168,7 @@ _MEASURES: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "votes": _votes,
     "evaluate": _evaluate,
     "engines": _engines,
+    "backbone": _backbone,
     "scale": _scale,
 }
 
@@ -253,17 +271,23 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     _add_engines(engines)
+    backbone = commands.add_parser(
+        "backbone",
+        help="tokens a second with a real model, beside plain transformers",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    _add_backbone(backbone)
     scale = commands.add_parser(
         "scale",
         help="a run of 10,000 tasks that cost nothing: what the harness itself takes",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     _add_scale(scale)
-    for command in (fit, sample, votes, evaluate, engines):
+    for command in (fit, sample, votes, evaluate, engines, backbone):
         command.add_argument(
             "--rounds", type=_positive, default=3, help="how often each way is timed"
         )
-    for command in (fit, sample, votes, evaluate, engines, scale):
+    for command in (fit, sample, votes, evaluate, engines, backbone, scale):
         command.add_argument("--json", type=Path, help="also write plan and rows to this file")
     return parser
 
@@ -316,6 +340,16 @@ def _add_engines(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--new-tokens", type=_positive, default=64, help="of a completion, at most")
     parser.add_argument("--dtype", default="auto", help="of engine vllm")
     parser.add_argument("--eager", action="store_true", help="engine vllm does not compile")
+
+
+def _add_backbone(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="smollm2-135m", help="as of benchmarks.run")
+    parser.add_argument("--requests", type=_positive, default=8, help="of a round; pairs of a step")
+    parser.add_argument("--new-tokens", type=_positive, default=48, help="of a completion, at most")
+    parser.add_argument("--domain-tokens", type=_positive, default=16, help="P")
+    parser.add_argument("--sample-tokens", type=_positive, default=8, help="Q, a reference's own")
+    parser.add_argument("--batch", type=_at_least_two, default=4, help="B, references of a step")
+    parser.add_argument("--threads", type=_positive, default=1, help="of the processor")
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:

@@ -37,6 +37,7 @@ PROGRAMS = "programs.jsonl"
 VERDICTS = "verdicts.jsonl"
 EXPORT = "export"
 _MAX_NEW_TOKENS = 512
+_NO_ANSWER = Outcome.UNFINISHED_THOUGHT
 
 
 TRAITS = Traits(
@@ -62,6 +63,7 @@ class Solution(Record):
     tokens: int
     truncated: bool
     direct: bool = False
+    unfinished_thought: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -214,6 +216,7 @@ def _solve(
                     tokens=completion.tokens,
                     truncated=completion.truncated,
                     direct=protocol.text is not None,
+                    unfinished_thought=completion.unfinished_thought,
                 )
                 stage.append(COMPLETIONS, solution)
                 solutions.append(solution)
@@ -238,7 +241,7 @@ def _extract(
                 id=solution.id,
                 problem_id=solution.problem_id,
                 code=extracted.code,
-                failure=extracted.failure,
+                failure=_NO_ANSWER if solution.unfinished_thought else extracted.failure,
                 detail=extracted.detail,
             )
             stage.append(PROGRAMS, program)

@@ -201,8 +201,11 @@ def ask_at_once(
     """Return each instruction's responses, all asked for at once: its prompt is then read once."""
     requests = [request(one, sampling) for one in instructions for sampling in samplings]
     made = engine.generate(requests, protocol.sampling(samplings[0]))
-    texts = [protocol.clean(completion.text) for completion in made]
-    return [tuple(own) for own in chunks(texts, len(samplings))]
+    by_instruction = zip(instructions, chunks(made, len(samplings)), strict=True)
+    return [
+        tuple(protocol.solution(instruction, completion.text) for completion in own)
+        for instruction, own in by_instruction
+    ]
 
 
 def _own(method: Synthesizer, instructions: Sequence[str], sampling: Sampling) -> list[str]:

@@ -54,6 +54,11 @@ class Suite(ABC):
         return ""
 
     @property
+    def description(self) -> str:
+        """The domain in words, where a run describes it in none of its own; "" where not known."""
+        return ""
+
+    @property
     def test_names(self) -> tuple[str, ...]:
         """What base inputs, and base and plus inputs, are called; one where all are base."""
         return ("base", "base + plus")

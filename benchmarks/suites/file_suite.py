@@ -163,7 +163,10 @@ class FileSuite(Suite):
     def refuse_responses(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str] | None]:
         """Refuse by what the evaluator's own extraction takes out of each response."""
         found = self._pool.extract(
-            [self.extraction(text, self.asked_function(asked)) for asked, text in pairs]
+            [
+                self.extraction(text, self.asked_function(asked), f"{asked}\n")
+                for asked, text in pairs
+            ]
         )
         return [
             (str(taken.failure), taken.detail)

@@ -46,6 +46,7 @@ class Protocol:
         closing: what ends the assistant's turn behind an answer, where it is shown as a whole.
         text: of a direct completion, the text that the model goes on with; None where it is asked
             in turns.
+        continues: whether that text is the beginning of the program itself.
         stop: strings that end an answer.
         max_new_tokens: limit of an answer's tokens; None where the tool has none of its own.
         special_tokens: whether the tool lets the tokenizer put its special tokens before a prompt.
@@ -58,6 +59,7 @@ class Protocol:
     prefill: str = ""
     closing: str = ""
     text: Callable[[str], str] | None = None
+    continues: bool = False
     stop: tuple[str, ...] = ()
     max_new_tokens: int | None = None
     special_tokens: bool = False
@@ -103,7 +105,7 @@ class Protocol:
     def solution(self, content: str, completion: str) -> str:
         """Return the text in which the tool looks for a program."""
         cleaned = self.clean(completion)
-        return cleaned if self.text is None else self.text(content) + cleaned
+        return self.text(content) + cleaned if self.text and self.continues else cleaned
 
     def closed(self, content: str, response: str) -> str:
         """Return an answer with what ends it, as it follows the prefill."""

@@ -223,7 +223,8 @@ def test_prompts_and_responses_are_the_benchmarks(tmp_path: Path, environment: P
         assert suite.references()[0].response == (
             "```python\n" + (rows[0]["complete_prompt"] + RIGHT).strip() + "\n```"
         )
-    assert "def task_func" in suite.extract(problem, f"```python\n{RIGHT}```")
+    whole = rows[0]["complete_prompt"] + RIGHT
+    assert suite.extract(problem, f"```python\n{whole}```\nDone.") == whole.strip()
 
 
 def test_hard_is_its_own_file_or_the_named_tasks(tmp_path: Path) -> None:

@@ -69,6 +69,16 @@ RESPONSES = {
     ),
     "body alone": (fenced("    return sum(values)"), False),
     "bare body": ("    return sum(values)\n", False),
+    "end token on the code's line": (f"{RIGHT}<|im_end|>", False),
+    "attribute of the function": (
+        fenced("def total(v):\n    total.calls += 1\n    return sum(v)\n\ntotal.calls = 0"), False,
+    ),
+    "decorator of an earlier block": (
+        fenced("import functools\n\ndef same(f):\n    return functools.wraps(f)(f)")
+        + fenced("@same\ndef total(values):\n    return sum(values)"), False,
+    ),
+    "cut off in a second function": (f"```python\n{RIGHT}\n\ndef other(values):\n    for", True),
+    "tabs in a list": ("1. Do:\n\n" + indented(fenced(RIGHT), "\t"), False),
     "closed on the code's line": (f"```python\n{RIGHT}```\nDone.", False),
 }  # fmt: skip
 
@@ -260,6 +270,9 @@ def test_the_filter_refuses_by_what_the_evaluator_takes(tmp_path: Path) -> None:
     refused = ["Yes", "return 1", "", fenced("def other(x):\n    return x"), "def double(x"]
     found = suite.refuse_responses([(asked, text) for text in [*kept, *refused]])
     assert [bool(refusal) for refusal in found] == [False] * 2 + [True] * 5
+    body = fenced("    return 2 * x")
+    assert suite.refuse_response(asked, body)
+    assert humaneval(tmp_path, extraction="lenient").refuse_response(asked, body) is None
 
 
 def test_a_missing_package_is_named_before_any_work(
@@ -273,7 +286,7 @@ def test_a_missing_package_is_named_before_any_work(
     with pytest.raises(SuiteError, match="make official") as caught:
         suite.check()
     assert "\n" not in str(caught.value)
-    load_suite("cruxeval", SuiteOptions(extraction="lenient")).check()
+    load_suite("cruxeval", SuiteOptions(protocol="plain")).check()
 
 
 @needs_bubblewrap

@@ -215,6 +215,7 @@ def test_contest_problems_are_asked_as_by_livecodebench(family: str) -> None:
     assert list(our_ids(suite, problems, tokenizer)) == official
     protocol = suite.protocol(chat=family != "base")
     assert (protocol.max_new_tokens, protocol.stop) == (2000, ("###",) if family == "base" else ())
+    assert protocol.solution(problems[0].prompt, "print(1)") == "print(1)"
 
 
 @pytest.mark.parametrize("family", ["chatml", "gemma", "base with bos"])

@@ -5,9 +5,11 @@ import torch
 from transformers import MistralConfig, MistralForCausalLM
 
 from domino.engines.base import EngineError, Request, SoftPrompt
+from domino.engines.encoding import Results, make_jobs
 from domino.engines.slots import SlotCache, can_use_slots
 from domino.engines.transformers_engine import TransformersEngine
 from domino.records import Sampling
+from tests.benchmarks.tokenizers_of_families import family_tokenizer
 from tests.contracts.engine_contract import EngineContract
 from tests.tiny import make_model, make_tokenizer
 
@@ -101,6 +103,28 @@ def test_greedy_behind_soft_tokens_equals_generate_from_embeddings(
     for (embeds, text), tokens in zip(pairs, got, strict=True):
         ids = tokenizer(text)["input_ids"]
         assert tokens == greedy_reference(model, embeds, ids, 20, engine.end_ids)
+
+
+def test_a_prefill_stands_behind_the_text_behind_soft_tokens(model, tokenizer):
+    soft_PH = torch.randn(6, 32, generator=torch.Generator().manual_seed(1))
+    engine = TransformersEngine(model, tokenizer)
+    apart = Request(
+        prompt=SoftPrompt(embeds_PH=soft_PH, text="Sort "), prefill="the numbers", seed=0
+    )
+    together = Request(prompt=SoftPrompt(embeds_PH=soft_PH, text="Sort the numbers"), seed=0)
+    first, second = engine.generate([apart, together], GREEDY)
+    assert first == second
+    assert not first.text.startswith("the numbers")
+
+
+def test_special_tokens_are_put_before_a_prompt_on_demand_alone(model):
+    tokenizer = family_tokenizer("base with bos")
+    texts = [Request(prompt="Sort", seed=0, special_tokens=special) for special in (False, True)]
+    jobs = make_jobs(
+        tokenizer, texts, GREEDY, Results(None), width=32, context_tokens=100
+    )  # fmt: skip
+    plain, special = (job.prompt.ids for job in jobs)
+    assert special == (tokenizer.bos_token_id, *plain)
 
 
 def test_sampled_texts_do_not_depend_on_the_number_of_slots(model, tokenizer):

@@ -8,9 +8,10 @@ import pytest
 from benchmarks.common.fields import ConfigError
 from benchmarks.config.presets import load_preset
 from benchmarks.config.run_config import RunConfig
-from benchmarks.pipeline.pipeline import take_references
+from benchmarks.pipeline.pipeline import open_pipeline, take_references
 from benchmarks.run import execute
 from benchmarks.sandbox import SandboxConfig
+from benchmarks.stages.context import NullProgress
 from benchmarks.suites.base import SuiteError
 from benchmarks.suites.housestyle.dialects.domains import DOMAINS
 from benchmarks.suites.housestyle.dialects.reading import read_any, restricted, terms_in
@@ -166,6 +167,18 @@ def test_coverage_is_the_probability_of_the_terms_and_the_domain_covers_itself(
     assert 0.2 < few < 0.95 and many == pytest.approx(1.0)
     plain = [pair.instruction for pair in suite.plain_pairs()]
     assert suite.support_coverage(plain) == 0.0
+
+
+def test_a_run_takes_the_suites_description_unless_it_has_its_own(
+    tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SmallSuite, "description", "Additions.")
+    with tiny_run.names():
+        config = tiny_run.config(tiny_backbone, tmp_path / "runs")
+        own = replace(config, description="Sums.")
+        found = [open_pipeline(c, display=NullProgress(), steps=1).config.description  # type: ignore[arg-type]
+                 for c in (config, own)]  # fmt: skip
+    assert found == ["Additions.", "Sums."]
 
 
 def test_a_domain_is_described_in_words_that_a_person_can_read() -> None:

@@ -52,6 +52,25 @@ def untrained(tmp_path):
     return source(tmp_path, "losses.jsonl", [], name="finetune")
 
 
+class Thinking(ScriptedEngine):
+    """A model whose thought about the third problem never ends."""
+
+    def generate(self, requests, sampling, *, on_done=None):
+        made = super().generate(requests, sampling, on_done=on_done)
+        return [
+            replace(one, text="", unfinished_thought=True) if one.text.startswith("I do") else one
+            for one in made
+        ]
+
+
+def test_a_thought_that_never_ended_is_an_outcome_of_its_own(tmp_path, untrained):
+    stage = fresh(tmp_path, "evaluate")
+    thinking = replace(context(), make_engine=lambda model, adapter: Thinking(answer))
+    run(GREEDY, untrained, stage, thinking)
+    assert stage.summary["outcomes"] == {"passed": 1, "unfinished thought": 1, "wrong": 1}
+    assert sum(verdict.passed for verdict in stage.read("verdicts.jsonl", Verdict)) == 1
+
+
 def test_the_summary_counts_problems_outcomes_and_passes(tmp_path, untrained):
     stage = fresh(tmp_path, "evaluate")
     run(GREEDY, untrained, stage, context(script=answer))

@@ -1,11 +1,18 @@
+from dataclasses import replace
+
 import pytest
 
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.stages.errors import StageError
+from benchmarks.stages.finetuning.pairs import training_pairs
 from benchmarks.stages.respond import TRAITS, Candidates, RespondConfig, run
 from benchmarks.stages.synthesize import SynthesizeConfig
 from benchmarks.stages.synthesize import run as synthesize
+from benchmarks.suites.registry import SuiteOptions, load_suite
+from domino.engines.scripted import ScriptedEngine
 from domino.records import Reference, Sampling, Synthetic
+from tests.benchmarks.test_evalplus_suite import HUMANEVAL_ROW, write
+from tests.benchmarks.tokenizers_of_families import family_tokenizer
 from tests.stages.small import (
     NUMBER,
     SmallSuite,
@@ -231,3 +238,36 @@ def test_a_solver_depends_on_limits_and_not_on_the_seed():
 def test_a_suite_without_a_solver_is_refused_in_one_line(tmp_path):
     with pytest.raises(StageError, match=r"small knows no right responses .*: use responder plain"):
         answered(tmp_path, config(responder="solver"))
+
+
+@pytest.mark.parametrize("has_turns", [True, False])
+def test_responses_under_an_official_protocol_are_kept_and_learned_as_they_were_asked(
+    tmp_path, has_turns
+):
+    class Asked(ScriptedEngine):
+        @property
+        def has_turns(self):
+            return has_turns
+
+    def script(request):
+        body = "    return 2 * x\n"
+        return HUMANEVAL_ROW["prompt"] + body + "```" if has_turns else body
+
+    path = write(tmp_path / "he.jsonl", HUMANEVAL_ROW)
+    suite = load_suite("humaneval+", SuiteOptions(dataset=path))
+    content = suite.instruction(suite.problems("test")[0])
+    engine = Asked(script)
+    given = replace(context(), suite=suite, make_engine=lambda model, adapter: engine)
+    stage = fresh(tmp_path, "respond")
+    inputs = source(tmp_path, "kept.jsonl", [synthetic(0, text=content)])
+    run(config(), inputs, drawn_by("counting", tmp_path), REFERENCES, stage, given)
+    [record] = stage.read("responses.jsonl", Synthetic)
+    assert suite.refuse_response(record.instruction, record.response) is None
+    [request] = engine.requests
+    tokenizer = family_tokenizer("chatml" if has_turns else "base")
+    [pair] = training_pairs([record], suite.protocol(chat=has_turns), tokenizer)
+    assert request.prefill == suite.protocol(chat=has_turns).prefill
+    assert engine.samplings[0].stop == suite.protocol(chat=has_turns).stop
+    assert pair.prompt.endswith(request.prefill if has_turns else request.prompt)
+    assert pair.completion.count("return 2 * x") == 1
+    assert pair.completion.count("def double") == has_turns

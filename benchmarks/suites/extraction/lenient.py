@@ -17,6 +17,7 @@ _THOUGHT = re.compile(
     r"<(think|thinking|thought|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE
 )
 _THOUGHT_END = re.compile(r"\A.*</(?:think|thinking|thought|reasoning)>", re.DOTALL | re.IGNORECASE)
+_SPECIAL = re.compile(r"<\|\w+\|>|</s>\s*\Z")
 _FENCE = re.compile(r"(`{3,}|~{3,})[^`\n]*$")
 _INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _QUOTE = re.compile(r"^[ \t]*> ?", re.MULTILINE)
@@ -83,6 +84,7 @@ def _right_side(text: str) -> str:
 def _answer_text(response: str) -> str:
     """Return the response without its thoughts, in lines that end in one way."""
     text = response.replace("\r\n", "\n").replace("\r", "\n")
+    text = _SPECIAL.sub("", text)
     text = _THOUGHT.sub("", text)
     text = _THOUGHT_END.sub("", text)  # of a thought that the prompt had opened
     if _QUOTED_FENCE.search(text):
@@ -145,7 +147,7 @@ def _candidates(text: str, blocks: Sequence[str]) -> Iterator[tuple[str, list[st
 
 @dataclass(frozen=True, slots=True)
 class _Statement:
-    """A statement at the top level: its text, what it binds, changes and uses."""
+    """A statement at the top level: its text, what it binds, may change by calls, and uses."""
 
     text: str
     node: ast.stmt
@@ -216,7 +218,10 @@ def _split(text: str, tree: ast.Module) -> list[_Statement]:
 
 
 def _names(node: ast.stmt) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-    """Return what a statement binds at the top level, what it changes, and what it uses."""
+    """Return what a statement binds at the top level, what its calls may change, and its uses.
+
+    An item or an attribute that is set counts as bound with the name that it belongs to.
+    """
     binds: set[str] = set()
     changes: set[str] = set()
     todo: list[ast.AST] = [node]
@@ -234,7 +239,7 @@ def _names(node: ast.stmt) -> tuple[frozenset[str], frozenset[str], frozenset[st
         elif isinstance(inner, ast.Subscript | ast.Attribute) and (
             isinstance(inner.ctx, ast.Store | ast.Del)
         ):
-            changes |= _root(inner)
+            binds |= _root(inner)
         elif isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):
             changes |= _root(inner.func)
         todo += ast.iter_child_nodes(inner)

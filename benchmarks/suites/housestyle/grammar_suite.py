@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -27,9 +28,9 @@ class GrammarSuite(Suite):
     house: House
     """The conventions that the domain's programs follow."""
 
+    @abstractmethod
     def read(self, instruction: str) -> Task | None:
         """Return the task that an instruction states in any wording of the track, or None."""
-        raise NotImplementedError
 
     def instruction(self, problem: Problem) -> str:
         """The problem's prompt is the user turn."""

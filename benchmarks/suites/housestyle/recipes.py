@@ -189,18 +189,22 @@ class HousesRecipe(Recipe):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DialectsRecipe(Recipe):
-    """One mixture; all in float32, so that any processor takes about as long.
+    """Dialects first, then more answers; all in float32, which any processor is about as fast at.
 
     Attributes:
         coherence: the probability that a task keeps its document's dialect.
+        answers_from: the first chunk with more answers: which terms go together is learned by then.
+        answers: how many times as often tasks come with answers from there on.
         fall_from: the share of the run after which the learning rates fall, linearly.
         matrix_learning_rate: highest, of Muon, on the matrices between the layers.
     """
 
     coherence: float
     vocabulary: int = 2048
-    chunks: int = 32
-    fall_from: float = 0.5
+    chunks: int = 50
+    answers_from: int = 15
+    answers: float = 2.0
+    fall_from: float = 0.6
     matrix_learning_rate: float = 5e-3
 
     def __post_init__(self) -> None:
@@ -209,7 +213,8 @@ class DialectsRecipe(Recipe):
             raise ValueError(f"coherence is {self.coherence}: give a probability, from 0 to 1")
 
     def _documents(self, seed: int, chunk: int) -> Iterator[Document]:
-        return iter(DialectCorpus(seed, self.coherence))
+        answered = self.answers if chunk >= self.answers_from else 1.0
+        return iter(DialectCorpus(seed, self.coherence, answered))
 
     def rate(self, chunk: float) -> float:
         """Rise, hold, fall to the end."""

@@ -44,7 +44,7 @@ def bigcodebench_protocol(split: Split, *, chat: bool) -> Protocol:
         is_official=True,
     )
     if not chat:
-        return replace(common, text=_text, answer=_completion)
+        return replace(common, text=_text, continues=True, answer=_completion)
     _, prefill, closing = _turns(split, given, "")
     return replace(
         common,

@@ -39,7 +39,12 @@ def evalplus_protocol(dataset: Dataset, *, chat: bool) -> Protocol:
         is_official=True,
     )
     if not chat:
-        return replace(common, text=partial(_prompt, dataset), answer=partial(_completion, dataset))
+        return replace(
+            common,
+            text=partial(_prompt, dataset),
+            continues=True,
+            answer=partial(_completion, dataset),
+        )
     _, prefill, closing = _turns(decoder, "")
     return replace(
         common,

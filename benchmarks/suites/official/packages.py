@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.suites.base import SuiteError
 
-FOLDER = Path(".official")
+FOLDER = Path(__file__).resolve().parents[3] / ".official"
 """Where `make official` puts them: beside the environment, whose requirements they do not share."""
 
 
@@ -82,6 +82,5 @@ def load_alone(package: str, file: str) -> Any:
 
 def make_importable() -> None:
     """Let imports look into the folder of `make official`, behind all others."""
-    folder = str(FOLDER.absolute())
-    if FOLDER.is_dir() and folder not in sys.path:
-        sys.path.append(folder)
+    if FOLDER.is_dir() and str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))
