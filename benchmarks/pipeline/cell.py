@@ -31,6 +31,7 @@ OUTCOMES: Mapping[str, Outcome] = MappingProxyType(
         "p": Outcome.PASSED, "w": Outcome.WRONG, "e": Outcome.ERROR, "t": Outcome.TIMEOUT,
         "m": Outcome.OUT_OF_MEMORY, "o": Outcome.OUTPUT_LIMIT, "k": Outcome.KILLED,
         "r": Outcome.REFUSED, "x": Outcome.EXTRACTION_TIMEOUT,
+        "f": Outcome.EXTRACTION_FAILED, "u": Outcome.UNFINISHED_THOUGHT,
     }
 )  # fmt: skip
 """The letter of each outcome in a cell."""
