@@ -1,5 +1,6 @@
 """Dialects: readable terms that parse back, domains that differ, programs that are withheld."""
 
+import hashlib
 import random
 from collections import Counter
 from itertools import islice
@@ -30,6 +31,8 @@ from benchmarks.suites.housestyle.grammar import (
 )
 
 UNIFORM = Mix(dict.fromkeys(OPERATIONS, 1.0), {1: 1.0, 2: 1.0, 4: 1.0}, dict.fromkeys(RETURNS, 1.0))
+TRAINED_WITH = "b30e507d4565fea6f8dfd327b495307450d76508985f0d63a540ed1049a71555"
+CALIBRATED = "7cfaaa7d66152d895f6e32e90e4ea98f05595203cdc83d1867789d2b5d21a660"
 EVERY = st.sampled_from(list(dialects().values()))
 
 
@@ -126,3 +129,23 @@ def test_answers_are_nearly_all_of_plain_tasks_and_no_withheld_program_is_shown(
     assert sum(plain) / len(plain) > 0.85
     assert sum(any(name != "plain" for name, _ in told) for told in listed) > 0.6 * len(listed)
     assert not any(is_withheld(task) for _, told in found for _, task in told)
+
+
+def test_terms_and_withheld_programs_are_those_that_the_backbones_were_pre_trained_with() -> None:
+    digest = hashlib.sha256()
+    for dialect in dialects().values():
+        digest.update(repr((dialect.name, terms_of(dialect))).encode())
+    rng = random.Random(0)
+    for _ in range(500):
+        task = UNIFORM.sample(rng)
+        digest.update(f"{task.key} {part_of(task)}".encode())
+    assert digest.hexdigest() == TRAINED_WITH
+
+
+def test_domains_are_those_that_were_calibrated() -> None:
+    digest = hashlib.sha256()
+    for domain in DOMAINS:
+        for part in SIZES:
+            for task in tasks(domain, part):
+                digest.update(task.key.encode())
+    assert digest.hexdigest() == CALIBRATED
