@@ -21,7 +21,9 @@ import torch
 from benchmarks.models import resolve_model
 from benchmarks.speed.official import WEIGHTS, official_objective
 from benchmarks.stages.finetuning.config import FinetuneConfig
+from benchmarks.stages.finetuning.pairs import training_pairs
 from benchmarks.stages.finetuning.trainer import make_trainer, no_bars
+from benchmarks.suites.protocol import PLAIN
 from domino.backbone import load_backbone
 from domino.engines.base import Request
 from domino.engines.transformers_engine import TransformersEngine
@@ -206,9 +208,10 @@ def _finetuning(plan: BackbonePlan, path: str) -> tuple[Callable[[], Taken], Cal
             )
             for n in numbers
         ]  # fmt: skip
+        pairs = training_pairs(records, PLAIN, tokenizer)
         tokens = config.steps * sum(len(ids) for ids, _ in _pairs(tokenizer, numbers))
         with no_bars(), tempfile.TemporaryDirectory() as scratch:
-            trainer = make_trainer(config, records, model, tokenizer, seed=0, scratch=scratch)
+            trainer = make_trainer(config, pairs, model, tokenizer, seed=0, scratch=scratch)
             began = _clock()
             trainer.train()
             return tokens, _clock() - began

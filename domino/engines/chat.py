@@ -9,7 +9,7 @@ from datetime import date
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from domino.engines.base import Completion, Engine, EngineError, Message
+from domino.engines.base import Completion, Engine, EngineError, Message, Request
 
 if TYPE_CHECKING:
     from domino.records import Sampling
@@ -258,9 +258,10 @@ class ChatEngine(Engine):
         prepared = getattr(self.tokenizer, _STATE, None)
         return Thoughts(prepared.thought_end) if prepared and prepared.thought_end else None
 
-    def until_next_turn(self, sampling: Sampling) -> Sampling:
-        """Return the sampling; a base model stops where it would write the next turn as well."""
-        if self.has_turns or PLAIN_STOP in sampling.stop:
+    def until_next_turn(self, sampling: Sampling, requests: Sequence[Request]) -> Sampling:
+        """Return the sampling; a base model asked in plain turns stops before the next one too."""
+        asked = any(PLAIN_STOP.strip() in request.text for request in requests)
+        if self.has_turns or not asked or PLAIN_STOP in sampling.stop:
             return sampling
         return replace(sampling, stop=(*sampling.stop, PLAIN_STOP))
 

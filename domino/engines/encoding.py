@@ -61,9 +61,7 @@ class Results:
     def report(self, index: int, completion: Completion) -> None:
         """Take the completion of one request; a thought before its answer is cut off."""
         if self._thoughts is not None:
-            prompt = self._requests[index].prompt
-            text = prompt.text if isinstance(prompt, SoftPrompt) else prompt
-            completion = self._thoughts.split(text, completion)
+            completion = self._thoughts.split(self._requests[index].text, completion)
         self._done[index] = completion
         if self._on_done is not None:
             self._on_done(index, completion)

@@ -137,7 +137,7 @@ class OpenaiEngine(ChatEngine):
                     f"request {index} has {len(request.prompt.embeds_PH)} soft tokens, and engine "
                     "openai sends text alone: use engine transformers or vllm for this method"
                 )
-        sampling = self.until_next_turn(sampling)
+        sampling = self.until_next_turn(sampling, requests)
         results = Results(on_done, requests, self.thoughts)
         jobs = make_jobs(
             self.tokenizer, requests, sampling, results,

@@ -85,7 +85,7 @@ class TransformersEngine(ChatEngine):
         Raises:
             EngineError: a prompt is empty, or its soft tokens do not fit the model.
         """
-        sampling = self.until_next_turn(sampling)
+        sampling = self.until_next_turn(sampling, requests)
         results = Results(on_done, requests, self.thoughts)
         jobs = make_jobs(
             self.tokenizer, requests, sampling, results,

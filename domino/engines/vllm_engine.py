@@ -82,7 +82,7 @@ class VllmEngine(ChatEngine):
             EngineError: a prompt is empty, its soft tokens do not fit the model, or vLLM died;
                 the next call starts it again.
         """
-        sampling = self.until_next_turn(sampling)
+        sampling = self.until_next_turn(sampling, requests)
         results = Results(on_done, requests, self.thoughts)
         jobs = make_jobs(
             self.tokenizer, requests, sampling, results,

@@ -94,9 +94,12 @@ def test_soft_tokens_stand_before_an_empty_lead_on_a_base_model():
 
 def test_a_base_model_stops_where_it_would_write_the_next_turn():
     engine = base_engine()
-    assert engine.until_next_turn(Sampling(stop=("x",))).stop == ("x", PLAIN_STOP)
+    asked = [Request(prompt=engine.render(USER), seed=0)]
+    assert engine.until_next_turn(Sampling(stop=("x",)), asked).stop == ("x", PLAIN_STOP)
+    direct = [Request(prompt="def f(x):", seed=0)]
+    assert engine.until_next_turn(Sampling(stop=("x",)), direct).stop == ("x",)
     other = TransformersEngine(engine.model, tokenizer_with(QWEN3))
-    assert other.until_next_turn(Sampling(stop=("x",))).stop == ("x",)
+    assert other.until_next_turn(Sampling(stop=("x",)), asked).stop == ("x",)
 
 
 def completion(text, truncated=False):
