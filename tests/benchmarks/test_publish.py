@@ -75,7 +75,8 @@ def test_nothing_of_the_machine_is_published(published: Path, whole: Whole) -> N
     assert sys.executable not in text
     assert "golds" not in text
     assert "workers" not in text
-    assert not any("cost" in name for name in contents(published))
+    assert "figures/cost_tokens.svg" in contents(published)
+    assert not any("costs" in name or "seconds" in name for name in contents(published))
 
 
 def test_the_manifest_holds_digests_versions_and_the_command(published: Path, whole: Whole) -> None:
