@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 DRAWN_FACTS = ("valid", "in_domain", "copy", "recombined", "new_terms")
 KEPT_FACTS = ("valid", "aligned")
 COVERAGE = "coverage"
+FACTS = tuple(
+    f"{group} {name.replace('_', ' ')}"
+    for group, names in (("drawn", DRAWN_FACTS), ("kept", KEPT_FACTS))
+    for name in (*names, COVERAGE)
+)
+"""The names of all facts, in the order in which tables show them."""
 
 FactCounts = Mapping[str, Mapping[str, Any]]
 """Of one row, for "drawn" and "kept": "pairs" of which something is known, for how many of them

@@ -13,6 +13,7 @@ from benchmarks.config.comparison_config import ComparisonConfig
 from benchmarks.pipeline.manifest import Invocation, RowEntry, find_invocation, read_invocation
 from benchmarks.pipeline.rows import FIELDS, STEPS, Described, FailedRun, SeedRun
 from benchmarks.report.comparisons import Comparisons, compare, group
+from benchmarks.report.facts import FACTS
 from benchmarks.report.method_rows import MethodRow, method_rows
 from benchmarks.stages.domain import PROBLEMS, REFERENCES, ProblemText
 from benchmarks.store.store import Store
@@ -164,4 +165,8 @@ def compare_rows(
 def facts_of(run: StoredRun) -> Mapping[str, Mapping[str, float]]:
     """Return the oracles' shares by fact, for each method under the name that a report shows."""
     facts = run.invocation.facts
-    return {run.shown(m): facts[m] for m in run.invocation.config["methods"] if m in facts}
+    return {
+        run.shown(method): {name: facts[method][name] for name in FACTS if name in facts[method]}
+        for method in run.invocation.config["methods"]
+        if method in facts
+    }

@@ -9,6 +9,7 @@ from benchmarks.report.changes import changes_table
 from benchmarks.report.comparison_tables import comparison_tables
 from benchmarks.report.data_measure_tables import character_tables
 from benchmarks.report.display_table import NONE, DisplayTable
+from benchmarks.report.facts import FACTS
 from benchmarks.report.funnel import COUNTED
 from benchmarks.report.terminal import percent, unscored
 
@@ -79,7 +80,8 @@ def _funnel(rows: Sequence[MethodRow]) -> DisplayTable:
 
 def _facts(frames: Frames) -> DisplayTable:
     wide = frames.facts.pivot(index="method", columns="fact", values="share")
-    wide = wide.reindex(dict.fromkeys(frames.facts["method"]))
+    shown = set(frames.facts["fact"])
+    wide = wide.reindex(dict.fromkeys(frames.facts["method"]))[[f for f in FACTS if f in shown]]
     return DisplayTable(
         name="facts",
         title="Synthetic pairs by exact oracle",
