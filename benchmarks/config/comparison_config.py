@@ -43,7 +43,8 @@ class ComparisonConfig:
         """Refuse what a run of these methods and seeds cannot compare.
 
         Raises:
-            ConfigError: a contrast names an unknown method, or an analysis has too few seeds.
+            ConfigError: a contrast names an unknown method, or interim analyses have too few seeds
+                or no order of them.
         """
         for text in self.contrasts:
             for name in _parse(text):
@@ -56,6 +57,12 @@ class ComparisonConfig:
             raise ConfigError(
                 f"compare.until_decided with {len(seeds)} of at least {MIN_SEEDS} seeds: the first "
                 f"analysis needs {MIN_SEEDS}; give them by --seeds"
+            )
+
+        if self.until_decided and list(seeds) != sorted(seeds):
+            raise ConfigError(
+                f"compare.until_decided with seeds {', '.join(map(str, seeds))}: give them in "
+                "ascending order, which is that of the analyses"
             )
 
     def pairs(self, methods: Sequence[str]) -> list[tuple[str, str]]:

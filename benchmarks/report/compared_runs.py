@@ -84,7 +84,7 @@ def combine(runs: Sequence[StoredRun], *, force: bool = False) -> ComparedRuns:
 
     Raises:
         ConfigError: a run is given twice, or runs differ in their model or versions, or runs of
-            one domain in their data.
+            one domain in their data or their planned comparisons.
     """
     names = [run.name for run in runs]
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -112,7 +112,7 @@ def _differences(first: StoredRun, second: StoredRun) -> list[str]:
     return [
         f"{name} is {_short(one[name])} in {first.name} and {_short(other[name])} in {second.name}"
         for name in one
-        if one[name] != other[name]
+        if name in other and one[name] != other[name]  # a release may not know the other's fields
     ]
 
 
@@ -138,6 +138,7 @@ def _conditions(run: StoredRun) -> dict[str, Any]:
     return {
         **{name: about[name] for name in _DATASET},
         **flatten(config["evaluate"], "evaluate."),
+        **flatten(config.get("compare", {}), "compare."),
         "evaluation code": sorted({s.code for s in run.stages if s.name == "evaluate"}),
     }
 

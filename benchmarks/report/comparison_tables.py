@@ -72,7 +72,7 @@ def _pooled(runs: ComparedRuns) -> DisplayTable:
         ),
         note=(
             "In points. Effects by inverse variance with the variance between domains (Paule and "
-            "Mandel). Hartung and Knapp's interval is for further domains like these."
+            "Mandel). Hartung and Knapp's interval of the mean also holds where domains differ a lot."
         ),
     )  # fmt: skip
 

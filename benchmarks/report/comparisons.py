@@ -110,8 +110,8 @@ class Comparisons:
             planned) after Holm's correction; None where methods are not compared.
         analyses: seeds at the interim analyses so far; empty without interim analyses.
         missing: methods that have not been scored with every seed, and so are not compared.
-        separates: whether the ceiling beats no data, at 5 % and uncorrected; None where a run does
-            not have both, or methods are not compared.
+        separates: whether the ceiling beats no data, at 5 % and uncorrected; where methods are not
+            compared, False if its estimate is no higher; else None, and where a run lacks one.
         domain: the name of the data set, where a report has several.
     """
 
@@ -167,7 +167,8 @@ class Comparisons:
     @property
     def decided(self) -> bool:
         """Whether every primary comparison is decided."""
-        return all(pair.verdict not in ("undecided", NOT_COMPARED) for pair in self.primary)
+        verdicts = [pair.verdict for pair in self.primary]
+        return bool(verdicts) and not {"undecided", NOT_COMPARED} & set(verdicts)
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the pairs as plain data."""
@@ -228,7 +229,12 @@ def group(
         ConfigError: the rows do not have the same problems.
     """
     complete, missing = _tables(rows)
-    primary = [(own[a], own[b]) for own in names for a, b in config.pairs(list(own))]
+    primary = [
+        (own[a], own[b])
+        for own in names
+        for a, b in config.pairs(list(own))
+        if a in own and b in own  # runs that differ, shown all the same, may plan other pairs
+    ]
     return Group(
         tables=complete, primary=primary, missing=tuple(missing), floor=names[0].get(NO_DATA, ""),
         ceiling=names[0].get(CEILING, ""), domain=domain,
@@ -366,9 +372,12 @@ def _of_group(
         float(pair.estimate.detectable(comparisons=families[0] or families[1])) for pair in planned
     ]
     separates = None
-    if compared and {group.floor, group.ceiling} <= set(group.tables):
-        gap = difference(group.tables[group.ceiling], group.tables[group.floor])
-        separates = float(gap.value) > 0 and float(gap.p()) <= 1 - LEVEL
+    if {group.floor, group.ceiling} <= set(group.tables):
+        ceiling, floor = group.tables[group.ceiling], group.tables[group.floor]
+        if ceiling.mean() <= floor.mean():
+            separates = False  # whatever the number of seeds
+        elif compared:
+            separates = float(difference(ceiling, floor).p()) <= 1 - LEVEL
     interim = [n for n in ANALYSES if n <= group.design.seeds] if config.until_decided else []
     return Comparisons(
         pairs=tuple(pairs), design=group.design, families=families, margin=config.margin,

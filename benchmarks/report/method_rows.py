@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.common.fields import ConfigError
 from benchmarks.metrics.intervals import mean_interval
 from benchmarks.metrics.passk import pass_at_k
 from benchmarks.pipeline.rows import FailedRun
@@ -174,5 +175,13 @@ def _score(
 
 
 def _counts(results: Sequence[Mapping[str, tuple[int, int]]]) -> NDArray[np.int64]:
-    """Return (samples, passed) as [seeds, problems, 2], the problems in the order of the first."""
+    """Return (samples, passed) as [seeds, problems, 2], the problems in the order of the first.
+
+    Raises:
+        ConfigError: the seeds do not have the same problems.
+    """
+    if any(result.keys() != results[0].keys() for result in results):
+        raise ConfigError(
+            "the seeds of one method have different problems: report runs of one data set"
+        )
     return np.array([[result[problem] for problem in results[0]] for result in results])

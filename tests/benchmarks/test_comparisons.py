@@ -219,6 +219,36 @@ def test_methods_of_different_problems_are_refused_in_one_line(tmp_path: Path) -
         compared(rows)
 
 
+def test_seeds_of_one_method_with_different_problems_are_refused_in_one_line(
+    tmp_path: Path,
+) -> None:
+    rows = [row(tmp_path, "a", "0101"), row(tmp_path, "a", "01011", seed=1)]
+    with pytest.raises(ConfigError, match="the seeds of one method have different problems"):
+        compared(rows)
+
+
+def test_a_planned_pair_of_another_run_is_left_out(tmp_path: Path) -> None:
+    rows = [row(tmp_path, name, "0101", seed) for name in "ab" for seed in range(4)]
+    plan = ComparisonConfig(contrasts=("b vs a", "domino vs a"))
+    assert compared(rows, plan).families == (1, 0)
+
+
+def test_nothing_is_decided_where_nothing_planned_can_be_compared() -> None:
+    own = tables(few_shot=0, evol=30)
+    plan = ComparisonConfig(contrasts=("domino vs no-data",))
+    found = of(own, plan)
+    assert found.pairs
+    assert not found.decided
+
+
+@pytest.mark.parametrize(("points", "said"), [(-10, True), (20, False)])
+def test_a_ceiling_below_no_data_is_said_with_one_seed_too(points: int, said: bool) -> None:
+    own = tables(seeds=1, no_data=0, ceiling=points)
+    found = of(own, floor="no-data", ceiling="ceiling")
+    assert found.separates is (False if said else None)
+    assert headline(found, []).startswith("these measurements cannot separate") is said
+
+
 def test_a_single_problem_compares_nothing(tmp_path: Path) -> None:
     assert compared([row(tmp_path, "a", "0"), row(tmp_path, "b", "1")]).pairs == ()
 

@@ -173,6 +173,13 @@ def test_comparisons_that_cannot_be_are_refused(changes: dict, message: str) -> 
     assert "\n" not in str(caught.value)
 
 
+def test_interim_analyses_take_seeds_in_ascending_order() -> None:
+    plan = ComparisonConfig(until_decided=True)
+    with pytest.raises(ConfigError, match="with seeds 3, 2, 1, 0: give them in ascending order"):
+        RunConfig(seeds=(3, 2, 1, 0), compare=plan)
+    RunConfig(seeds=(0, 1, 2, 5), compare=plan)
+
+
 def test_every_method_is_planned_against_no_data_and_domino_against_every_other() -> None:
     methods = ("no-data", "references-only", "few-shot", "domino")
     assert ComparisonConfig().pairs(methods) == [
