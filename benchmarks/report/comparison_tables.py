@@ -72,7 +72,7 @@ def _pooled(runs: ComparedRuns) -> DisplayTable:
         ),
         note=(
             "In points. Effects by inverse variance with the variance between domains (Paule and "
-            "Mandel). Hartung and Knapp's interval of the mean also holds where domains differ a lot."
+            "Mandel). Hartung and Knapp's interval allows for domains that differ."
         ),
     )  # fmt: skip
 

@@ -66,7 +66,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "difference": "random-effects mean of first minus second, in [-1, 1]",
         "low": "lower end of its 95 % interval",
         "high": "upper end of its 95 % interval",
-        "wide_low": "lower end of Hartung and Knapp's interval of the mean, wider where domains differ",
+        "wide_low": "lower end of Hartung and Knapp's, wider where domains differ",
         "wide_high": "upper end of Hartung and Knapp's",
         "tau": "standard deviation of the true difference between domains",
         "p_holm": "of no difference, corrected by Holm over the family",
