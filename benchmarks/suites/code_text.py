@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-import warnings
+import symtable
 
 from benchmarks.evaluator.gold import defines
-from benchmarks.suites.extraction.lenient import bound_names
 
 _FENCE = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.MULTILINE | re.DOTALL)
 _DEFINITION = re.compile(r"^(?:async[ \t]+)?def[ \t]+(\w+)[ \t]*\(", re.MULTILINE)
@@ -22,34 +21,6 @@ def parses(code: str) -> bool:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
-
-
-def compiles(code: str) -> bool:
-    """Whether the text is a program: a `return` outside of a function parses, and is none."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd code, which is not ours
-            compile(code, "<response>", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
-
-
-def refuse_code(code: str) -> tuple[str, str] | None:
-    """Return reason and detail where a program is empty or does not compile, else None."""
-    if not code.strip("`~ \t\r\n"):
-        return ("empty", "")
-    return None if compiles(code) else ("does not parse", code.strip()[:80])
-
-
-def refuse_function(code: str, entry_point: str) -> tuple[str, str] | None:
-    """The same where a function is asked for, by name or, with "", by any."""
-    refusal = refuse_code(code)
-    if refusal is None and entry_point and entry_point not in bound_names(code):
-        return ("no function", f"{entry_point} is not defined")
-    if refusal is None and not entry_point and not _has_function(code):
-        return ("no function", code.strip()[:80])
-    return refusal
 
 
 def asked_function(instruction: str) -> str:
@@ -83,15 +54,19 @@ def with_prompt(prompt: str, entry_point: str, completion: str) -> str:
         return completion
     if defines(completion, entry_point):
         both = f"{prompt}\n{completion}"
-        return both if compiles(both) else completion
+        return both if _in_order(both) else completion
     return prompt + completion
+
+
+def _in_order(code: str) -> bool:
+    """Whether the text parses, and its imports from `__future__` come first."""
+    try:
+        symtable.symtable(code, "<completion>", "exec")  # compiles nothing, which may take minutes
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def fenced_blocks(text: str) -> list[str]:
     """Return what stands between fences, the last one unclosed perhaps."""
     return list(_FENCE.findall(text))
-
-
-def _has_function(code: str) -> bool:
-    functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
-    return any(isinstance(node, functions) for node in ast.walk(ast.parse(code)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.suites import mbpp
 from benchmarks.suites.base import Split, SuiteError
-from benchmarks.suites.code_text import asked_function, refuse_function
+from benchmarks.suites.code_text import asked_function
 from benchmarks.suites.evalplus_data import Dataset, ProblemFile, load_problems
 from benchmarks.suites.extraction.rules import Extraction
 from benchmarks.suites.file_suite import FileSuite
@@ -62,9 +62,9 @@ class EvalPlusSuite(FileSuite):
         """Return the function that is begun, or called in a test."""
         return asked_function(instruction)
 
-    def refuse_code(self, instruction: str, code: str) -> tuple[str, str] | None:
+    def refusal(self, instruction: str, code: str) -> Extraction:
         """Refuse what does not define the function that is asked for."""
-        return refuse_function(code, self.asked_function(instruction))
+        return Extraction("refuse function", code, self.asked_function(instruction))
 
 
 class HumanEvalSuite(EvalPlusSuite):

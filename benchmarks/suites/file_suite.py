@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import json
 import typing
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
@@ -121,8 +122,8 @@ class FileSuite(Suite):
         """How the candidate is taken out of a response; entry point and prompt where known."""
 
     @abstractmethod
-    def refuse_code(self, instruction: str, code: str) -> tuple[str, str] | None:
-        """Reason and detail where the evaluator could not score what was extracted, else None."""
+    def refusal(self, instruction: str, code: str) -> Extraction:
+        """The rule by which what was extracted is refused where the evaluator cannot score it."""
 
     def asked_function(self, instruction: str) -> str:
         """The name of the function that an instruction asks for, "" where it names none."""
@@ -168,12 +169,13 @@ class FileSuite(Suite):
                 for asked, text in pairs
             ]
         )
-        return [
-            (str(taken.failure), taken.detail)
-            if taken.failure
-            else self.refuse_code(asked, taken.code)
-            for (asked, _), taken in zip(pairs, found, strict=True)
-        ]
+        judged = self._pool.extract(
+            [
+                self.refusal(asked, taken.code)
+                for (asked, _), taken in zip(pairs, found, strict=True)
+            ]
+        )
+        return [_refused(*both) for both in zip(found, judged, strict=True)]
 
     def right_pairs(self) -> Sequence[Reference]:
         """The references with their responses, whatever the track."""
@@ -209,3 +211,12 @@ class FileSuite(Suite):
             )
             for reference in read_references(path)
         )
+
+
+def _refused(taken: Extracted, judged: Extracted) -> tuple[str, str] | None:
+    """Return reason and detail of what the extraction gave up, or the judgement of it."""
+    for result in (taken, judged):
+        if result.failure is not None:
+            return (str(result.failure), result.detail)
+    found = json.loads(judged.code)
+    return None if found is None else (str(found[0]), str(found[1]))

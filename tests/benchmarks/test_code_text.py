@@ -1,6 +1,7 @@
 import pytest
 
-from benchmarks.suites.code_text import asked_function, refuse_code, refuse_function, with_prompt
+from benchmarks.suites.code_text import asked_function, with_prompt
+from benchmarks.suites.extraction.refusal import refuse_function, refuse_program
 
 PROMPT = (
     'from typing import List\n\ndef helper(): return 1\n\ndef f(x: List[int]):\n    """Doc."""\n'
@@ -51,7 +52,7 @@ def test_the_function_that_an_instruction_asks_for_is_found(instruction: str, na
     ],
 )
 def test_code_is_refused_where_it_is_no_program(code: str, reason: str | None) -> None:
-    refusal = refuse_code(code)
+    refusal = refuse_program(code)
     assert (refusal and refusal[0]) == reason
 
 

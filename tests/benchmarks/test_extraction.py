@@ -9,6 +9,7 @@ import pytest
 from benchmarks.evaluator.check import check_programs
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.suites.base import Extracted, SuiteError
+from benchmarks.suites.code_text import with_prompt
 from benchmarks.suites.extraction.pool import ExtractionPool
 from benchmarks.suites.extraction.rules import RULES, Extraction
 from benchmarks.suites.official import packages
@@ -273,6 +274,31 @@ def test_the_filter_refuses_by_what_the_evaluator_takes(tmp_path: Path) -> None:
     body = fenced("    return 2 * x")
     assert suite.refuse_response(asked, body)
     assert humaneval(tmp_path, extraction="lenient").refuse_response(asked, body) is None
+
+
+def nested_finally(name: str, depth: int) -> str:
+    """A program whose bytecode is twice as long with every level."""
+    lines = [f"def {name}(x):"]
+    for level in range(1, depth + 1):
+        lines += [" " * level + "try: x", " " * level + "finally:"]
+    return "\n".join([*lines, " " * (depth + 1) + "pass", " return 2 * x\n"])
+
+
+def test_what_takes_long_to_compile_is_given_up_in_a_worker(tmp_path: Path) -> None:
+    suite = humaneval(tmp_path)
+    suite._pool = ExtractionPool(limit_s=0.5)
+    [problem] = suite.problems("test")
+    asked, name = suite.instruction(problem), problem.entry_point
+    small, large = (fenced(nested_finally(name, depth)) for depth in (3, 19))
+    [kept, refused] = suite.refuse_responses([(asked, small), (asked, large)])
+    assert kept is None
+    assert refused is not None
+    assert refused[0].startswith("extraction")
+
+
+def test_a_completion_that_takes_long_to_compile_gets_its_prompt_at_once() -> None:
+    code = nested_finally("f", 19)
+    assert with_prompt("import math\n", "f", code).endswith(code)
 
 
 def test_a_missing_package_is_named_before_any_work(

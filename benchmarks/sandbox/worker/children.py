@@ -119,6 +119,7 @@ class Children:
         A fork costs as much as a small program. This process has run nothing of the program before,
         and its earlier replies are sent.
         """
+        os.closerange(REPLY_FD + 1, 1 << 16)
         if not self._processes:
             _forbid_processes()
         word, _, content = task().partition(" ")

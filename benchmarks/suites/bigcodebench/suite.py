@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 from benchmarks.suites.base import Split, SuiteError
 from benchmarks.suites.bigcodebench.environment import interpreter, missing_modules, other_reasons
 from benchmarks.suites.bigcodebench.rows import Subset, TaskFile, read_tasks
-from benchmarks.suites.code_text import asked_function, refuse_function
+from benchmarks.suites.code_text import asked_function
 from benchmarks.suites.extraction.rules import Extraction
 from benchmarks.suites.file_suite import FileSuite
 from benchmarks.suites.protocol import Protocol
@@ -159,9 +159,9 @@ class BigCodeBenchSuite(FileSuite):
         """Return the function that is begun: in the benchmark it is always task_func."""
         return asked_function(instruction)
 
-    def refuse_code(self, instruction: str, code: str) -> tuple[str, str] | None:
+    def refusal(self, instruction: str, code: str) -> Extraction:
         """Refuse what does not define the function that is asked for."""
-        return refuse_function(code, self.asked_function(instruction))
+        return Extraction("refuse function", code, self.asked_function(instruction))
 
 
 class BigCodeBenchHardSuite(BigCodeBenchSuite):

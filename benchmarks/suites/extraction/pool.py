@@ -101,6 +101,7 @@ class _Worker:
         )
         self._limit_s = limit_s
         self._given_up = False
+        self._answered = False
 
     @property
     def alive(self) -> bool:
@@ -127,6 +128,7 @@ class _Worker:
         self._process.kill()
 
     def _read(self, line: str) -> Extracted:
+        self._answered = True
         answer = json.loads(line)
         if "broken" in answer:
             self.end()
@@ -137,7 +139,7 @@ class _Worker:
 
     def _death(self) -> Extracted:
         code = self.end()
-        if code > 0:
+        if code > 0 and not self._answered:
             raise SuiteError(
                 f"a process that extracts programs does not start ({sys.executable} -m "
                 f"{__package__}.worker ended with exit code {code}): run it to see why"
@@ -145,7 +147,7 @@ class _Worker:
         if self._given_up or code == -signal.SIGPROF:
             detail = f"more than {self._limit_s:g} s of processor time"
             return Extracted("", Outcome.EXTRACTION_TIMEOUT, detail)
-        how = signal.Signals(-code).name if code else "ended"
+        how = signal.Signals(-code).name if code < 0 else f"ended with exit code {code}"
         return Extracted("", Outcome.EXTRACTION_FAILED, how)
 
     def end(self) -> int:

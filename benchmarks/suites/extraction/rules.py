@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +18,9 @@ Rule = Literal[
     "lenient function",
     "lenient program",
     "lenient value",
+    "refuse function",
+    "refuse program",
+    "refuse value",
 ]
 Take = Callable[["Extraction"], str]
 
@@ -80,6 +84,18 @@ def _lenient_value() -> Take:
     return lambda given: value_in(given.text)
 
 
+def _refusal(kind: str) -> Take:
+    """Judge what another rule has taken: JSON of reason and detail, or null."""
+    from benchmarks.suites.extraction import refusal
+
+    judge: Mapping[str, Callable[[Extraction], refusal.Refusal | None]] = {
+        "function": lambda given: refusal.refuse_function(given.text, given.entry_point),
+        "program": lambda given: refusal.refuse_program(given.text),
+        "value": lambda given: refusal.refuse_value(given.text),
+    }
+    return lambda given: json.dumps(judge[kind](given))
+
+
 RULES: Mapping[Rule, Callable[[], Take]] = {
     "evalplus": _evalplus,
     "bigcodebench": _bigcodebench,
@@ -89,4 +105,7 @@ RULES: Mapping[Rule, Callable[[], Take]] = {
     "lenient function": _lenient_function,
     "lenient program": _lenient_program,
     "lenient value": _lenient_value,
+    "refuse function": lambda: _refusal("function"),
+    "refuse program": lambda: _refusal("program"),
+    "refuse value": lambda: _refusal("value"),
 }

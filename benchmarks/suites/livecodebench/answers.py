@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import builtins
 import re
 
 from benchmarks.suites.code_text import fenced_blocks, parses
@@ -34,18 +33,6 @@ def read_question(text: str) -> tuple[str, str] | None:
     code, call = block[: found[-1].start()].rstrip(), found[-1].group(1)
     whole = code and parses(code) and parses(f"({call})")
     return (code, call) if whole and isinstance(_expression(call), ast.Call) else None
-
-
-def is_value(text: str) -> bool:
-    """Whether the text is an expression of literals and built-in names, such as `[0] * 5`."""
-    try:
-        tree = _expression(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
-    bound = {name.id for name in names if isinstance(name.ctx, ast.Store)}
-    known = all(name.id in bound or hasattr(builtins, name.id) for name in names)
-    return known and bool(text.strip())
 
 
 def _expression(text: str) -> ast.expr:

@@ -22,7 +22,6 @@ from benchmarks.suites.extraction.rules import Extraction
 from benchmarks.suites.file_suite import FileSuite
 from benchmarks.suites.livecodebench.answers import (
     REQUEST,
-    is_value,
     question,
     read_question,
     statement,
@@ -218,9 +217,9 @@ class ExecutionSuite(FileSuite):
         official = self._extraction == "official"
         return Extraction("livecodebench execution" if official else "lenient value", response)
 
-    def refuse_code(self, instruction: str, code: str) -> tuple[str, str] | None:
+    def refusal(self, instruction: str, code: str) -> Extraction:
         """Refuse what is no value."""
-        return None if is_value(code) else ("no value", code[:80])
+        return Extraction("refuse value", code)
 
     def refuse_instruction(self, instruction: str) -> tuple[str, str] | None:
         """Refuse what is not a function with one call of it."""
@@ -236,14 +235,19 @@ class ExecutionSuite(FileSuite):
             for number, found in enumerate(asked)
             if found is not None
         ]
-        texts = {
+        returned = {
             int(problem.id): text
             for (problem, _), text in zip(tries, returned_texts(tries, config), strict=True)
+            if text is not None
+        }
+        judged = self._pool.extract([self.refusal("", text) for text in returned.values()])
+        values = {
+            number: text
+            for (number, text), result in zip(returned.items(), judged, strict=True)
+            if result.failure is None and json.loads(result.code) is None
         }
         return [
-            _answer(found[1], text)
-            if found and (text := texts[number]) is not None and is_value(text)
-            else None
+            _answer(found[1], values[number]) if found and number in values else None
             for number, found in enumerate(asked)
         ]
 

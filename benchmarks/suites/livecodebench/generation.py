@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.evaluator.stated import StatedProblem
 from benchmarks.suites.base import Split, SuiteError
-from benchmarks.suites.code_text import refuse_code
 from benchmarks.suites.extraction.rules import Extraction
 from benchmarks.suites.file_suite import FileSuite
 from benchmarks.suites.livecodebench.dates import parse_cutoff
@@ -232,9 +231,9 @@ class LiveCodeBenchSuite(FileSuite):
             return Extraction("livecodebench base" if direct else "livecodebench", response)
         return Extraction("lenient program", response)
 
-    def refuse_code(self, instruction: str, code: str) -> tuple[str, str] | None:
+    def refusal(self, instruction: str, code: str) -> Extraction:
         """Refuse what is no program."""
-        return refuse_code(code)
+        return Extraction("refuse program", code)
 
 
 def _id(problem: Problem) -> str:
