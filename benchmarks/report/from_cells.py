@@ -25,20 +25,46 @@ def load_cells(folder: Path, stages: Path | None = None) -> tuple[list[StoredRun
         stages: directory of a run's stages, from which records are read that cells do not hold.
 
     Raises:
-        ConfigError: there is no cell.
+        ConfigError: there is no cell, or seeds of one method were made with other options or code.
     """
     cells, strange = CellFolder(folder).read()
     if not cells:
         said = "; ".join(strange) or "there is no cell"
         raise ConfigError(f"cells {folder}: {said}; benchmarks.run --cells writes them")
-    runs: list[list[Cell]] = []
-    for cell in cells.values():
-        own = next((run for run in runs if _of_one_run(run[0], cell)), None)
+    runs: list[dict[str, Cell]] = []
+    for name, cell in cells.items():
+        own = next((r for r in runs if _of_one_run(next(iter(r.values())), cell)), None)
         if own is None:
-            runs.append([cell])
+            runs.append({name: cell})
         else:
-            own.append(cell)
-    return [stored_run(run, stages) for run in runs], strange
+            own[name] = cell
+    for own in runs:
+        _require_one_making(folder, own)
+    return [stored_run(list(own.values()), stages) for own in runs], strange
+
+
+def _require_one_making(folder: Path, cells: Mapping[str, Cell]) -> None:
+    """Refuse seeds of one method that are not of one method: other options, or other code.
+
+    Raises:
+        ConfigError: which two files, and in what they differ.
+    """
+    first: dict[str, tuple[str, Cell]] = {}
+    for name, cell in cells.items():
+        if cell.failed_in:
+            continue
+        other, earlier = first.setdefault(cell.method, (name, cell))
+        code = {stage.name: stage.code for stage in earlier.stages}
+        why = differing("", earlier.options, cell.options, missing=True) or ", ".join(
+            f"code of {stage.name}"
+            for stage in cell.stages
+            if code.get(stage.name, stage.code) != stage.code
+        )
+        if why:
+            raise ConfigError(
+                f"cells {folder}: {other} and {name} are of one method and were made by different "
+                f"runs ({why}): report them from folders of their own"
+            )
 
 
 def _of_one_run(one: Cell, other: Cell) -> bool:

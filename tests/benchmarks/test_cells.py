@@ -413,6 +413,31 @@ def test_cells_of_a_release_that_knows_more_fields_belong_to_the_same_run(cells:
     assert [len(row.scores[0].seeds) for row in run_.method_rows()] == [2, 2, 2]
 
 
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        (lambda cell: replace(cell, options={"supply": 5}), "supply not given, here 5"),
+        (
+            lambda cell: replace(
+                cell, stages=tuple(replace(s, code="0" * 64) for s in cell.stages)
+            ),
+            "code of synthesize, code of filter-instructions",
+        ),
+    ],
+    ids=["options", "code"],
+)
+def test_seeds_of_one_method_that_two_runs_made_are_not_reported_as_one(
+    cells: Path, changed: Any, why: str
+) -> None:
+    folder = CellFolder(cells)
+    for name, cell in folder.read()[0].items():
+        if (cell.method, cell.seed) == ("counting", 1):
+            (cells / name).write_text(changed(cell).to_text())
+    with pytest.raises(ConfigError, match=r"counting\.0\.json and .*counting\.1\.json") as caught:
+        load_cells(cells)
+    assert why in str(caught.value)
+
+
 def test_cells_of_another_domain_are_left_alone_if_they_have_the_same_plan(
     elsewhere: RunConfig, cells: Path
 ) -> None:
