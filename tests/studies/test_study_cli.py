@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = """
 --help --study --method --objective --choose --trials --sampler --pruner --prune-by --storage --seed
 --config --output
---trials-only --allow-unsandboxed --json --plain
+--trials-only --allow-unsandboxed --json --plain --cells
 """
 
 
