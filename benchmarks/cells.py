@@ -1,7 +1,7 @@
 """The cells of one run: which rows are there and agree with the command, and one for each new row.
 
 A cell agrees where its stages have the cache keys that the command would give them: config, code,
-checkpoint and data are the same. Code that cannot change a stage's result is no part of its key.
+checkpoint and data are the same. Code that cannot change a stage's result is not part of its key.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class RunCells:
         """Return a row that is there; None where it is not, or failed.
 
         Raises:
-            ConfigError: its file is no cell, or was made by another run.
+            ConfigError: its file is not a cell, or was made by another run.
         """
         found = self.folder.find(self._about, method, seed)
         if found is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from benchmarks.chat_templates import chat_format
+from benchmarks.chat_templates import ChatSettings, chat_format
 from benchmarks.common.fields import ConfigError
 from domino.engines.base import EngineError
 
@@ -20,24 +20,12 @@ if TYPE_CHECKING:
     from domino.engines.vllm_setup import VllmConfig
 
 
-class EngineSettings(Protocol):
+class EngineSettings(ChatSettings, Protocol):
     """What of a run an engine is made from."""
 
     @property
     def engine(self) -> str:
         """Its name."""
-
-    @property
-    def chat_template(self) -> Path | None:
-        """A file in the place of the model's own chat template."""
-
-    @property
-    def template_options(self) -> Mapping[str, Any]:
-        """Values that the template reads."""
-
-    @property
-    def thought_end(self) -> str | None:
-        """What ends a thought."""
 
     @property
     def attention(self) -> Attention:

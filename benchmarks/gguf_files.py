@@ -123,7 +123,7 @@ def _alone(directory: Path) -> Iterator[None]:
 
 
 def _convert(file: Path, directory: Path, tell: Callable[[str], None]) -> None:
-    """Write the checkpoint beside its place and rename it: a kill leaves nothing that looks whole.
+    """Write the checkpoint next to its place, then rename it: a kill leaves no half checkpoint.
 
     Raises:
         ConfigError: the file cannot be converted.

@@ -78,7 +78,7 @@ def resolve_model(name: str, tell: Callable[[str], None] = lambda text: None) ->
 
 
 def require_place(name: str) -> None:
-    """Refuse what is no place of a model, before anything is loaded or fetched.
+    """Refuse what is not the place of a model, before anything is loaded or fetched.
 
     Raises:
         ConfigError: it is neither a name of ours nor a directory, a GGUF file or a hub's name.
@@ -189,7 +189,7 @@ def _require_model(name: str, directory: Path) -> None:
         files = sorted(directory.glob(f"*{SUFFIX}"))
         remedy = f"; give the file: {files[0]}" if files else ""
         raise ConfigError(
-            f"{where} is no model directory: it has no config.json{remedy}"
+            f"{where} is not a model directory: it has no config.json{remedy}"
         ) from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{where}: config.json cannot be read ({error})") from error

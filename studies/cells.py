@@ -6,7 +6,6 @@ known by its slot (`studies.slots`), which is the same on every machine.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from benchmarks.common.fields import ConfigError
 from benchmarks.common.files import write_atomically, write_error
 from benchmarks.config.run_config import synthesize_config
+from benchmarks.pipeline.cell import checked_values, with_digest
 from benchmarks.stages import (
     decontaminate,
     evaluate,
@@ -31,9 +31,7 @@ from benchmarks.stages import (
 )
 from benchmarks.store.identity import digest
 from benchmarks.store.provenance import machine_kind, machine_tags
-from benchmarks.store.store import canonical_json
-from domino.records import SCHEMA_VERSION, Record, RecordError
-from domino.text import escaped, load_json
+from domino.records import Record, RecordError
 from studies.slots import PROCESS, SLOT, is_settled, trials_by_slot
 from studies.storage import CONDITIONS, conditions, directions
 
@@ -86,28 +84,17 @@ class TrialCell(Record):
     machine: Mapping[str, str]
 
     def to_text(self) -> str:
-        """Return the content of the cell's file: canonical JSON that ends in a digest of itself."""
-        values = json.loads(self.to_json())
-        values["digest"] = _digest(values)
-        text = json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False)
-        return escaped(text) + "\n"
+        """Return the content of the cell's file."""
+        return with_digest(json.loads(self.to_json()))
 
     @classmethod
     def from_text(cls, text: str) -> TrialCell:
         """Read what `to_text` wrote.
 
         Raises:
-            RecordError: the text is torn, was changed, or is no cell of this version.
+            RecordError: the text is torn, was changed, or is not a cell of this version.
         """
-        try:
-            values = load_json(text)
-        except ValueError as error:
-            raise RecordError(f"not JSON ({error})") from error
-        if not isinstance(values, dict) or values.get("v") != SCHEMA_VERSION:
-            raise RecordError("not a trial's cell of this version")
-        if values.pop("digest", None) != _digest(values):
-            raise RecordError("its content is not that of its digest")
-        return cls.from_json(json.dumps(values))
+        return cls.from_json(json.dumps(checked_values(text)))
 
     def trial(self, *, slot: int | None = None) -> FrozenTrial:
         """Return the trial; `slot` is given where it does not follow from the order of trials."""
@@ -122,10 +109,6 @@ class TrialCell(Record):
         )
 
 
-def _digest(values: Mapping[str, Any]) -> str:
-    return hashlib.sha256(canonical_json(values).encode()).hexdigest()
-
-
 class TrialCells:
     """The cells of one study in a folder."""
 
@@ -138,7 +121,7 @@ class TrialCells:
         """Return the cells in the order of their slots.
 
         Raises:
-            ConfigError: a file is no cell, or the folder cannot be read.
+            ConfigError: a file is not a cell, or the folder cannot be read.
         """
         found, strange = [], []
         for path in sorted(self.folder.glob(f"{self._name}.trial-*.json")):
@@ -147,7 +130,7 @@ class TrialCells:
             except OSError as error:
                 strange.append(f"{path}: {error.strerror}")
             except (RecordError, UnicodeDecodeError) as error:
-                strange.append(f"{path} is no trial's cell: {' '.join(str(error).split())}")
+                strange.append(f"{path} is not a trial's cell: {' '.join(str(error).split())}")
         if strange:
             raise ConfigError(f"{_few(strange)}; remove them, and they are run again")
         return sorted(found, key=lambda cell: cell.slot)
@@ -159,7 +142,7 @@ class TrialCells:
             expected: what `cell_conditions` returned.
 
         Raises:
-            ConfigError: a file is no cell, or cells were made under other conditions.
+            ConfigError: a file is not a cell, or cells were made under other conditions.
         """
         cells = self.read()
         other = [f"{self._file(c.slot)} ({why})" for c in cells if (why := _other(c, expected))]

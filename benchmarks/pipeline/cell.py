@@ -128,7 +128,7 @@ class Cell(Record):
         config: the run's fields that all its rows share and that hold on every machine.
         plan: its planned comparisons.
         options: the method's own, as the run gave them.
-        settings: the method's whole config, where it wrote it beside its work.
+        settings: the method's complete config, where it saved it with its work.
         stages: the finished ones, in the order of the run.
         outcomes: of the programs; None where the row failed.
         domain: the stage that holds references and problems.
@@ -212,29 +212,17 @@ class Cell(Record):
         return CellStage(entry, records, stages)
 
     def to_text(self) -> str:
-        """Return the content of the cell's file: canonical JSON that ends in a digest of itself."""
-        values = {"v": SCHEMA_VERSION, **dataclasses.asdict(self)}
-        values = json.loads(canonical_json(values))
-        text = json.dumps(values | {"digest": _digest(values)}, indent=1, sort_keys=True,
-                          ensure_ascii=False)  # fmt: skip
-        return escaped(text) + "\n"
+        """Return the content of the cell's file."""
+        return with_digest({"v": SCHEMA_VERSION, **dataclasses.asdict(self)})
 
     @classmethod
     def from_text(cls, text: str) -> Cell:
         """Read what `to_text` wrote.
 
         Raises:
-            RecordError: the text is torn, was changed, or is no cell of this version.
+            RecordError: the text is torn, was changed, or is not a cell of this version.
         """
-        try:
-            values = load_json(text)
-        except ValueError as error:
-            raise RecordError(f"not JSON ({error})") from error
-        if not isinstance(values, dict) or "digest" not in values:
-            raise RecordError("not a cell")
-        if values.pop("digest") != _digest(values):
-            raise RecordError("its content is not that of its digest")
-        cell = cls.from_json(json.dumps(values))
+        cell = cls.from_json(json.dumps(checked_values(text)))
         cell.row()
         return cell
 
@@ -260,6 +248,30 @@ class CellStage(Stage):
 
     def _manifest(self) -> dict[str, Any]:
         return {"files": {}, **dataclasses.asdict(self._entry)}
+
+
+def with_digest(values: Mapping[str, Any]) -> str:
+    """Return values as the text of a cell: JSON with sorted keys and a digest of all others."""
+    plain = json.loads(canonical_json(values))
+    sealed = plain | {"digest": _digest(plain)}
+    return escaped(json.dumps(sealed, indent=1, sort_keys=True, ensure_ascii=False)) + "\n"
+
+
+def checked_values(text: str) -> dict[str, Any]:
+    """Return the values that `with_digest` wrote.
+
+    Raises:
+        RecordError: the text is torn, was changed, or is not that of a cell.
+    """
+    try:
+        values = load_json(text)
+    except ValueError as error:
+        raise RecordError(f"not JSON ({error})") from error
+    if not isinstance(values, dict) or "digest" not in values:
+        raise RecordError("not a cell")
+    if values.pop("digest") != _digest(values):
+        raise RecordError("its content is not that of its digest")
+    return values
 
 
 def _digest(values: Mapping[str, Any]) -> str:
@@ -323,7 +335,7 @@ def unpack_ids(packed: Sequence[Any]) -> list[str]:
             prefix, first, last = entry
             ids += [f"{prefix}{number}" for number in range(first, last + 1)]
         except (TypeError, ValueError) as error:
-            raise RecordError(f"{entry!r:.60} is no id and no series of ids") from error
+            raise RecordError(f"{entry!r:.60} is neither an id nor a series of ids") from error
     return ids
 
 
@@ -336,8 +348,8 @@ def unpack_bits(text: str) -> list[bool]:
     """Return the bits that `pack_bits` was given.
 
     Raises:
-        RecordError: the text is no such number.
+        RecordError: the text is not such a number.
     """
     if text and not re.fullmatch("[1-9a-f][0-9a-f]*", text):
-        raise RecordError(f"{text:.20} is no hexadecimal number")
+        raise RecordError(f"{text:.20} is not a hexadecimal number")
     return [bit == "1" for bit in f"{int(text or '1', 16):b}"[1:]]

@@ -51,7 +51,7 @@ class CellFolder:
             try:
                 found[name] = self._read(name)
             except RecordError as error:
-                strange.append(f"{self.path / name} is no cell: {' '.join(str(error).split())}")
+                strange.append(f"{self.path / name} is not a cell: {' '.join(str(error).split())}")
         done = {cell.key for cell in found.values() if not cell.failed_in}
         kept = {n: c for n, c in found.items() if not (c.failed_in and c.key in done)}
         return kept, strange
@@ -65,7 +65,7 @@ class CellFolder:
             seed: of the row.
 
         Raises:
-            ConfigError: the file is no cell.
+            ConfigError: the file is not a cell.
         """
         name = file_name(about, method, seed)
         try:
@@ -73,7 +73,7 @@ class CellFolder:
         except FileNotFoundError:
             return None
         except RecordError as error:
-            raise ConfigError(f"{self.path / name} is no cell: {error}; remove it") from error
+            raise ConfigError(f"{self.path / name} is not a cell: {error}; remove it") from error
 
     def write(self, cell: Cell) -> None:
         """Write a cell; an outcome that is there already stays, whoever wrote it.

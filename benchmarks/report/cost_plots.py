@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SECONDS = "cost_seconds"
 _FOR_PAIRS = ("synthesize", "respond")
-_BESIDE_ZERO, _BESIDE_ZERO_LOG = 0.04, 0.3
+_NEAR_ZERO, _NEAR_ZERO_LOG = 0.04, 0.3
 _ORDERS = 10.0  # costs that differ by more are drawn on a logarithmic axis
 
 Cost = tuple[float, float]
@@ -95,12 +95,12 @@ def _figure(
 
 
 def _scale(axes: Axes, costs: Sequence[float]) -> None:
-    """Choose the axis of costs; a point without any cost lies beside its end, not on it."""
+    """Choose the axis of costs; a point without any cost lies next to its end, not on it."""
     spent = [cost for cost in costs if cost > 0] or [1.0]
     if max(spent) <= _ORDERS * min(spent):
-        axes.set_xlim(left=-_BESIDE_ZERO * max(spent))
+        axes.set_xlim(left=-_NEAR_ZERO * max(spent))
     elif len(spent) == len(costs):
         axes.set_xscale("log")
     else:
         axes.set_xscale("symlog", linthresh=min(spent))
-        axes.set_xlim(left=-_BESIDE_ZERO_LOG * min(spent))
+        axes.set_xlim(left=-_NEAR_ZERO_LOG * min(spent))

@@ -34,7 +34,7 @@ class StoredRun:
         described: what rows drew is like, by method and seed.
         rows: one for each seed and method, in the order of the run.
         label: what tells it from the other runs of a report; "" where it is the only one.
-        settings: by method the whole config that it wrote; of a run from cells alone.
+        settings: by method the complete config that it wrote; of a run from cells alone.
         cells: whether it was made from cells, which hold no texts and no embeddings.
     """
 

@@ -273,7 +273,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_engines(engines)
     backbone = commands.add_parser(
         "backbone",
-        help="tokens a second with a real model, beside plain transformers",
+        help="tokens a second with a real model, compared with plain transformers",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     _add_backbone(backbone)

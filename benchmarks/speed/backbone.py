@@ -1,4 +1,4 @@
-"""`backbone`: a real model's sampling, evaluation, fit and fine-tuning, beside plain transformers.
+"""`backbone`: a real model's sampling, evaluation, fit and fine-tuning against plain transformers.
 
 The plain ways are what a script of some twenty lines does: `generate` in padded batches, `generate`
 one prompt at a time (as evalplus does), the official passes of the fit, a loop over padded batches
@@ -86,7 +86,7 @@ class BackboneRow:
 
 
 def measure(plan: BackbonePlan) -> list[BackboneRow]:
-    """Return one row for each kind of work, ours beside the plain way."""
+    """Return one row for each kind of work, ours and the plain way."""
     torch.set_num_threads(plan.threads)
     path = str(resolve_model(plan.model))
     return [
@@ -129,7 +129,7 @@ def _timed(work: Callable[[], int]) -> Taken:
 def _generation(
     plan: BackbonePlan, path: str, *, temperature: float
 ) -> tuple[Callable[[], Taken], Callable[[], Taken]]:
-    """Sampling in one padded batch, or greedy completions one by one, beside our engine."""
+    """Sampling in one padded batch, or greedy completions one by one, and our engine."""
     model, tokenizer = load_backbone(path)
     engine = TransformersEngine(model, tokenizer)
     prompts = [_prompt(tokenizer, n) for n in range(2, 2 + plan.requests)]
@@ -165,7 +165,7 @@ def _generation(
 
 
 def _fit(plan: BackbonePlan, path: str) -> tuple[Callable[[], Taken], Callable[[], Taken]]:
-    """One step of the fit, loss and gradients: shared prefixes beside the official passes."""
+    """One step of the fit, loss and gradients: shared prefixes and the official passes."""
     model, tokenizer = load_backbone(path)
     texts = [
         Text(torch.tensor(tokenizer(_TASK.format(n=n), add_special_tokens=False)["input_ids"]))
@@ -194,7 +194,7 @@ def _fit(plan: BackbonePlan, path: str) -> tuple[Callable[[], Taken], Callable[[
 
 
 def _finetuning(plan: BackbonePlan, path: str) -> tuple[Callable[[], Taken], Callable[[], Taken]]:
-    """Two steps over the same pairs: the harness's trainer beside a loop over padded batches."""
+    """Two steps over the same pairs: the harness's trainer and a loop over padded batches."""
     config = FinetuneConfig(steps=2, batch_size=plan.requests)
     numbers = range(2, 2 + plan.requests)
 

@@ -79,7 +79,7 @@ class EvaluateConfig:
         ks: the k of every pass@k to report; none above `samples`.
         split: "test", or "development" while a method is being tuned.
         limit: only so many of the problems, the same ones for every row; null is all. What comes
-            out is no score of the suite.
+            out is not a score of the suite.
         shots: so many solved references stand before every problem, where the suite has no
             official protocol.
     """

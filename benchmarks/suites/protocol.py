@@ -43,7 +43,7 @@ class Protocol:
     Attributes:
         turns: the chat turns before the answer; by default a user turn that is the content.
         prefill: what the assistant's turn is given to begin with.
-        closing: what ends the assistant's turn behind an answer, where it is shown as a whole.
+        closing: what ends the assistant's turn behind an answer, where it is shown complete.
         text: of a direct completion, the text that the model goes on with; None where it is asked
             in turns.
         continues: whether that text is the beginning of the program itself.

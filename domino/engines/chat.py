@@ -45,7 +45,7 @@ _STATE = "domino_chat"  # the attribute of a prepared tokenizer that has its for
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChatFormat:
-    """How turns become text and thoughts are told from answers, where it is not left to the model.
+    """How turns become text and thoughts are cut off, where it is not left to the model.
 
     Attributes:
         template: Jinja text in the place of the tokenizer's own chat template; None is its own.
@@ -122,7 +122,7 @@ def _first_token(tokenizer: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Thoughts:
-    """Tells thoughts from answers: a thought lies between a mark and the same mark with a slash.
+    """Separates thoughts from answers: a thought is between a mark and that mark with a slash.
 
     Attributes:
         end: what ends a thought.
@@ -254,7 +254,7 @@ class ChatEngine(Engine):
 
     @cached_property
     def thoughts(self) -> Thoughts | None:
-        """How thoughts are told from answers; None where the model writes none."""
+        """How thoughts are separated from answers; None where the model writes none."""
         prepared = getattr(self.tokenizer, _STATE, None)
         return Thoughts(prepared.thought_end) if prepared and prepared.thought_end else None
 

@@ -124,7 +124,7 @@ def test_a_data_set_of_another_schema(
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda m: (m / "config.json").unlink(), "no model directory: it has no config.json"),
+        (lambda m: (m / "config.json").unlink(), "is not a model directory: it has no config.json"),
         (lambda m: (m / "config.json").write_text("{"), "config.json cannot be read"),
         (lambda m: (m / "model.safetensors").unlink(), "holds no weights"),
         (lambda m: [file.unlink() for file in m.glob("tokenizer*")], "holds no tokenizer"),

@@ -316,7 +316,7 @@ def test_a_file_that_is_torn_changed_or_foreign_is_one_line(
     said = str(refused.value)
     assert "\n" not in said
     for name in (FILES[0], FILES[1], "foreign.json", "latin.json"):
-        assert f"{name} is no cell" in said
+        assert f"{name} is not a cell" in said
     assert "its content is not that of its digest" in said
     assert "remove them, or give --cells another folder" in said
     assert main(["--cells", str(cells), "--to", str(cells.parent / "out")]) == 0

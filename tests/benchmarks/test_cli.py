@@ -174,7 +174,7 @@ BAD = [
     (["--references", "100000"], "give --references a smaller number"),
     (["--model", "/no/such/model"], "no such directory"),
     (["--model", "nowhere"], "no such directory"),
-    (["--model", str(ROOT / "tests")], "no model directory: it has no config.json"),
+    (["--model", str(ROOT / "tests")], "is not a model directory: it has no config.json"),
     (["--suite_options.domain", "nowhere"], "nowhere"),
     (["--json", "/no/such/folder/x.json"], "directory that exists"),
     (["--method_options.domino.no_such", "3"], "method_options.domino.no_such"),

@@ -27,7 +27,7 @@ def test_a_directory_is_itself(model: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda m: (m / "config.json").unlink(), "no model directory: it has no config.json"),
+        (lambda m: (m / "config.json").unlink(), "is not a model directory: it has no config.json"),
         (lambda m: (m / "config.json").write_text("{"), "config.json cannot be read"),
         (lambda m: (m / "config.json").write_bytes(b"\xff"), "config.json cannot be read"),
         (lambda m: (m / "config.json").write_text("[]"), "names no model_type"),

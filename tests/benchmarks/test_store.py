@@ -294,6 +294,7 @@ def test_where_there_is_no_flock_a_dead_process_does_not_keep_a_stage(tmp_path: 
 
 
 def test_seconds_add_up_over_interrupted_attempts(tmp_path: Path) -> None:
+    began = time.monotonic()
     for _ in range(2):
         with contextlib.suppress(KeyboardInterrupt), make(tmp_path).writing():
             time.sleep(0.15)
@@ -304,7 +305,7 @@ def test_seconds_add_up_over_interrupted_attempts(tmp_path: Path) -> None:
     stage = make(tmp_path)
     with stage.writing():
         stage.finish({})
-    assert 0.3 <= stage.seconds < 1.5
+    assert 0.3 <= stage.seconds <= time.monotonic() - began
     assert stage.cpu_seconds is not None
     assert 0.08 <= stage.cpu_seconds < stage.seconds
     assert sorted(path.name for path in stage.path.iterdir()) == [".lock", "manifest.json"]

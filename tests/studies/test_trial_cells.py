@@ -129,7 +129,7 @@ def test_a_torn_or_changed_cell_is_one_line(
         run(config)
     said = str(refused.value)
     assert "\n" not in said
-    assert f"{one} is no trial's cell: not JSON" in said
-    assert f"{other} is no trial's cell: its content is not that of its digest" in said
+    assert f"{one} is not a trial's cell: not JSON" in said
+    assert f"{other} is not a trial's cell: its content is not that of its digest" in said
     with pytest.raises(ConfigError, match=r"none of study toy\.counting"):
         TrialCells(config, tmp_path / "none").stored(config)

@@ -27,7 +27,7 @@ _ANSWER = re.compile(r"\[ANSWER\](.*?)(?:\[/ANSWER\]|\Z)", re.DOTALL)
 _LINES = 4000
 """A text is cut there: no program is longer, and a looping model's is."""
 _PIECES = 12
-"""How many lines at the left edge a statement may have among text that is no program."""
+"""How many lines at the left edge a statement may have among text that is not a program."""
 
 
 def function_in(response: str, entry_point: str, prompt: str) -> str:

@@ -34,7 +34,7 @@ def refuse_function(code: str, entry_point: str) -> Refusal | None:
 
 
 def refuse_value(text: str) -> Refusal | None:
-    """Return why a text is no expression of literals and built-in names, such as `[0] * 5`."""
+    """Return why a text is not an expression of literals and built-in names, such as `[0] * 5`."""
     return None if is_value(text) else ("no value", text[:80])
 
 

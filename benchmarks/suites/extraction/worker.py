@@ -57,6 +57,6 @@ def _limit_memory(memory_mib: int) -> None:
 
 if __name__ == "__main__":
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a tool prints is no reply
+    os.dup2(2, 1)  # what a tool prints is not a reply
     sys.stdin.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
     serve(sys.stdin, replies, float(sys.argv[1]), int(sys.argv[2]))

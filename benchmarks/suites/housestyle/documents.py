@@ -30,7 +30,7 @@ class Document:
 
     @property
     def text(self) -> str:
-        """The whole document."""
+        """The complete document."""
         return "".join(text for text, _ in self.segments)
 
 

@@ -218,7 +218,7 @@ class ExecutionSuite(FileSuite):
         return Extraction("livecodebench execution" if official else "lenient value", response)
 
     def refusal(self, instruction: str, code: str) -> Extraction:
-        """Refuse what is no value."""
+        """Refuse what is not a value."""
         return Extraction("refuse value", code)
 
     def refuse_instruction(self, instruction: str) -> tuple[str, str] | None:

@@ -232,7 +232,7 @@ class LiveCodeBenchSuite(FileSuite):
         return Extraction("lenient program", response)
 
     def refusal(self, instruction: str, code: str) -> Extraction:
-        """Refuse what is no program."""
+        """Refuse what is not a program."""
         return Extraction("refuse program", code)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.suites.base import SuiteError
 
 FOLDER = Path(__file__).resolve().parents[3] / ".official"
-"""Where `make official` puts them: beside the environment, whose requirements they do not share."""
+"""Where `make official` puts them: apart from the environment, whose requirements differ."""
 
 
 def require(*modules: str) -> None:
