@@ -228,6 +228,17 @@ def test_cells_of_another_run_are_refused_by_name_before_any_work(
     assert not (elsewhere.output / "stages").exists()
 
 
+def test_seeds_with_references_of_their_own_may_come_from_several_commands(
+    elsewhere: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(small.SmallSuite, "draws_references", True)
+    config = replace(elsewhere, cells=tmp_path / "drawn", methods=("no-data",), references=3)
+    for seed in (0, 1):
+        run(replace(config, seeds=(seed,)))
+    (run_,), _ = load_cells(tmp_path / "drawn")
+    assert [row.scores[0].seeds for row in run_.method_rows()] == [(0, 1)]
+
+
 def test_cells_of_another_checkpoint_are_refused(
     elsewhere: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,3 +1,4 @@
+import ast
 import json
 import sys
 import time
@@ -296,9 +297,20 @@ def test_what_takes_long_to_compile_is_given_up_in_a_worker(tmp_path: Path) -> N
     assert refused[0].startswith("extraction")
 
 
-def test_a_completion_that_takes_long_to_compile_gets_its_prompt_at_once() -> None:
-    code = nested_finally("f", 19)
-    assert with_prompt("import math\n", "f", code).endswith(code)
+def test_a_completion_gets_its_prompt_without_being_compiled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = compile
+
+    def parse(source: Any, name: str, mode: str, flags: int = 0, **options: Any) -> Any:
+        assert flags & ast.PyCF_ONLY_AST
+        return real(source, name, mode, flags, **options)
+
+    monkeypatch.setattr("builtins.compile", parse)
+    code = nested_finally("f", 5)
+    assert with_prompt("import math\n", "f", code) == f"import math\n\n{code}"
+    future = f"from __future__ import annotations\n{code}"
+    assert with_prompt("import math\n", "f", future) == future
 
 
 def test_a_missing_package_is_named_before_any_work(

@@ -3,6 +3,8 @@ import io
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -13,6 +15,7 @@ from benchmarks.pipeline.rows import SeedRun
 from benchmarks.report.facts import FactRow, fact_counts, fact_rows
 from benchmarks.report.funnel import STEP_NAMES, Funnel, FunnelStep
 from benchmarks.report.method_rows import Failure, MethodRow, method_rows
+from benchmarks.report.stored import facts_of
 from benchmarks.report.terminal import (
     Report,
     dropped_words,
@@ -190,6 +193,15 @@ def test_other_ks_have_their_own_columns() -> None:
     text = printed(report(method_row("domino", scores=(score(), five))))
     assert "pass@5" in text
     assert "75.0" in text
+
+
+def test_facts_are_shown_in_one_order_however_they_were_stored() -> None:
+    stored = {"drawn copy": 0.1, "drawn valid": 1.0, "kept aligned": 0.5, "kept valid": 1.0}
+    invocation = SimpleNamespace(facts={"domino": stored}, config={"methods": ["domino"]})
+    run: Any = SimpleNamespace(invocation=invocation, shown=lambda method: method)
+    assert list(facts_of(run)["domino"]) == [
+        "drawn valid", "drawn copy", "kept valid", "kept aligned",
+    ]  # fmt: skip
 
 
 def test_facts_stand_apart_from_the_scores() -> None:
