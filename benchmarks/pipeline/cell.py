@@ -42,6 +42,7 @@ DIGESTS: Mapping[str, str] = MappingProxyType(
 """What the digests are of that cells of one run share."""
 _BY_DIGEST = ("model", "suite_options")  # places of files, whose content the digests are of
 _NAMED = 3
+_LONGEST_SERIES = 1_000_000
 _NUMBERED = re.compile(r"(.*?)(0|[1-9][0-9]*)", re.DOTALL)
 _RecordT = TypeVar("_RecordT", bound=Record)
 
@@ -105,10 +106,11 @@ class ProgramOutcomes(Record):
         Raises:
             RecordError: there are not as many letters as programs, or a letter means nothing.
         """
-        names = [(p, n) for p in unpack_ids(self.problems) for n in range(self.samples)]
-        plus = self.plus or self.base
-        if not len(names) == len(self.base) == len(plus) or {*self.base, *plus} - {*OUTCOMES}:
-            raise RecordError(f"{len(names)} programs with outcomes {self.base:.20} {plus:.20}")
+        problems, plus = unpack_ids(self.problems), self.plus or self.base
+        programs = len(problems) * self.samples
+        if not programs == len(self.base) == len(plus) or {*self.base, *plus} - {*OUTCOMES}:
+            raise RecordError(f"{programs} programs with outcomes {self.base:.20} {plus:.20}")
+        names = [(problem, n) for problem in problems for n in range(self.samples)]
         return [
             Verdict(program_id=f"{problem}/{n}", problem_id=problem, base=OUTCOMES[one],
                     plus=OUTCOMES[other])
@@ -333,6 +335,8 @@ def unpack_ids(packed: Sequence[Any]) -> list[str]:
             continue
         try:
             prefix, first, last = entry
+            if last - first >= _LONGEST_SERIES:
+                raise ValueError
             ids += [f"{prefix}{number}" for number in range(first, last + 1)]
         except (TypeError, ValueError) as error:
             raise RecordError(f"{entry!r:.60} is neither an id nor a series of ids") from error

@@ -533,6 +533,14 @@ def test_outcomes_come_back_for_every_sample_and_nonsense_is_refused() -> None:
             ProgramOutcomes(problems=problems, samples=1, base=base).verdicts()
 
 
+@pytest.mark.parametrize(
+    ("problems", "samples"), [([["a", 0, 10**15]], 1), (["a"], 10**15)], ids=["series", "samples"]
+)
+def test_a_few_bytes_of_a_cell_never_fill_the_memory(problems: list[Any], samples: int) -> None:
+    with pytest.raises(RecordError):
+        ProgramOutcomes(problems=problems, samples=samples, base="p").verdicts()
+
+
 def test_names_of_files_are_plain_and_those_of_plug_ins_distinct() -> None:
     about = {"suite": "livecodebench", "variant": "after 2024-08-01; 3 " + "without tests " * 20}
     name = file_name(about, "few-shot@again", 3)
