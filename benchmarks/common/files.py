@@ -35,7 +35,7 @@ def disk_full_message(path: Path | str) -> str:
     """The one line that a user reads when the disk is full."""
     return (
         f"no space left to write {path}: all finished stages are kept; "
-        "free some space and type the same command again to continue"
+        "free some space and repeat the command to resume"
     )
 
 

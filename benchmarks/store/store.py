@@ -102,12 +102,12 @@ class Store:
             )
         except OSError as error:
             raise StoreError(
-                f"{path} holds no finished stage ({error.strerror}): type the run's command again"
+                f"{path} holds no finished stage ({error.strerror}): repeat the command of the run"
             ) from error
         except (ValueError, TypeError, KeyError) as error:
             raise StoreError(f"{path / MANIFEST} is no manifest ({error!r}): run again") from error
         if not stage.complete:
-            raise StoreError(f"{path} is not finished: type the run's command again")
+            raise StoreError(f"{path} is not finished: repeat the command of the run")
         return stage
 
 

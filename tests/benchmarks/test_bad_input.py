@@ -176,7 +176,7 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on(
     assert tiny_run.main(command) == 1
     (line,) = [t for t in capsys.readouterr().err.splitlines() if t.startswith("benchmarks.run: ")]
     assert "no space left to write" in line
-    assert "type the same command again to continue" in line
+    assert "repeat the command to resume" in line
     monkeypatch.undo()
     finished = set((tmp_path / "runs").glob("stages/*/manifest.json"))
     assert finished
