@@ -167,7 +167,7 @@ def describe(state: RunState) -> str:
         f"{about.get('suite')}: {', '.join(about.get('methods', []))}; seeds {seeds}; "
         f"since {state.began[:19]}: {state.state}" + (f" ({state.text})" if state.text else ""),
         f"  {state.of} stages: {state.done} done, {state.reused} reused, "
-        f"{len(state.failed)} failed, {int(now)} under way, {to_come} waiting",
+        f"{len(state.failed)} failed, {int(now)} running, {to_come} waiting",
     ]
     if begun:
         where = f"{state.row} {state.stage or 'starting'}"

@@ -219,8 +219,8 @@ class _Process:
         self._lock = threading.Lock()
         self._stopped = False
 
-    def complete(self, task: StageTask, tell: Callable[[ProgressEvent], None]) -> StageResult:
-        """Have a stage completed, and pass its progress to `tell`.
+    def complete(self, task: StageTask, notify: Callable[[ProgressEvent], None]) -> StageResult:
+        """Have a stage completed, and pass its progress to `notify`.
 
         Raises:
             EOFError: the process died; the message has the signal or exit code.
@@ -234,7 +234,7 @@ class _Process:
             while True:
                 answer: Any = connection.recv()
                 if isinstance(answer, ProgressEvent):
-                    tell(answer)
+                    notify(answer)
                 elif isinstance(answer, BaseException):
                     raise answer
                 else:

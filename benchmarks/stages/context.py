@@ -1,4 +1,4 @@
-"""What a stage is given beside its config and inputs: the suite, engines, progress and curves."""
+"""The context of a stage: suite, engines, progress and curves."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class StageContext:
             log=log,
             sampling=sampling,
             scratch=scratch,
-            tell=self.progress.line,
+            notify=self.progress.line,
             attention=self.attention,
         )
 

@@ -126,8 +126,8 @@ def test_a_data_set_of_another_schema(
     [
         (lambda m: (m / "config.json").unlink(), "is not a model directory: it has no config.json"),
         (lambda m: (m / "config.json").write_text("{"), "config.json cannot be read"),
-        (lambda m: (m / "model.safetensors").unlink(), "holds no weights"),
-        (lambda m: [file.unlink() for file in m.glob("tokenizer*")], "holds no tokenizer"),
+        (lambda m: (m / "model.safetensors").unlink(), "does not contain weights"),
+        (lambda m: [file.unlink() for file in m.glob("tokenizer*")], "not contain a tokenizer"),
         (shutil.rmtree, "no such directory"),
     ],
     ids=["no-config", "bad-config", "no-weights", "no-tokenizer", "nothing"],

@@ -87,7 +87,7 @@ def test_every_engine_has_addresses_of_its_own_and_its_place_is_no_part_of_them(
 def test_a_method_of_soft_tokens_refuses_an_engine_of_text_before_it_learns(method, tiny_backbone):
     context = FitContext(engine=OpenaiEngine(tiny_backbone), model=str(tiny_backbone), seed=0)
     domain = Domain(references=small.SmallSuite().references())
-    with pytest.raises(EngineError, match=f"{method.name} samples behind soft tokens, and OpenaiE"):
+    with pytest.raises(EngineError, match=f"{method.name} samples from soft tokens, but OpenaiE"):
         method().fit(domain, context)
 
 

@@ -61,7 +61,7 @@ def test_the_formats_are_the_official_tools(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[{"question_id": "a", "code_list": [1]}]', "entry 1: 'code_list' is no list of texts"),
+        ('[{"question_id": "a", "code_list": [1]}]', "entry 1: 'code_list' is not a list of texts"),
         ('[{"question_id": "c", "code_list": []}]', "task 'c' is not in the data set"),
         ('[{"question_id": "a", "code_list": [""]}]', "no sample for 1 of 2 problems"),
         ('[{"question_id": "a", "code_list": []}]', "no sample for 2 of 2 problems"),

@@ -207,14 +207,14 @@ def test_every_row_is_walked_at_once_after_the_gold_check(config: RunConfig) -> 
     assert next(pipeline._numbers) == 2  # whoever walks in order has a count of its own
 
 
-def share_here(shards, items, here, there, tell, options, *arguments):  # type: ignore[no-untyped-def]
+def share_here(shards, items, here, there, notify, options, *arguments):  # type: ignore[no-untyped-def]
     """What a cluster does, in this process: the second half by the code for other machines."""
     first, second = parts(items, shards.count)
     results = here(0, first)
     begun, made = there(shards.packed, second, *arguments)
     assert begun is None
     for number, result in enumerate(made, len(first)):
-        tell(number, result)
+        notify(number, result)
     return results + made
 
 
