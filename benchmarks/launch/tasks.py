@@ -48,7 +48,7 @@ class Tasks(ABC):
 
     @abstractmethod
     def stop(self) -> None:
-        """Take back what is not over: a stage under way ends its record first."""
+        """Cancel unfinished stages; a running stage finishes its current record first."""
 
     @abstractmethod
     def _begin(self, pipeline: Pipeline, call: StageCall) -> Future[StageResult]:

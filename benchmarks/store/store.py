@@ -1,9 +1,9 @@
-"""Run directories: content-addressed stages, records appended as they come, the manifest last.
+"""Run directories: stages named by their cache key, records appended one by one, the manifest last.
 
-A stage's address is the hash of its name, its config, its inputs' addresses and its code version,
-so a change of any of them is another directory: nothing stale is reused, nothing finished redone.
-The directory of a stage is whole when it holds `manifest.json`; until then its record files grow
-by whole lines, and a killed process loses at most the line that it was writing.
+A stage's cache key is the hash of its name, its config, its inputs' keys and its code version. A
+change of any of them gives another directory: nothing stale is reused, nothing finished is redone.
+The directory of a stage is complete when it has `manifest.json`; until then its record files grow
+by complete lines, and a killed process loses at most the line that it was writing.
 """
 
 from __future__ import annotations
@@ -249,8 +249,8 @@ class Stage:
     def directory(self, name: str) -> Iterator[Path]:
         """Yield a new directory that becomes `name` when the block ends without an error.
 
-        What a killed process left under the same name is replaced, never mixed with. How long the
-        stage's record files are is kept beside it, for `has`.
+        Remains of a killed process under the same name are replaced, never mixed in. The lengths
+        of the stage's record files are stored with it, for `has`.
         """
         self._acquire()
         temporary, target = self.path / f".{name}.tmp", self.path / name

@@ -1,4 +1,4 @@
-"""What a shared store promises: whole stages or none, and a run that never depends on it."""
+"""The guarantees of a shared store: complete stages or none, and runs that never depend on it."""
 
 import json
 import re
@@ -33,7 +33,7 @@ def stage_of(root: Path) -> Stage:
 
 
 def make(root: Path, text: str = "one") -> Stage:
-    """A finished stage: its address depends on no text, as that of a stage on a GPU may not."""
+    """A finished stage whose key does not depend on its texts, as on a GPU."""
     stage = stage_of(root)
     with stage.writing():
         for record in records(text):
