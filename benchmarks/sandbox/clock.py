@@ -71,9 +71,7 @@ class ProcessClock:
         reaped_s, self.threads = 0.0, 0
         pids = self._tree()
         for pid in pids:
-            with suppress(
-                OSError, ValueError, IndexError
-            ):  # it has ended, or /proc does not have it
+            with suppress(OSError, ValueError, IndexError):  # it has ended
                 self._cpu_s[pid] = time.clock_gettime((~pid << 3) | _PROCESS_CLOCK)
                 self._in_line_s[pid] = int(_read(f"/proc/{pid}/schedstat").split()[1]) / 1e9
             with suppress(OSError, ValueError, IndexError):
@@ -211,7 +209,7 @@ class Clock:
         left = self._left(now)
         if left > 0:
             return min(max(left, _LEAST_WAIT_S), _MOST_WAIT_S)
-        # Waiting for a processor is not in its time, so alone it would have taken as long. Where the
+        # Waiting for a processor is not in its time, so alone it would have taken as long. If the
         # kernel does not report that waiting, only a rerun alone can decide.
         self.exhausted = self.exhausted or self._in_line_known
         return left
