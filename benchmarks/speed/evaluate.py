@@ -18,7 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.usage import Usage, clean_environment, measure
+from benchmarks.common.process import clean_environment
+from benchmarks.speed.usage import Usage, measure
 from benchmarks.suites.evalplus_data import Dataset, load_problems
 from benchmarks.suites.samples import read_samples
 
