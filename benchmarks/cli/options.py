@@ -77,7 +77,7 @@ def read_command(arguments: Sequence[str]) -> Command:
     if given.until_decided:
         values = merge({"seeds": list(range(UNTIL_DECIDED_SEEDS))}, values)
         flags.append({"compare": {"until_decided": True}})
-    for part in [*_overrides(options, given), *_free_form(rest, options), *flags]:
+    for part in [*overrides(options, given), *_free_form(rest, options), *flags]:
         values = merge(values, part)
     preset = load_preset(_preset_name(given.preset, values))
     values.pop("preset", None)
@@ -152,7 +152,7 @@ def make_parser(options: Iterable[Leaf], *, whole: bool = True) -> argparse.Argu
         part = leaf.path.rpartition(".")[0]
         if part not in groups:
             groups[part] = parser.add_argument_group(part if whole else "")
-        _add_option(groups[part], leaf, shown=whole or not part)
+        add_option(groups[part], leaf, shown=whole or not part)
     return parser
 
 
@@ -169,10 +169,11 @@ def _add_plan_options(parser: argparse.ArgumentParser, *, whole: bool) -> None:
     group = parser.add_argument_group("assume" if whole else "")
     for leaf in leaves(Assumptions()):
         named = replace(leaf, path=f"assume.{leaf.path}", help=f"of --plan: {leaf.help}")
-        _add_option(group, named, shown=whole)
+        add_option(group, named, shown=whole)
 
 
-def _add_option(parser: argparse._ActionsContainer, leaf: Leaf, *, shown: bool = True) -> None:
+def add_option(parser: argparse._ActionsContainer, leaf: Leaf, *, shown: bool = True) -> None:
+    """Add the option of a config's field, with its explanation, type and default."""
     text = f"{leaf.help} [{describe_type(leaf.hint)}; default: {_words(leaf.default)}]"
     name = leaf.path.rpartition(".")[2].upper()
     parser.add_argument(
@@ -202,7 +203,12 @@ def _pairs(value: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{key} {_words(item)}"
 
 
-def _overrides(options: Iterable[Leaf], given: argparse.Namespace) -> list[dict[str, Any]]:
+def overrides(options: Iterable[Leaf], given: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return the given options as values of the fields that they name.
+
+    Raises:
+        ConfigError: a value cannot be read as its field's type.
+    """
     texts = vars(given)
     return [
         _nested(leaf.path.split("."), convert_text(f"--{leaf.path}", leaf.hint, texts[leaf.path]))
