@@ -3,7 +3,7 @@
 Where vLLM is among them it is also measured bare. All engines are there at the same time and take
 turns, in one order and then in the other, so that a busy machine slows all alike. The processor's
 time counts the processes of the engine whose turn it is: a waiting vLLM uses 1 % of a core too.
-Each row is told as soon as it is measured.
+Each row is printed as soon as it is measured.
 
 Shapes: P domain tokens, H hidden size.
 """
@@ -82,7 +82,7 @@ def measure(
         on_row: called with each row as soon as it is there.
 
     Raises:
-        ConfigError: the model or an engine is not to be had here.
+        ConfigError: the model or an engine is not available.
         EngineError: an engine cannot load the model.
     """
     model = str(resolve_model(plan.model))

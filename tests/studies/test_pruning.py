@@ -1,6 +1,5 @@
 """A fit that is worse than others stops early, and nothing takes what it left for whole."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -90,12 +89,12 @@ def test_a_stored_fit_is_judged_as_a_new_one(no_backbone: Path, tmp_path: Path) 
 def test_intermediate_values_point_the_way_of_the_objective(
     objective: str, sign: int, no_backbone: Path, tmp_path: Path
 ) -> None:
-    from benchmarks.console.display import PlainDisplay
+    from benchmarks.console.display import Display
     from benchmarks.pipeline.pipeline import open_pipeline
     from studies.trials import Watcher
 
     config = toy.study(no_backbone, tmp_path / "runs", objective=objective)
-    pipeline = open_pipeline(config.run, display=PlainDisplay(sys.stderr), steps=0)
+    pipeline = open_pipeline(config.run, display=Display(), steps=0)
     study = optuna.create_study(direction=config.aim.direction)
     trial = study.ask()
     watcher = Watcher(trial, pipeline, config)
