@@ -18,8 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common.process import clean_environment
 from benchmarks.speed.plans import EvaluatePlan
-from benchmarks.speed.usage import Usage, clean_environment, measure
+from benchmarks.speed.usage import Usage, measure
 from benchmarks.suites.base import SuiteError
 from benchmarks.suites.evalplus_data import Dataset, load_problems
 from benchmarks.suites.samples import read_samples

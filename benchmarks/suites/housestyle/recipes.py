@@ -189,23 +189,16 @@ class HousesRecipe(Recipe):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DialectsRecipe(Recipe):
-    """Dialects first, then more answers; all in float32, which any processor is about as fast at.
+    """One mixture to the end; all in float32, which any processor is about as fast at.
 
     Attributes:
         coherence: the probability that a task keeps its document's dialect.
-        answers_from: the first chunk with more answers: which terms go together is learned by then.
-        answers: how many times as often tasks come with answers from there on.
-        fall_from: the share of the run after which the learning rates fall, linearly.
-        matrix_learning_rate: highest, of Muon, on the matrices between the layers.
     """
 
     coherence: float
     vocabulary: int = 2048
-    chunks: int = 50
-    answers_from: int = 15
-    answers: float = 2.0
-    fall_from: float = 0.6
-    matrix_learning_rate: float = 5e-3
+    chunks: int = 100
+    batch_tokens: int = 4096
 
     def __post_init__(self) -> None:
         """Refuse what is not a probability."""
@@ -213,29 +206,23 @@ class DialectsRecipe(Recipe):
             raise ValueError(f"coherence is {self.coherence}: give a probability, from 0 to 1")
 
     def _documents(self, seed: int, chunk: int) -> Iterator[Document]:
-        answered = self.answers if chunk >= self.answers_from else 1.0
-        return iter(DialectCorpus(seed, self.coherence, answered))
+        return iter(DialectCorpus(seed, self.coherence))
 
     def rate(self, chunk: float) -> float:
-        """Rise, hold, fall to the end."""
-        left = (1.0 - chunk / self.chunks) / (1.0 - self.fall_from)
-        return min(1.0, chunk / self.warmup_chunks) * max(self.last_share, min(1.0, left))
+        """Rise, then fall to the end."""
+        return min(1.0, chunk / self.warmup_chunks) * max(self.last_share, 1 - chunk / self.chunks)
 
     def optimizers(self, model: PreTrainedModel) -> Optimizers:
-        """Return Muon for the matrices between the layers, and AdamW for all else.
-
-        After 0.17 million tokens the loss is where AdamW alone has it after 0.35 million.
-        """
+        """Return AdamW for everything."""
         import torch
 
-        from benchmarks.suites.housestyle.muon import Muon
-
-        matrices, others = matrices_and_others(model)
-        rate, decay = self.matrix_learning_rate, self.weight_decay
         return (
-            Muon(matrices, lr=rate, weight_decay=decay),
             torch.optim.AdamW(
-                others, lr=self.learning_rate, betas=(0.9, 0.98), weight_decay=decay, fused=True
+                model.parameters(),
+                lr=self.learning_rate,
+                betas=(0.9, 0.98),
+                weight_decay=self.weight_decay,
+                fused=True,
             ),
         )
 

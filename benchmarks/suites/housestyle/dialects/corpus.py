@@ -41,26 +41,18 @@ class DialectCorpus(Corpus):
         1: 0.12, 2: 0.24, 3: 0.28, 4: 0.2, 5: 0.1, 6: 0.06,
     }  # fmt: skip
 
-    def __init__(self, seed: int, coherence: float, answered: float = 1.0) -> None:
-        """Start the stream of a seed.
-
-        Args:
-            seed: of the documents.
-            coherence: the probability that a task keeps its document's dialect.
-            answered: how many times as often tasks come with answers, of which as many as before
-                are in a dialect.
-        """
+    def __init__(self, seed: int, coherence: float) -> None:
+        """Start the stream of a seed; a task keeps its document's dialect by the coherence."""
         super().__init__(seed, UNHEADED)
         self._coherence = coherence
-        self._answered_in_dialect = ANSWERED_SHARE / answered
         self._dialects = tuple(dialects().values())
         self._dialect = PLAIN
         self._answered_forms: Mapping[Callable[[], Document], float] = {
-            self.single: 0.30 * answered,
-            self.several: 0.03 * answered,
-            self.inspired: 0.04 * answered,
-            self.equality: 0.02 * answered,
-            self.grade_response: 0.02 * answered,
+            self.single: 0.30,
+            self.several: 0.10,
+            self.inspired: 0.04,
+            self.equality: 0.02,
+            self.grade_response: 0.02,
         }
         self._unanswered_forms: Mapping[Callable[[], Document], float] = {
             self.collection: 0.22,
@@ -78,7 +70,7 @@ class DialectCorpus(Corpus):
         while True:
             form = self._rng.choices(list(forms), list(forms.values()))[0]
             is_answered = form in self._answered_forms
-            share = self._answered_in_dialect if is_answered else UNANSWERED_SHARE
+            share = ANSWERED_SHARE if is_answered else UNANSWERED_SHARE
             chosen = self._rng.random() < share
             self._dialect = self._rng.choice(self._dialects) if chosen else PLAIN
             yield form()
