@@ -281,7 +281,7 @@ def test_a_store_that_stays_away_costs_one_warning_and_no_stage(
             assert "2 failed: repeat the command" in store.retry_uploads()
     assert said == [
         f"warning: store {url} failed (host is gone); the run continues, and all its results are "
-        "stored in the run directory"
+        "in the run directory"
     ]
     assert one.complete
     assert store.retry_uploads().endswith("0 stages downloaded, 2 uploaded"), "it is back"
@@ -309,7 +309,7 @@ def test_a_missing_file_is_not_asked_for_again_and_again(
 def test_a_place_of_another_format_is_refused(url: str) -> None:
     shared(url)
     MemoryFileSystem().pipe_file("/bucket/place/domino-store.json", b'{"format": 2}')
-    with pytest.raises(ConfigError, match=r"another format.*give a place of its own"):
+    with pytest.raises(ConfigError, match=r"another format.*give an empty folder"):
         shared(url)
 
 
