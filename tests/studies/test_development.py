@@ -44,7 +44,7 @@ def test_no_test_problems_id_occurs_in_any_trial_and_the_result_is_on_test_probl
     assert len(list(output.glob("stages/evaluate-*/manifest.json"))) == 2
     assert mentions(output, "test/") == set()
     assert "evaluate" in mentions(output, "development/")
-    assert "no result" in capsys.readouterr().out
+    assert "not a result" in capsys.readouterr().out
 
     again = run(config, json_path=tmp_path / "result.json")
     assert again.report is not None
