@@ -36,7 +36,7 @@ from benchmarks.stages.filter_config import FilterConfig
 from benchmarks.stages.finetuning.config import AccelerateConfig, FinetuneConfig
 from benchmarks.stages.respond import RespondConfig, Responder
 from benchmarks.stages.synthesize import SynthesizeConfig
-from benchmarks.suites.registry import SUITES, SuiteOptions
+from benchmarks.suites.registry import SUITES, SuiteOptions, is_plug_in_suite
 from domino.attention import Attention
 from domino.engines.openai_engine import OpenaiConfig
 from domino.engines.vllm_setup import VllmConfig
@@ -48,7 +48,8 @@ class RunConfig:
     """One benchmark run: every method and seed through the same stages.
 
     Attributes:
-        suite: name of the benchmark.
+        suite: name of the benchmark; own is your file of problems, package.module:function a
+            suite of your own code.
         suite_options: where its data is, and which part of it is meant.
         model: directory, hub name or GGUF file of the backbone; "housestyle" is the one shipped
             here for the suite's track.
@@ -138,7 +139,8 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         """Refuse names that are not known and numbers that no run can follow."""
-        _require_known("suite", [self.suite], SUITES)
+        if not is_plug_in_suite(self.suite):
+            _require_known("suite", [self.suite], SUITES)
         _require_known("engine", [self.engine], ENGINES)
         _require_known("launcher", [self.launcher], LAUNCHERS)
         for name in ("methods", "method_options"):
