@@ -40,12 +40,15 @@ class Finding:
     Attributes:
         file: its name.
         facts: what is in it, one line each.
-        wrong: what a run would refuse, or what would make its score wrong, one line each.
+        wrong: what a run would refuse, one line each.
+        repeats: examples that repeat a problem of another file, one line each. Of a data set a run
+            drops them; references have to be without.
     """
 
     file: str
     facts: tuple[str, ...]
     wrong: tuple[str, ...]
+    repeats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,14 @@ def _main(arguments: Sequence[str] | None) -> int:
 def _lines(found: Finding) -> list[str]:
     facts = [f"  {fact}" for fact in found.facts]
     count = f"  {counted(len(found.wrong), 'line')} wrong:" if found.wrong else "  nothing is wrong"
-    return [f"{found.file}:", *facts, count, *(f"    {line}" for line in found.wrong)]
+    said = [f"{found.file}:", *facts, count, *(f"    {line}" for line in found.wrong)]
+    if found.repeats:
+        count = counted(len(found.repeats), "example")
+        said.append(
+            f"  {count} repeating a problem: a run drops them from a data set; remove them from "
+            "references:"
+        )
+    return [*said, *(f"    {line}" for line in found.repeats)]
 
 
 def findings(
@@ -213,8 +223,12 @@ def _of_examples(file: str, found: Examples, protected: Sequence[Problem]) -> Fi
         facts.append(
             f"{counted(repeated, 'row')} the same as an earlier one: refused in references"
         )
-    wrong = [*found.wrong, *_repeats(found, protected)]
-    return Finding(file=file, facts=tuple(facts), wrong=tuple(wrong))
+    return Finding(
+        file=file,
+        facts=tuple(facts),
+        wrong=found.wrong,
+        repeats=tuple(_repeats(found, protected)),
+    )
 
 
 def _repeats(found: Examples, protected: Sequence[Problem]) -> list[str]:
@@ -234,9 +248,7 @@ def _repeats(found: Examples, protected: Sequence[Problem]) -> list[str]:
         )
         if refusal:
             reason, detail = refusal
-            lines.append(
-                f"{where}: {reason} ({detail}), which is in another file here: remove one of them"
-            )
+            lines.append(f"{where}: {reason} ({detail})")
     return lines
 
 

@@ -31,7 +31,7 @@ from benchmarks.suites.reading import (
 
 Made = TypeVar("Made")
 
-_HUB = re.compile(r"(?P<name>[\w.-]+(?:/[\w.-]+)?)(?:@(?P<revision>[\w./-]+))?")
+_HUB = re.compile(r"(?P<name>\w[\w.-]*(?:/\w[\w.-]*)?)(?:@(?P<revision>\w[\w./-]*))?")
 _SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt", ".gz")
 _PLACE = re.compile(r", (?:line|row|item) (\d+)")
 
