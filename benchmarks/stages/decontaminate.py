@@ -111,7 +111,7 @@ def _checker(config: DecontaminateConfig, references: Sequence[Reference], suite
     """
     protected = _protected(config, references, suite)
     same = SameTask(protected, suite.program_key)
-    return _by_key(same) if same.has_keys else _by_words(config, protected, _solutions(suite))
+    return _by_key(same) if same.has_keys else by_words(config, protected, _solutions(suite))
 
 
 def _protected(
@@ -149,11 +149,12 @@ def _solutions(suite: Suite) -> list[tuple[Owner, str]]:
     ]
 
 
-def _by_words(
+def by_words(
     config: DecontaminateConfig,
     protected: Sequence[tuple[Owner, str]],
     solutions: Sequence[tuple[Owner, str]],
 ) -> Check:
+    """Return the function that says which protected text a pair shares words with."""
     grams = NgramIndex([*protected, *solutions], n=config.ngram, common=config.common)
     near = NearDuplicates(protected, threshold=config.similarity)
 

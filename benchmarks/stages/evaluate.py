@@ -148,11 +148,17 @@ def chosen_problems(config: EvaluateConfig, suite: Suite) -> tuple[Problem, ...]
 
 
 def check(config: EvaluateConfig, suite: Suite, references: Sequence[Reference]) -> None:
-    """Refuse, before anything is run, shots that cannot be shown.
+    """Refuse, before anything is run, a split without problems, and shots that cannot be shown.
 
     Raises:
-        StageError: the suite has an official protocol, or its references have no responses.
+        StageError: there is no problem, the suite has an official protocol, or its references have
+            no responses.
     """
+    if not suite.problems(config.split):
+        raise StageError(
+            f"evaluate.split is {config.split}, and {suite.name} has no such problems: give "
+            "another split, or data that has it"
+        )
     if not config.shots:
         return
     if suite.protocol(chat=True).is_official:
