@@ -102,7 +102,7 @@ def test_what_could_be_misread_is_said() -> None:
     assert "few-shot: no program passed (100 wrong, 28 timeout)." in text
     assert "references-only:" not in text, "a method that adds nothing is short of nothing"
     assert "one seed does not show the variation between seeds" in text
-    for part in ("Responses: plain", "References: 32 (instruction)", "of 20 draws", "a" * 12,
+    for part in ("Responses: plain", "References: 32 (instruction)", "from 20 samples", "a" * 12,
                  "Stored in /runs", "8 stages in 70 s, 0 of them reused.",
                  "Licence of generated text: Apache-2.0.",
                  "Timeouts rerun without contention: 0."):  # fmt: skip
