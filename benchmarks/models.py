@@ -1,4 +1,4 @@
-"""Which backbone a run means, and the digest of its files: addresses never hold its path."""
+"""The backbone of a run, and the digest of its files; cache keys do not contain its path."""
 
 from __future__ import annotations
 

@@ -28,11 +28,10 @@ PAPER_MODEL = "Qwen/Qwen2.5-Coder-7B-Instruct"
 
 
 def housestyle_quick() -> StudyConfig:
-    """DOMINO on *housestyle*, at most 15 minutes on four cores, by a stand-in for Pass@1.
+    """DOMINO on *housestyle*, at most 15 minutes on four cores, by a substitute for Pass@1.
 
-    A trial fits for 100 steps and draws 96 instructions: what counts is how many of them are new
-    tasks of the domain. The default fit and the complete pipeline are for the result only, with one
-    fresh seed.
+    A trial fits for 100 steps and samples 96 instructions; its value is the share of new tasks of
+    the domain. Only the result uses the default fit and the complete pipeline, with a new seed.
     """
     run = housestyle()
     quick = {method: {"steps": 100} for method in ("domino", "prompt-tuning")}
@@ -54,7 +53,7 @@ def housestyle_quick() -> StudyConfig:
 
 
 def housestyle_full() -> StudyConfig:
-    """DOMINO on *housestyle* by what counts: Pass@1 on development problems, the default's budget.
+    """DOMINO on *housestyle* by Pass@1 on development problems, with the default's budget.
 
     A trial is the complete pipeline with two seeds, the second for the better half of the settings
     (pruner halving by seeds: LOG.md, 2026-11-27). Hours on four cores: several processes share its
@@ -75,14 +74,14 @@ def housestyle_full() -> StudyConfig:
 
 
 def housestyle_tokens() -> StudyConfig:
-    """Development Pass@1 of DOMINO against the tokens that its pairs cost: a front, not a best."""
+    """Development Pass@1 of DOMINO and the tokens of its pairs: a Pareto front."""
     return replace(housestyle_full(), name="housestyle-tokens", also=("tokens",), pruner="none")
 
 
 def housestyle_front() -> StudyConfig:
-    """Alignment against diversity: draws that stay in the domain, and draws that differ.
+    """Alignment and diversity: samples in the domain, and distinct tasks.
 
-    As `housestyle-quick`, with two objectives in place of the one that has both in it.
+    As `housestyle-quick`, with two objectives instead of the one that combines both.
     """
     return replace(
         housestyle_quick(),
@@ -118,11 +117,11 @@ def paper_7b() -> StudyConfig:
 
 
 def _ablation() -> StudyConfig:
-    """DOMINO over five seeds, 200 steps and 128 draws each, by what its samples are.
+    """DOMINO over five seeds, 200 steps and 128 samples each, by properties of its samples.
 
-    Every fit keeps its last step, as the paper's do: a hold-out and a guard against copies would
-    choose the checkpoints in which the terms that are compared differ least. `--objective pass@1`
-    runs the complete pipeline for every setting instead.
+    Every fit keeps its last step, as in the paper: choosing checkpoints by held-out loss and copies
+    would reduce the differences between the compared terms. `--objective pass@1` runs the complete
+    pipeline for every setting instead.
     """
     run = housestyle()
     fit = {"steps": 200, "held_out": 0.0, "guard_samples": 0}
@@ -149,12 +148,12 @@ def _ablation() -> StudyConfig:
 
 
 def ablation_contrastive_weight() -> StudyConfig:
-    """What the contrastive term does: its weight from 0 to 3, and the plain soft prompt."""
+    """Effect of the contrastive term: its weight from 0 to 3, and the plain soft prompt."""
     return replace(_ablation(), name="ablation-contrastive-weight")
 
 
 def ablation_prompt_length() -> StudyConfig:
-    """What prompt lengths do: P × Q, five seeds each."""
+    """Effect of the prompt lengths: P × Q, five seeds each."""
     return replace(
         _ablation(),
         name="ablation-prompt-length",
@@ -165,7 +164,7 @@ def ablation_prompt_length() -> StudyConfig:
 
 
 def ablation_reference_fraction() -> StudyConfig:
-    """What fewer references cost: 20 to 100 % of them, five seeds each."""
+    """Effect of the number of references: 20 to 100 % of them, five seeds each."""
     return replace(
         _ablation(),
         name="ablation-reference-fraction",

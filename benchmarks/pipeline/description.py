@@ -1,4 +1,4 @@
-"""After the rows: what each method's data is like, computed once and stored as stages."""
+"""Properties of each method's data, computed after the rows and stored as stages."""
 
 from __future__ import annotations
 

@@ -213,7 +213,7 @@ def test_figures_say_in_words_what_they_show(stored: str) -> None:
     assert "counting 100.0 %" in figures["pass_at_1"].alternative
     growth = figures["growth"].alternative
     assert "counting 10 of 10" in growth
-    assert "the references are 4" in growth
+    assert "the references have 4" in growth
     assert "counting (n = 20)" in figures["embedding_map"].svg
     for figure in figures.values():
         assert figure.png.startswith(b"\x89PNG")
@@ -427,7 +427,7 @@ def test_a_file_that_holds_no_run_is_bad_input(
 ) -> None:
     (tmp_path / "x.json").write_text(text)
     assert main([str(tmp_path / "x.json")]) == 2
-    assert "no run of this version" in capsys.readouterr().err
+    assert "not a run of this version" in capsys.readouterr().err
 
 
 def test_a_run_whose_stage_is_gone_says_which_and_what_to_do(copy: Copy) -> None:
