@@ -158,7 +158,7 @@ def compare_rows(
         ConfigError: the rows do not have the same problems.
     """
     names = {method: method for method in methods}
-    (found,) = compare([group(rows, [names], config)], config)
+    (found,), _ = compare([group(rows, [names], config)], config)
     return found
 
 

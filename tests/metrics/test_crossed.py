@@ -143,7 +143,7 @@ def test_more_problems_do_what_a_review_of_the_stored_results_found(residual_sha
         run, problem, total = runs + residual, rest, runs + rest
         df = total**2 / (run**2 / 8 + problem**2 / 127)
         numbers = {"variance": total, "df": df, "run_df": 8.0, "run": run, "problem": problem,
-                   "residual": residual}  # fmt: skip
+                   "residual": residual, "problems": 128}  # fmt: skip
         return Estimate(**{name: np.asarray(numbers.get(name, 0.0)) for name in Estimate.__slots__})
 
     now = Design(seeds=5, problems=128)

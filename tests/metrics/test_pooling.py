@@ -9,7 +9,7 @@ from tests.metrics import simulate
 
 
 def estimate(value: float, error: float, df: float = 1e9) -> Estimate:
-    numbers = {"value": value, "variance": error**2, "df": df}
+    numbers = {"value": value, "variance": error**2, "df": df, "problems": 128}
     return Estimate(**{name: np.asarray(numbers.get(name, 0.0)) for name in Estimate.__slots__})
 
 
