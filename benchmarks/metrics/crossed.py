@@ -86,7 +86,7 @@ class Estimate:
 
         distance = np.abs(self.value) - margin
         score = ndtr(distance / np.sqrt(margin * (1 - margin) / self.trials))
-        return np.maximum(self._below(distance), score)
+        return np.asarray(np.maximum(self._below(distance), score))
 
     def _below(self, distance: Floats) -> Floats:
         """Return the probability that Student's t with this error is below a distance."""
@@ -116,15 +116,15 @@ class Estimate:
     ) -> Floats:
         """Return the minimum detectable difference: found with this power, by the noncentral t.
 
-        A difference that is the only one of several comparisons has to pass Holm's first step. V is
-        at least what such a difference brings with it.
+        A difference that is the only one of several comparisons has to pass Holm's first step. It
+        brings the variance of the score test with it.
         """
-        from scipy.special import nctdtrinc, stdtrit
+        from scipy.special import nctdtrinc, ndtri, stdtrit
 
-        limit = stdtrit(self.df, 1 - (1 - level) / comparisons / 2)
-        errors = nctdtrinc(self.df, 1 - power, limit)
-        _, least = score_ends(np.zeros(()), self.problems, errors)
-        return np.maximum(errors * self.error, least)
+        reached = 1 - (1 - level) / comparisons / 2
+        found = nctdtrinc(self.df, 1 - power, stdtrit(self.df, reached)) * self.error
+        _, least = score_ends(np.zeros(()), self.problems, ndtri(reached) + ndtri(power))
+        return np.asarray(np.maximum(found, least))
 
     def components(self) -> tuple[Floats, Floats, Floats]:
         """Return what V is made of: the parts of run, problem and residual, none below 0."""
@@ -136,8 +136,8 @@ def contrast(tables: Sequence[ArrayLike], weights: Sequence[float]) -> Estimate:
     """Return the weighted sum of the means of tables [..., S, P] over the same problems.
 
     A table of one run has no variance between runs: that is right for a deterministic method (no
-    data, evaluated greedily), of which every seed is the same run, and for nothing else. Where the
-    difference is the same on all problems and in all runs, V is that of McNemar's test, |value| / P.
+    data, evaluated greedily), of which every seed is the same run, and for nothing else. Where all
+    problems and all runs have the same difference, V is that of McNemar's test, |value| / P.
 
     Raises:
         ValueError: the tables do not have the same problems, or fewer than two.

@@ -9,9 +9,9 @@ seeds have in common make the true ones larger and the tests conservative.
 
 Up to a share t, a one-sided test at level a has spent 2 - 2 Phi(z(1 - a / 2) / root of t) of it,
 which gives bounds like those of O'Brien and Fleming (1979) at any number of analyses (Lan and
-DeMets, 1983); a two-sided test is two of half the level. The smallest level at which a contrast would have been rejected so far is its sequential p (Liu and
-Anderson, 2008), and Holm's correction of sequential p's tests every contrast at its analysis' level
-within Holm (Maurer and Bretz, 2013).
+DeMets, 1983); a two-sided test is two of half the level. The smallest level at which a contrast
+would have been rejected so far is its sequential p (Liu and Anderson, 2008), and Holm's correction
+of sequential p's tests every contrast at its analysis' level within Holm (Maurer and Bretz, 2013).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Verdict = Literal["better", "worse", "equivalent", "undecided"]
 KeyT = TypeVar("KeyT", bound=Hashable)
 _FAR = 9.0
 _NODES = np.polynomial.legendre.leggauss(80)
-_LEVELS, _BISECTIONS = 81, 50
+_LEVELS, _BISECTIONS, _ROUNDING = 81, 50, 1e-14
 
 
 class Tested(Protocol):
@@ -148,7 +148,7 @@ def _spent(quantiles: Floats, two_sided: bool) -> Floats:
     """Return the error that is spent at a share, of quantiles over its root."""
     from scipy.special import ndtr
 
-    return np.minimum((2 + 2 * two_sided) * ndtr(-quantiles), 1.0)
+    return np.asarray(np.minimum((2 + 2 * two_sided) * ndtr(-quantiles), 1.0))
 
 
 @lru_cache(maxsize=256)
@@ -174,7 +174,7 @@ def _limits(shares: tuple[float, ...], two_sided: bool) -> tuple[Floats, Floats]
             beyond_LN = ndtr((nodes_LN - c_L1) / spread)
             if two_sided:
                 beyond_LN = beyond_LN + ndtr((-c_L1 - nodes_LN) / spread)
-            too_many_L = (weights_LN * beyond_LN).sum(axis=1) > error_L
+            too_many_L = (weights_LN * beyond_LN).sum(axis=1) > error_L + _ROUNDING
             low_L = np.where(too_many_L, c_L1[:, 0], low_L)
             high_L = np.where(too_many_L, high_L, c_L1[:, 0])
         found.append(high_L / np.sqrt(now))

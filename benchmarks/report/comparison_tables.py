@@ -72,8 +72,8 @@ def _pooled(runs: ComparedRuns) -> DisplayTable:
         ),
         note=(
             "In points. Effects by inverse variance with the variance between domains (Paule and "
-            "Mandel). p, verdict and 95 % interval are Hartung and Knapp's, which allow for domains "
-            "that differ, or the plain ones where those are wider."
+            "Mandel). p, verdict and 95 % interval are Hartung and Knapp's, which allow for "
+            "domains that differ, or the plain ones where those are wider."
         ),
     )  # fmt: skip
 

@@ -23,7 +23,8 @@ from benchmarks.metrics.crossed import (
     predicted,
 )
 from benchmarks.metrics.intervals import holm, mcnemar
-from benchmarks.metrics.sequential import Decision, Verdict, analyses_at, bounds, decide
+from benchmarks.metrics.pooling import Pooled
+from benchmarks.metrics.sequential import Decision, Tested, Verdict, analyses_at, bounds, decide
 from benchmarks.pipeline.rows import FailedRun
 from benchmarks.report.method_rows import outcomes
 from benchmarks.report.pooled import BySeeds, Pair, PooledComparison, pooled_estimates
@@ -121,7 +122,7 @@ class Comparisons:
 
     pairs: tuple[PairwiseResult, ...]
     design: Design
-    families: tuple[int, ...]
+    families: tuple[int, int]
     margin: float
     planned: int = 0
     analyses: tuple[int, ...] = ()
@@ -268,11 +269,9 @@ def _complete_seeds(
         had.setdefault(row.method, set())
         if not isinstance(row, FailedRun) or row.stage:
             had[row.method].add(row.seed)
-    planned = {own[m] for own in names for pair in config.pairs(list(own)) for m in pair if m in own}
+    planned = {own.get(m, "") for own in names for pair in config.pairs(list(own)) for m in pair}
     under_way = [own for method, own in had.items() if method in planned and len(own) >= MIN_SEEDS]
-    if not under_way:
-        return rows
-    complete = set.intersection(*under_way)
+    complete = set.intersection(*under_way) if under_way else {row.seed for row in rows}
     return [row for row in rows if row.seed in complete]
 
 
@@ -332,40 +331,43 @@ def compare(
     pairs = {(n, *pair): primary for n, group in enumerate(groups)
              for pair, primary in group.pairs().items()}  # fmt: skip
     looks = {key: _looks(groups[key[0]], key[1:], config) for key in pairs}
-    pooled = {} if names is None else pooled_estimates(
-        [
-            (group.domain, {key[1:]: own for key, own in looks.items() if key[0] == n and own})
-            for n, group in enumerate(groups)
-        ],
-        names,
-    )  # fmt: skip
+    pooled = {} if names is None else _pooled(groups, looks, names)
     planned = {(names[a], names[b]) for (_, a, b), own in pairs.items() if own} if names else set()
     made: dict[tuple[int, str, str], PairwiseResult] = {}
-    together, families = [], []
+    together, sizes = [], []
     for primary in (True, False):
         own = {key: looks[key] for key in pairs if pairs[key] == primary and looks[key]}
-        both = [key for key in pooled if bool({key, key[::-1]} & planned) == primary]
-        family: dict[tuple[Any, ...], Mapping[int, Any]] = {**own, **{k: pooled[k][1] for k in both}}
+        both = {key: found for key, found in pooled.items()
+                if bool({key, key[::-1]} & planned) == primary}  # fmt: skip
+        family: dict[Any, Mapping[int, Tested]] = {**own, **{k: f[1] for k, f in both.items()}}
         decisions = decide(family, margin=config.margin / 100, interim=config.until_decided)
-        families.append(len(family))
-        made |= {
-            key: _compared(groups[key[0]], key[1:], looks[key], decisions[key], config,
-                           primary, len(family))
-            for key in own
-        }  # fmt: skip
+        sizes.append(len(family))
+        for key, at in own.items():
+            made[key] = _compared(
+                groups[key[0]], key[1:], at, decisions[key], config, primary, len(family)
+            )
         together += [
             PooledComparison(
-                first=key[0], second=key[1], primary=primary, by_domain=pooled[key][0],
-                pooled=list(pooled[key][1].values())[-1], decision=decisions[key],
-                level=_level(tuple(pooled[key][1]), config),
+                first=key[0], second=key[1], primary=primary, by_domain=latest, pooled=at[max(at)],
+                decision=decisions[key], level=_level(at, config),
             )
-            for key in both
+            for key, (latest, at) in both.items()
         ]  # fmt: skip
         made |= _models(groups, [k for k in pairs if pairs[k] == primary and not looks[k]], primary)
     return [
-        _of_group(group, [made[key] for key in pairs if key[0] == n], tuple(families), config)
+        _of_group(group, [made[key] for key in pairs if key[0] == n], (sizes[0], sizes[1]), config)
         for n, group in enumerate(groups)
     ], together
+
+
+def _pooled(
+    groups: Sequence[Group], looks: Mapping[tuple[int, str, str], BySeeds], names: Mapping[str, str]
+) -> dict[Pair, tuple[dict[str, Estimate], dict[int, Pooled]]]:
+    by_domain = [
+        (group.domain, {key[1:]: own for key, own in looks.items() if key[0] == n and own})
+        for n, group in enumerate(groups)
+    ]
+    return pooled_estimates(by_domain, names)
 
 
 def _looks(group: Group, pair: Pair, config: ComparisonConfig) -> BySeeds:
@@ -378,9 +380,9 @@ def _looks(group: Group, pair: Pair, config: ComparisonConfig) -> BySeeds:
     return {n: difference(a[:n], b[:n]) for n in analyses}
 
 
-def _level(analyses: tuple[int, ...], config: ComparisonConfig) -> float:
+def _level(looks: Mapping[int, Any], config: ComparisonConfig) -> float:
     """Return the level of an interval at the latest of the analyses."""
-    return 1 - bounds(1 - LEVEL, analyses)[-1] if config.until_decided else LEVEL
+    return 1 - bounds(1 - LEVEL, tuple(looks))[-1] if config.until_decided else LEVEL
 
 
 def _compared(
@@ -392,7 +394,7 @@ def _compared(
     return PairwiseResult(
         first=pair[0], second=pair[1], estimate=estimate, primary=primary,
         verdict=decision.verdict, p=decision.p, equivalence_p=decision.equivalence_p,
-        level=_level(tuple(looks), config),
+        level=_level(looks, config),
         edge=_edge(group, pair, margin) if decision.verdict == "equivalent" else "",
         needed=needed(estimate, group.design, margin, comparisons) if undecided else (),
     )  # fmt: skip
@@ -430,7 +432,7 @@ def _models(
 def _of_group(
     group: Group,
     pairs: Sequence[PairwiseResult],
-    families: tuple[int, ...],
+    families: tuple[int, int],
     config: ComparisonConfig,
 ) -> Comparisons:
     seeds = group.design.seeds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.report.figures import COLOURS, INK, DrawnFigure, draw
 from benchmarks.report.terminal import unscored
@@ -65,11 +65,12 @@ def _interval(axes: Axes, place: int, row: MethodRow) -> None:
 def forest(found: Sequence[PooledComparison]) -> DrawnFigure | None:
     """Return each primary comparison in each domain and pooled; None without several domains."""
     primary = [one for one in found if one.primary] or list(found)
-    lines = [
-        (f"{one.first} vs {one.second}: {name}", float(own.value), own.interval(), own is one.pooled)
-        for one in primary
-        for name, own in {**one.by_domain, "pooled": one.pooled}.items()
-    ]
+    lines: list[tuple[str, float, Sequence[Any], bool]] = []
+    for one in primary:
+        pair = f"{one.first} vs {one.second}"
+        for name, own in one.by_domain.items():
+            lines.append((f"{pair}: {name}", float(own.value), own.interval(), False))
+        lines.append((f"{pair}: pooled", float(one.pooled.value), one.interval, True))
     if not lines:
         return None
 

@@ -150,11 +150,12 @@ def _interim(found: Comparisons) -> list[str]:
     seeds = found.analyses[-1]
     state = "every primary comparison is decided" if found.decided else "not all are decided"
     planned = (*found.analyses, *(n for n in ANALYSES if n > seeds))
-    limits = ", ".join(f"{p:.4f} at {n}" for p, n in zip(bounds(0.05, planned), planned, strict=True))
+    at = zip(bounds(0.05, planned), planned, strict=True)
+    limits = ", ".join(f"{p:.4f} at {n}" for p, n in at)
     return [
         f"Interim analyses (O'Brien-Fleming spending; one comparison alone at p {limits} seeds): "
-        f"analysis {len(found.analyses)} of {len(planned)}, at {seeds} seeds; {state}. Intervals are "
-        "repeated confidence intervals."
+        f"analysis {len(found.analyses)} of {len(planned)}, at {seeds} seeds; {state}. Intervals "
+        "are repeated confidence intervals."
     ]
 
 
