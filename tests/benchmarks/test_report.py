@@ -378,7 +378,7 @@ def test_runs_of_several_domains_are_pooled(copy: Copy) -> None:
     assert pooled.loc[("counting", "no-data"), "verdict"] == "better"
     assert pooled.loc[("counting", "no-data"), "family"] == "primary"
     assert pooled.loc[("counting", "repeating"), "family"] == "exploratory"
-    assert (pooled["wide_low"] <= pooled["low"]).all()
+    assert (pooled["low"] <= pooled["plain_low"]).all()
     text = page(*names)
     assert "counting vs no-data over 2 domains: better by 100.0 points" in text
     assert "Pooled over domains" in text
