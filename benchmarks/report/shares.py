@@ -1,4 +1,4 @@
-"""What a method's score is made of: its runs, the problems, the residual; and of which gap."""
+"""Shares of a score's variance, and the share of the gap to the ceiling that a method closes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 def variance_lines(
     groups: Sequence[Group], names: Mapping[str, str] | None = None
 ) -> Iterable[Mapping[str, Any]]:
-    """Yield a line for each method that was run several times, or has a ceiling above it.
+    """Yield a line for each method with several runs, or with a ceiling above it.
 
     Args:
         groups: the methods of each data set.
-        names: the name of each method without that of its data set: where there are several, a
-            line more for each method says which share of the gap it closes in all of them.
+        names: the name of each method without that of its data set: if there are several, one more
+            line per method has the share of the gap that it closes over all of them.
     """
     closed: dict[str, list[ClosedShare]] = {}
     for group in groups:
@@ -52,7 +52,7 @@ def _parts(table: Any) -> dict[str, float]:
 
 
 def _closed(group: Group, method: str) -> ClosedShare | None:
-    """Return which share of the gap between no data and the ceiling a method closes."""
+    """Return the share of the gap between no data and the ceiling that a method closes."""
     ends = group.floor, group.ceiling
     if method in ends or not set(ends) <= set(group.tables) or group.design.seeds < MIN_SEEDS:
         return None
