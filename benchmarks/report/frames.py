@@ -46,8 +46,8 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "domain": "the data set, if there are several",
         "family": "primary (planned) or exploratory",
         "difference": "Pass@1 of first minus second, in [-1, 1]",
-        "low": "lower end of the 95 % interval, uncorrected; with one seed, over problems only; with "
-        "interim analyses, of the repeated confidence interval",
+        "low": "lower end of the 95 % interval, uncorrected; with one seed, over problems only; "
+        "with interim analyses, of the repeated confidence interval",
         "high": "upper end of the 95 % interval",
         "df": "Welch-Satterthwaite degrees of freedom",
         "test": "crossed (analysis of variance over runs and problems), or exact (McNemar: two "
