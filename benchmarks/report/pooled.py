@@ -78,13 +78,13 @@ def pooled_estimates(
                 key = key[::-1]
                 own = {n: replace(one, value=-one.value) for n, one in own.items()}
             found.setdefault(key, {})[domain] = own
-    pooled: dict[Pair, tuple[dict[str, Estimate], dict[int, Pooled]]] = {}
-    for key, domains in found.items():
-        if len(domains) == len(by_domain) > 1:
-            latest = {domain: looks[max(looks)] for domain, looks in domains.items()}
-            first, *others = domains.values()
-            shared = [n for n in first if all(n in other for other in others)]
-            analyses = {n: pool([looks[n] for looks in domains.values()]) for n in shared}
-            fewest = min(max(looks) for looks in domains.values())
-            pooled[key] = latest, analyses or {fewest: pool(list(latest.values()))}
-    return pooled
+    complete = {k: own for k, own in found.items() if len(own) == len(by_domain) > 1}
+    return {key: _of_pair(domains) for key, domains in complete.items()}
+
+
+def _of_pair(domains: Mapping[str, BySeeds]) -> tuple[dict[str, Estimate], dict[int, Pooled]]:
+    latest = {domain: own[max(own)] for domain, own in domains.items()}
+    shared = sorted(set.intersection(*(set(own) for own in domains.values())))
+    analyses = {n: pool([own[n] for own in domains.values()]) for n in shared}
+    fewest = min(max(own) for own in domains.values())
+    return latest, analyses or {fewest: pool(list(latest.values()))}
