@@ -65,14 +65,14 @@ def run(config: RunConfig) -> tuple[list[SeedRun | FailedRun], Spent]:
     display = make_display(plain=True, quiet=True)
     pipeline: Pipeline = open_pipeline(config, display=display, steps=99, on_stage=ended)
     with closing(pipeline):
-        kept = keep_domain(pipeline)
+        keep_domain(pipeline)
         rows = run_rows(pipeline, on_row=began)
 
         def described(row: SeedRun | FailedRun | None, stage: Stage, reused: bool) -> None:
             state["method"] = "" if row is None else row.method
             ended(stage, reused)
 
-        describe_rows(pipeline, kept, rows, on_stage=described)
+        describe_rows(pipeline, rows, on_stage=described)
     return rows, spent
 
 
