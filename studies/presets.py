@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from benchmarks.common.fields import ConfigError, closest
 from benchmarks.config.presets import housestyle, paper_official
+from benchmarks.config.run_config import RunConfig
 from studies.config import StudyConfig
 from studies.objective import CLAIMS
 from studies.spaces import (
@@ -27,29 +28,30 @@ FINAL_SEEDS = (1000, 1001, 1002)
 PAPER_MODEL = "Qwen/Qwen2.5-Coder-7B-Instruct"
 
 
+def _tuning() -> RunConfig:
+    """The default run where its settings are chosen: a domain of its own, development problems."""
+    run = housestyle()
+    return replace(
+        run,
+        suite_options=replace(run.suite_options, domain="stock"),
+        evaluate=replace(run.evaluate, split="development"),
+    )
+
+
 def housestyle_quick() -> StudyConfig:
     """DOMINO on *housestyle*, at most 15 minutes on four cores, by a stand-in for Pass@1.
 
-    A trial fits for 100 steps and draws 96 instructions: what counts is how many of them are new
-    tasks of the domain. The default fit and the whole pipeline are for the result alone, with one
-    fresh seed.
+    A trial fits and draws 96 instructions: what counts is how many of them are new tasks of the
+    domain. The whole pipeline is for the result alone, on another domain, with one fresh seed.
     """
-    run = housestyle()
-    quick = {method: {"steps": 100} for method in ("domino", "prompt-tuning")}
     return StudyConfig(
         name="housestyle-quick",
         spaces=SPACES,
         method="domino",
         objective="new-in-domain",
         trials=16,
-        run=replace(
-            run,
-            pairs=96,
-            oversample=1.0,
-            method_options=quick,
-            evaluate=replace(run.evaluate, split="development"),
-        ),
-        final=replace(run, seeds=FINAL_SEEDS[:1]),
+        run=replace(_tuning(), pairs=96, oversample=1.0),
+        final=replace(housestyle(), seeds=FINAL_SEEDS[:1]),
     )
 
 
@@ -60,7 +62,6 @@ def housestyle_full() -> StudyConfig:
     (pruner halving by seeds: LOG.md, 2026-11-27). Hours on four cores: several processes share its
     trials.
     """
-    run = housestyle()
     return StudyConfig(
         name="housestyle-full",
         spaces=SPACES,
@@ -69,8 +70,8 @@ def housestyle_full() -> StudyConfig:
         measures=CLAIMS,
         pruner="halving",
         prune_by="seeds",
-        run=replace(run, seeds=(0, 1), evaluate=replace(run.evaluate, split="development")),
-        final=replace(run, seeds=FINAL_SEEDS),
+        run=replace(_tuning(), seeds=(0, 1)),
+        final=replace(housestyle(), seeds=FINAL_SEEDS),
     )
 
 
@@ -118,14 +119,13 @@ def paper_7b() -> StudyConfig:
 
 
 def _ablation() -> StudyConfig:
-    """DOMINO over five seeds, 200 steps and 128 draws each, by what its samples are.
+    """DOMINO over five seeds and 128 draws each, by what its samples are.
 
     Every fit keeps its last step, as the paper's do: a hold-out and a guard against copies would
     choose the checkpoints in which the terms that are compared differ least. `--objective pass@1`
     takes every cell through the whole pipeline instead.
     """
-    run = housestyle()
-    fit = {"steps": 200, "held_out": 0.0, "guard_samples": 0}
+    run = _tuning()
     return StudyConfig(
         name="ablation",
         spaces={"domino": contrastive_weight},
@@ -140,11 +140,8 @@ def _ablation() -> StudyConfig:
             seeds=(0, 1, 2, 3, 4),
             pairs=128,
             oversample=1.0,
-            method_options={"domino": fit},
-            sampling=replace(run.sampling, temperature=1.0),
-            evaluate=replace(run.evaluate, split="development"),
         ),
-        final=replace(run, seeds=FINAL_SEEDS),
+        final=replace(housestyle(), seeds=FINAL_SEEDS),
     )
 
 

@@ -57,8 +57,8 @@ TUNED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 other methods have not been run, and they keep their authors' parameters."""
 
 
-def housestyle() -> RunConfig:
-    """The default: compositions, references are instructions, the plain backbone answers.
+def housestyle_compositions() -> RunConfig:
+    """Compositions of common operations: references are instructions, the plain backbone answers.
 
     The options of DOMINO and of few-shot are those that the study `housestyle-quick` chose. Both
     came out for low temperatures of sampling (0.62 and 0.55); the run has one for all methods.
@@ -85,30 +85,16 @@ def housestyle() -> RunConfig:
     )  # fmt: skip
 
 
-def housestyle_conventions() -> RunConfig:
-    """Hidden house conventions: two references with responses, each method answers itself."""
-    return replace(
-        housestyle(),
-        suite="housestyle-conventions",
-        method_options={},
-        sampling=Sampling(temperature=1.0, top_p=1.0, max_new_tokens=128),
-        references=2,
-        responder="own",
-        filter=FilterConfig(consistency=False),
-        finetune=FinetuneConfig(learning_rate=3e-3, steps=200, batch_size=16, max_tokens=512),
-    )
+def housestyle() -> RunConfig:
+    """The default: a domain with terms of its own, of which 8 references show a part.
 
-
-def housestyle_dialects() -> RunConfig:
-    """A domain in a dialect of its own: 8 references show part of its terms, the solver answers.
-
-    The backbone is the one that is weak in context; `--suite_options.coherence coherent` is the
-    other. Fits are short because long ones overfit eight references.
+    A solver answers. The backbone is the one that is weak in context, as real small models are;
+    `--suite_options.coherence coherent` is the other. Fits are short because long ones overfit eight references.
     """
     fit = {"domain_tokens": 16, "steps": 60, "batch_size": 4, "learning_rate": 0.01,
            "guard_samples": 0, "held_out": 0.0}  # fmt: skip
     return replace(
-        housestyle(),
+        housestyle_compositions(),
         suite_options=SuiteOptions(track="dialects"),
         methods=(
             "no-data", "references-only", "few-shot", "self-instruct", "evol-instruct",
@@ -131,10 +117,24 @@ def housestyle_dialects() -> RunConfig:
     )  # fmt: skip
 
 
-def housestyle_all() -> RunConfig:
-    """Every method on one domain, as `housestyle` has it; the description is a reader's."""
+def housestyle_conventions() -> RunConfig:
+    """Hidden house conventions: two references with responses, each method answers itself."""
     return replace(
-        housestyle(),
+        housestyle_compositions(),
+        suite="housestyle-conventions",
+        method_options={},
+        sampling=Sampling(temperature=1.0, top_p=1.0, max_new_tokens=128),
+        references=2,
+        responder="own",
+        filter=FilterConfig(consistency=False),
+        finetune=FinetuneConfig(learning_rate=3e-3, steps=200, batch_size=16, max_tokens=512),
+    )
+
+
+def housestyle_all() -> RunConfig:
+    """Every method on one domain of compositions; the description is a reader's."""
+    return replace(
+        housestyle_compositions(),
         methods=(
             "no-data", "references-only", "few-shot", "self-instruct", "evol-instruct",
             "oss-instruct", "magpie", "magpie-described", "magpie-induced", "softsrv",
@@ -150,7 +150,7 @@ def housestyle_all() -> RunConfig:
 def mbpp() -> RunConfig:
     """Real MBPP+ problems with a model of your own: give --model and --suite_options.*."""
     return replace(
-        housestyle(),
+        housestyle_compositions(),
         suite="mbpp+",
         local=LocalConfig(),
         method_options={},
@@ -234,7 +234,7 @@ def paper_lcb_execution(model: str) -> RunConfig:
 def smoke() -> RunConfig:
     """Every stage once, in seconds; its scores mean nothing."""
     return replace(
-        housestyle(),
+        housestyle_compositions(),
         local=LocalConfig(),
         references=6,
         pairs=4,
@@ -256,9 +256,9 @@ def _on_paper_backbones(
 PRESETS: Mapping[str, Callable[[], RunConfig]] = MappingProxyType(
     {
         "housestyle": housestyle,
+        "housestyle-compositions": housestyle_compositions,
         "housestyle-all": housestyle_all,
         "housestyle-conventions": housestyle_conventions,
-        "housestyle-dialects": housestyle_dialects,
         "mbpp+": mbpp,
         "paper-official": paper_official,
         **_on_paper_backbones("paper-lcb-generation", paper_lcb_generation),

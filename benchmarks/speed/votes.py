@@ -7,7 +7,7 @@ from functools import partial
 
 import torch
 
-from benchmarks.config.presets import housestyle
+from benchmarks.config.presets import housestyle_compositions
 from benchmarks.planning.flops import FlopCount, batched
 from benchmarks.planning.shapes import find_shape
 from benchmarks.speed.rows import SpeedRow, TimedCalls, rows
@@ -44,7 +44,7 @@ def measure(plan: VotesPlan) -> tuple[list[SpeedRow], int]:
     """Return a row for each way, and how many of the responses differ between them."""
     torch.set_num_threads(plan.threads)
     engine = TransformersEngine.load(CHECKPOINT)
-    config = housestyle()
+    config = housestyle_compositions()
     pairs = HousestyleSuite("ledger", "compositions").oracle_pairs()[: plan.instructions]
     instructions = [pair.instruction for pair in pairs]
     samplings = [replace(config.response_sampling, seed=seed) for seed in range(plan.responses)]
