@@ -89,7 +89,8 @@ def housestyle() -> RunConfig:
     """The default: a domain with terms of its own, of which 8 references show a part.
 
     A solver answers. The backbone is the one that is weak in context, as real small models are;
-    `--suite_options.coherence coherent` is the other. Fits are short because long ones overfit eight references.
+    `--suite_options.coherence coherent` is the other. Fits are short because long ones overfit
+    eight references.
     """
     fit = {"domain_tokens": 16, "steps": 60, "batch_size": 4, "learning_rate": 0.01,
            "guard_samples": 0, "held_out": 0.0}  # fmt: skip
