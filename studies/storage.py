@@ -309,7 +309,7 @@ def _require_one_at(address: str) -> None:
 def _engine_options(address: str) -> dict[str, Any]:
     """Return what keeps a database from failing where trials are long and others write too."""
     if address.startswith("sqlite"):
-        return {"connect_args": {"timeout": _LOCKED_S}}  # it locks the whole file
+        return {"connect_args": {"timeout": _LOCKED_S}}  # SQLite locks the complete file
     options: dict[str, Any] = {"pool_pre_ping": True}  # servers cut connections that are idle
     if address.startswith(("mysql", "mariadb")):
         # Their default holds on to what a transaction read first; MariaDB from 11.6 on then fails

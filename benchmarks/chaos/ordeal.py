@@ -2,7 +2,7 @@
 
 A run that ends before it is killed is compared, and the next one begins in a new directory, until
 all kills have been dealt. Torn tails and full disks keep step with the kills from the first one on;
-one that came to nothing stays owed.
+one that had no effect is repeated later.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ def prepare_process() -> None:
     """Set what libraries read from the environment once, before any of them is imported.
 
     What the user has set stays. MLflow: give up on an unreachable server within seconds, send no
-    telemetry; nor does Ray. tokenizers: no threads beside torch's own in worker processes.
+    telemetry; nor does Ray. tokenizers: no threads of its own in worker processes.
     transformers and datasets: no bars of their own through our display. OpenMP: threads that wait
     sleep; where other work has the cores they would take them from the thread they wait for.
     """

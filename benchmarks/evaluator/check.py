@@ -159,7 +159,7 @@ def _results(pairs: Sequence[tuple[Problem, Program]], config: SandboxConfig) ->
 
 
 def _answer(problem: Problem) -> str:
-    """Return the program that must pass: the problem's answer where that is no solution."""
+    """Return the program that must pass: the canonical solution, or one made from the answer."""
     return problem.meta.get("answer") or canonical_code(problem)
 
 

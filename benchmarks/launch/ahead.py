@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from benchmarks.console.display import make_display
+from benchmarks.console.display import Display
 
 if TYPE_CHECKING:
     from benchmarks.pipeline.pipeline import Pipeline
@@ -37,6 +37,6 @@ def walking_ahead(pipeline: Pipeline, walk: WalkRow) -> Iterator[None]:
 
 
 def _walk(pipeline: Pipeline, walk: WalkRow, method: str, seed: int) -> None:
-    detached = pipeline.detached(make_display(plain=True, quiet=True))
+    detached = pipeline.detached(Display())
     with contextlib.suppress(Exception):  # whoever walks the rows in order meets the same error
         walk(detached, method, seed)

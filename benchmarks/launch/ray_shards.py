@@ -75,13 +75,13 @@ class Shards:
 
         Each machine runs the canonical solutions itself, so that its own speed sets its limits.
         """
-        tell = on_done or (lambda verdict: None)
+        notify = on_done or (lambda verdict: None)
 
         def here(first: int, part: Sequence[Program]) -> list[Verdict]:
-            return check_programs(problems, part, config, on_done=tell, known=known)
+            return check_programs(problems, part, config, on_done=notify, known=known)
 
         return self.share(
-            programs, here, check_there, lambda number, verdict: tell(verdict), self.checking,
+            programs, here, check_there, lambda number, verdict: notify(verdict), self.checking,
             problems, replace(config, workers=self.checking["num_cpus"]),
         )  # fmt: skip
 
@@ -90,7 +90,7 @@ class Shards:
         items: Sequence[_T],
         here: Callable[[int, Sequence[_T]], list[_R]],
         there: Callable[..., Any],
-        tell: Callable[[int, _R], None],
+        notify: Callable[[int, _R], None],
         options: Mapping[str, Any],
         *arguments: Any,
     ) -> list[_R]:
@@ -98,10 +98,10 @@ class Shards:
 
         Args:
             items: what is shared out, in consecutive parts.
-            here: does (number of its first item, part) in this process, and tells of it itself.
+            here: computes (number of its first item, part) in this process, and reports it itself.
             there: does (packed order, part, *arguments) on another machine: yields None as it
                 begins, then the results.
-            tell: called with (number, result) for those.
+            notify: called with (number, result) for those.
             options: Ray's, of a part.
             arguments: of `there`.
         """
@@ -117,7 +117,7 @@ class Shards:
                 made = _results(stream)
                 results += here(first, part) if made is None else made
                 for number, result in enumerate(made or (), first):
-                    tell(number, result)
+                    notify(number, result)
         except BaseException:
             for _, stream in begun:
                 ray.cancel(stream)
@@ -126,7 +126,7 @@ class Shards:
 
 
 def _results(stream: Any) -> Any:
-    """Return what a part on another machine came to; None where it has not begun, or was lost."""
+    """Return the result of a part on another machine; None if it has not begun, or was lost."""
     import ray
     from ray.exceptions import RayError, RayTaskError
 
@@ -153,7 +153,7 @@ def parts(items: Sequence[_T], count: int) -> list[Sequence[_T]]:
 class ShardedEngine(Engine):
     """Generates here and on other machines; a request's text is the same wherever it is made.
 
-    Its own engine is forgotten at `close`, so that no second backbone lies beside one in training.
+    Its own engine is released at `close`, so that memory is free for the backbone in training.
     """
 
     def __init__(
@@ -182,15 +182,15 @@ class ShardedEngine(Engine):
         on_done: Callable[[int, Completion], None] | None = None,
     ) -> list[Completion]:
         """Complete every request; see `Engine.generate`."""
-        tell = on_done or (lambda number, completion: None)
+        notify = on_done or (lambda number, completion: None)
 
         def here(first: int, part: Sequence[Request]) -> list[Completion]:
             return self._here.generate(
-                part, sampling, on_done=lambda number, completion: tell(first + number, completion)
+                part, sampling, on_done=lambda number, made: notify(first + number, made)
             )
 
         return self._shards.share(
-            requests, here, generate_there, tell, self._shards.options, sampling, *self._place
+            requests, here, generate_there, notify, self._shards.options, sampling, *self._place
         )
 
     def render(

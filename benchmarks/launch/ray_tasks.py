@@ -114,5 +114,5 @@ def _lost(call: StageCall, error: Exception) -> LaunchError:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return LaunchError(
         f"{call.row}: {call.stage.name} was lost on the cluster ({type(error).__name__}: {reason})"
-        "; all finished stages are kept: type the same command again to continue"
+        "; all finished stages are kept: repeat the command to resume"
     )

@@ -30,7 +30,7 @@ _MOST_WAIT_S = 0.1
 
 
 class ClockError(OSError):
-    """This machine does not tell how much processor time another process has used."""
+    """The processor time of another process cannot be read on this machine."""
 
 
 class ProcessClock:
@@ -47,7 +47,7 @@ class ProcessClock:
             children: whether it may have others below it, which count too.
 
         Raises:
-            ClockError: /proc does not tell.
+            ClockError: /proc cannot be read.
         """
         fields = Path(f"/proc/self/fdinfo/{pidfd}").read_text().split()
         pid = int(fields[fields.index("Pid:") + 1]) if "Pid:" in fields else 0
@@ -184,7 +184,7 @@ class Clock:
         """Read the clocks of the program's processes from now on.
 
         Raises:
-            ClockError: this machine does not tell.
+            ClockError: processor time cannot be read on this machine.
         """
         self._process = ProcessClock(pidfd, children=self._children)
 

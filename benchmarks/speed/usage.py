@@ -44,7 +44,7 @@ def measure(
         command: what is run.
         until: the file that it writes last.
         errors: file for its standard error.
-        environment: of the command, whole.
+        environment: complete environment of the command.
 
     Raises:
         CommandError: it ended without writing the file.

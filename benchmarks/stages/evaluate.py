@@ -131,7 +131,7 @@ def run(config: EvaluateConfig, finetuned: Stage, stage: Stage, context: StageCo
     """Write completions.jsonl, programs.jsonl and verdicts.jsonl; the backbone where no adapter is.
 
     The programs are also written as the benchmark's official tools read them (in
-    export/, with what they belong to beside them).
+    export/, with the digests of their problems).
     A response without a program in it is a program that fails; it is counted like any other.
     """
     problems = chosen_problems(config, context.suite)

@@ -117,7 +117,7 @@ def run(
     """Write responses.jsonl, and candidates.jsonl where several are sampled.
 
     A record that has a response already keeps it under responder "own", or where it is a
-    reference's. What a method wrote beside its instructions is set aside under any other rule:
+    reference's. Responses that a method wrote itself are ignored by other responders:
     responses come from one place for every method. What a solver cannot answer is dropped.
 
     Raises:

@@ -8,7 +8,7 @@ finished stage is put into the shared store, and one that is not finished here i
     URL/stages/NAME-ADDRESS.json   a stage's manifest, written when all its files are there
 
 A manifest names files by digest, so two writers of one stage never mix: each wrote the files that
-its own manifest names, and whichever manifest is written last is whole. A stage without a manifest,
+its own manifest names, so that the last manifest is complete too. A stage without a manifest,
 with half a manifest, or with a file that has not the digest that the manifest gives it, is not
 used; it is made again and replaces what was there. Nothing is ever removed from a shared store.
 
@@ -48,10 +48,10 @@ class NoRemoteStore:
     """No shared store: what is finished here is known here."""
 
     def download(self, stage: Stage) -> bool:
-        """Take a whole stage from the shared store, if it is there.
+        """Download a complete stage from the shared store, if it is there.
 
         Args:
-            stage: an unfinished one that this process is `writing`; whole where True is returned.
+            stage: an unfinished one that this process is `writing`; complete if True is returned.
         """
         return False
 
@@ -97,7 +97,7 @@ class RemoteStore(NoRemoteStore):
         self._attempts = _ATTEMPTS
 
     def download(self, stage: Stage) -> bool:
-        """Take a whole stage from the shared store, if it is there and undamaged."""
+        """Download a complete stage from the shared store, if it is there and undamaged."""
         if not self._works:
             return False
         folder = stage.path / ".fetched"
@@ -240,7 +240,7 @@ class RemoteStore(NoRemoteStore):
 
 
 def open_shared(url: str | None, *, warn: Callable[[str], None]) -> NoRemoteStore:
-    """Return the shared store of a URL; where there is none, one that holds nothing.
+    """Return the shared store of a URL; without a URL, an empty one.
 
     Raises:
         ConfigError: it cannot be used.

@@ -102,17 +102,19 @@ class Store:
             )
         except OSError as error:
             raise StoreError(
-                f"{path} holds no finished stage ({error.strerror}): type the run's command again"
+                f"{path} is not a finished stage ({error.strerror}): repeat the command of the run"
             ) from error
         except (ValueError, TypeError, KeyError) as error:
-            raise StoreError(f"{path / MANIFEST} is no manifest ({error!r}): run again") from error
+            raise StoreError(
+                f"{path / MANIFEST} is not a manifest ({error!r}): run again"
+            ) from error
         if not stage.complete:
-            raise StoreError(f"{path} is not finished: type the run's command again")
+            raise StoreError(f"{path} is not finished: repeat the command of the run")
         return stage
 
 
 class Stage:
-    """One directory of the store. Records go in by `append`; `finish` makes it whole."""
+    """One directory of the store. `append` writes records; `finish` makes it complete."""
 
     def __init__(
         self,
@@ -292,7 +294,7 @@ class Stage:
         (self.path / name).unlink(missing_ok=True)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Write the manifest: the stage is whole from here on and never written again.
+        """Write the manifest: the stage is complete now and never written again.
 
         Raises:
             StoreError: the stage is finished already, another process writes it, or the disk
@@ -318,7 +320,7 @@ class Stage:
         self._lock.release()
 
     def adopt(self, folder: Path, manifest: str) -> None:
-        """Become a whole stage that was made elsewhere; what was begun here is dropped.
+        """Become a complete stage that was made elsewhere; unfinished work here is dropped.
 
         Args:
             folder: its files, in a hidden folder of this stage, from which they are moved.

@@ -99,10 +99,10 @@ class SharedPasses:
         return output.last_hidden_state, cache
 
     def _mask(self, embeds_RCH: torch.Tensor, past: int) -> torch.Tensor:
-        """The whole prefix and the row's own positions so far; padding lies after them.
+        """The complete prefix and the row's own positions so far, followed by padding.
 
         Sdpa and eager attention take it as a bias [1, 1, C, F + C]; others (flash, flex) make
-        their own causal mask, and are told that no position is padding.
+        their own causal mask, and no position counts as padding.
         """
         rows, count = embeds_RCH.shape[:2]
         device = embeds_RCH.device

@@ -291,7 +291,7 @@ def test_a_failed_row_is_a_cell_and_is_tried_again(
     assert [path.name for path in sorted(folder.iterdir())] == names
     html = report_of(folder).html
     assert "FAILED counting, seed 0 failed in synthesize: too hard" in html
-    assert "Failed rows are tried again by the same command" in html
+    assert "Repeat the command to run failed rows again" in html
     assert "counting is missing from comparisons" in html
     assert not run(elsewhere, **changes).failed
     assert [path.name for path in sorted(folder.iterdir())] == [

@@ -63,7 +63,7 @@ def test_a_publication_replaces_its_own_files_and_no_others(
     assert contents(published) == before
     (published / "notes.txt").write_text("mine")
     assert main([stored, "--publish", str(published)]) == 2
-    assert "holds notes.txt, which no publication wrote there" in capsys.readouterr().err
+    assert "contains notes.txt, which --publish did not write" in capsys.readouterr().err
     assert contents(published) == before | {"notes.txt": b"mine"}
 
 

@@ -407,8 +407,11 @@ def test_a_second_machine_reuses_every_stage_and_shows_the_same_table(
     ("url", "message"),
     [
         ("nosuch://bucket", "Protocol not known: nosuch; give a URL that fsspec knows"),
-        (f"s3://somebody:{SECRET}@bucket/place", "store holds a password: give a URL without one"),
-        (f"simplecache::sftp://me:{SECRET}@host/x", "store holds a password"),
+        (
+            f"s3://somebody:{SECRET}@bucket/place",
+            "store contains a password: give a URL without one",
+        ),
+        (f"simplecache::sftp://me:{SECRET}@host/x", "store contains a password"),
         ("", "store is empty"),
         (str(ROOT / "README.md" / "x"), "cannot be used"),
     ],

@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks.common.process import clean_environment
 from benchmarks.speed.__main__ import main
-from benchmarks.speed.evaluate import EvaluatePlan, EvaluateRow, compare, table, title
+from benchmarks.speed.evaluate import EvaluateRow, compare, table, title
+from benchmarks.speed.plans import EvaluatePlan
 from benchmarks.speed.usage import CommandError, measure
 from tests.benchmarks.shared_data import shared_data
 from tests.sandbox.machine import needs_bubblewrap

@@ -28,7 +28,7 @@ class FinetuneConfig:
         steps: optimiser steps, whatever the number of pairs.
         batch_size: pairs in an optimiser step.
         micro_batch_size: pairs that go through the model at once, in each process where there are
-            several; None is the whole batch, or each process's part of it.
+            several; None is the full batch, or each process's part of it.
         max_tokens: a longer pair, prompt included, is dropped and counted.
         max_grad_norm: gradients are clipped to this norm.
         gradient_checkpointing: trade time for memory.
