@@ -73,11 +73,11 @@ def fit_tokens(
         seed: of initialisation, order and hold-out.
         initial_ids: the ids of `config.initial_text`.
         pad_id: the padding token, for `config.padding` "labels".
-        guard: draws samples of what could become the checkpoint; None for no guard.
-        checkpoints: directory for the state of an unfinished fit, which a later call with the
-            same arguments goes on from; the first process alone reads and writes it.
+        guard: samples from a possible checkpoint to check for copies; None for no check.
+        checkpoints: directory for resuming an interrupted fit by a call with the same arguments;
+            only the first process reads and writes it.
         log: called after each step with every term, loss, norm and cosine, in the first process;
-            a resumed fit first gives it the steps that were taken before.
+            a resumed fit first logs the earlier steps.
         notify: called once before the first step, with an estimate of a step's memory.
 
     Raises:

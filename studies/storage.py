@@ -74,7 +74,7 @@ def shown_place(config: StudyConfig) -> str:
 
 
 def open_storage(address: str) -> BaseStorage:
-    """Open a database URL, or a journal file where the address is no URL.
+    """Open a database URL, or a journal file if the address is not a URL.
 
     Raises:
         ConfigError: it cannot be reached.
@@ -139,7 +139,7 @@ def _new_database_storage(address: str) -> RDBStorage:
 
 @contextmanager
 def kept_in(config: StudyConfig) -> Iterator[None]:
-    """Say in one line where the storage of a study under way no longer answers.
+    """Report in one line when the storage of a running study no longer answers.
 
     Raises:
         StoreError: a server is gone, or what it holds is.

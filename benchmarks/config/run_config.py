@@ -36,7 +36,7 @@ from benchmarks.stages.filter_config import FilterConfig
 from benchmarks.stages.finetuning.config import AccelerateConfig, FinetuneConfig
 from benchmarks.stages.respond import RespondConfig, Responder
 from benchmarks.stages.synthesize import SynthesizeConfig
-from benchmarks.suites.registry import SUITES, SuiteOptions
+from benchmarks.suites.registry import SUITES, SuiteOptions, is_plug_in_suite
 from domino.attention import Attention
 from domino.engines.openai_engine import OpenaiConfig
 from domino.engines.vllm_setup import VllmConfig
@@ -48,7 +48,8 @@ class RunConfig:
     """A benchmark run: all methods and seeds go through the same stages.
 
     Attributes:
-        suite: name of the benchmark.
+        suite: name of the benchmark; own is a suite from your file, package.module:function one
+            from your code.
         suite_options: its data and split.
         model: directory, hub name or GGUF file of the backbone; "housestyle" is the included one
             for the suite's track.
@@ -138,7 +139,8 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         """Refuse unknown names and invalid numbers."""
-        _require_known("suite", [self.suite], SUITES)
+        if not is_plug_in_suite(self.suite):
+            _require_known("suite", [self.suite], SUITES)
         _require_known("engine", [self.engine], ENGINES)
         _require_known("launcher", [self.launcher], LAUNCHERS)
         for name in ("methods", "method_options"):

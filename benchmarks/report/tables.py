@@ -11,6 +11,7 @@ from benchmarks.report.data_measure_tables import character_tables
 from benchmarks.report.display_table import NONE, DisplayTable
 from benchmarks.report.facts import FACTS
 from benchmarks.report.funnel import COUNTED
+from benchmarks.report.groups import group_table
 from benchmarks.report.terminal import percent, unscored
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ def tables(runs: ComparedRuns, frames: Frames, changes: Sequence[RowChanges]) ->
     rows = runs.method_rows()
     seeds = {run.shown(m): run.seeds for run in runs.runs for m in run.invocation.config["methods"]}
     made = [
-        _scores(rows, seeds), *comparison_tables(runs, frames), _funnel(rows),
-        *character_tables(frames),
+        _scores(rows, seeds), group_table(runs, frames), *comparison_tables(runs, frames),
+        _funnel(rows), *character_tables(frames),
         _facts(frames), changes_table(changes), _costs(frames, rows),
     ]  # fmt: skip
     return [table for table in made if table.rows]

@@ -1,6 +1,6 @@
-"""What a set of instructions is like: measures against references and problems, and exact counts.
+"""Properties of a set of instructions: comparison with references and problems, and exact counts.
 
-Nothing here filters or scores. A measure that needs more texts than there are is left out.
+No filter and no score uses them. A measure that needs more texts than there are is left out.
 """
 
 from __future__ import annotations

@@ -34,11 +34,11 @@ TRAITS = Traits()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EmbedConfig:
-    """What texts are embedded with, for measures of what data is like; no score depends on it.
+    """The embedding model for measures of the data; scores do not depend on it.
 
     Attributes:
-        model: directory or hub name of an embedding model; null takes the backbone.
-        texts: at most this many of a method's instructions, drawn at random for each seed.
+        model: directory or hub name of an embedding model; null uses the backbone.
+        texts: maximum number of a method's instructions per seed, chosen at random.
     """
 
     model: str | None = None

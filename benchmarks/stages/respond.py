@@ -65,8 +65,8 @@ class RespondConfig:
             the instruction as finished turns), "own" (the method's own conditioning), or "solver"
             (the suite, exactly).
         sampling: temperature and limits; one response is decoded greedily whatever they say.
-        responses: how many to sample for each instruction; above 1 all are kept as candidates.
-        shots: references in the context, drawn anew for each instruction.
+        responses: how many to sample for each instruction; above 1 all become candidates.
+        shots: references in the context, sampled for each instruction.
     """
 
     method: str

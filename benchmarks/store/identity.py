@@ -1,9 +1,9 @@
-"""What addresses are made of: digests of source code, of data and of installed libraries.
+"""The parts of a cache key: digests of source code, of data and of installed libraries.
 
 A stage's code is its module and every module of this repository that it imports, directly or not,
-with the prompts beside them, and the versions of the libraries that compute. A plug-in's own
-package counts as well. Comments and layout are no code. Modules that only map names or keep files
-are left out: adding a method must not make finished stages stale.
+with their prompts, and the versions of the libraries that compute. A plug-in's package counts as
+well. Comments and layout do not count. Modules that only map names or store files are left out:
+adding a method must not invalidate finished stages.
 """
 
 from __future__ import annotations

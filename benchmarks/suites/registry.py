@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -26,9 +27,12 @@ SUITES: Mapping[str, str] = MappingProxyType(
         "bigcodebench-hard": "benchmarks.suites.bigcodebench.suite:load_hard",
         "humaneval+": "benchmarks.suites.evalplus:load_humaneval",
         "mbpp+": "benchmarks.suites.evalplus:load_mbpp",
+        "own": "benchmarks.suites.own.suite:load",
     }
 )
 """Suite name to "module:function"; a module is imported when its suite is first loaded."""
+
+_PLUG_IN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 GENERATED = frozenset({"housestyle", "housestyle-conventions"})
 """Suites that read no file: their problems depend on their code and options alone."""
@@ -57,6 +61,8 @@ class SuiteOptions:
         extraction: official extracts programs from responses as the benchmark's tool does; lenient
             as a reader would (thoughts, indented and several blocks); default: official if the
             protocol is official.
+        fields: names of columns in the suite's own files, as
+            instruction=question,canonical_solution=answer.
     """
 
     domain: str | None = None
@@ -73,6 +79,7 @@ class SuiteOptions:
     environment: Path | None = None
     protocol: str | None = None
     extraction: str | None = None
+    fields: str | None = None
 
 
 def refuse_options(name: str, options: SuiteOptions, known: Collection[str]) -> None:
@@ -105,7 +112,49 @@ def load_suite(name: str, options: SuiteOptions) -> Suite:
     """
     module, function = _entry(name)
     _require_files(options)
+    if is_plug_in_suite(name):
+        return _plug_in(name, module, function, options)
     suite: Suite = getattr(importlib.import_module(module), function)(options)
+    return suite
+
+
+def is_plug_in_suite(name: str) -> bool:
+    """Whether a name has the form "package.module:function" and is none of the map's."""
+    return name not in SUITES and _PLUG_IN.fullmatch(name) is not None
+
+
+def _plug_in(name: str, module: str, function: str, options: SuiteOptions) -> Suite:
+    from benchmarks.suites.base import Suite
+
+    try:
+        loaded = importlib.import_module(module)
+    except (ImportError, SyntaxError) as error:
+        raise SuiteError(
+            f"suite {name!r}: module {module!r} cannot be imported ({error}): start from the "
+            "directory that holds it, or install its package"
+        ) from error
+    make = getattr(loaded, function, None)
+    if not callable(make):
+        names = [key for key, value in vars(loaded).items() if callable(value)]
+        raise SuiteError(
+            f"suite {name!r}: module {module!r} has no function {function!r}"
+            f"{closest(function, names)}; its file is {loaded.__file__}"
+        )
+    try:
+        suite = make(options)
+    except SuiteError:
+        raise
+    except Exception as error:  # whatever a plug-in raises is the user's to see
+        text = " ".join(str(error).split())
+        raise SuiteError(
+            f"suite {name!r}: {function} fails ({type(error).__name__}: {text}): it is called with "
+            "the suite's options"
+        ) from error
+    if not isinstance(suite, Suite):
+        raise SuiteError(
+            f"suite {name!r}: {function} returned a {type(suite).__name__}: return a "
+            "benchmarks.suites.base.Suite"
+        )
     return suite
 
 
@@ -120,8 +169,11 @@ def _require_files(options: SuiteOptions) -> None:
 
 
 def _entry(name: str) -> tuple[str, str]:
-    if name not in SUITES:
+    if name not in SUITES and not is_plug_in_suite(name):
         known = ", ".join(SUITES)
-        raise SuiteError(f"no suite is named {name!r}{closest(name, SUITES)}; known are {known}")
-    module, _, function = SUITES[name].partition(":")
+        raise SuiteError(
+            f"no suite is named {name!r}{closest(name, SUITES)}; known are {known}, and "
+            "package.module:function"
+        )
+    module, _, function = SUITES.get(name, name).partition(":")
     return module, function

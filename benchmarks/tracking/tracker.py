@@ -1,8 +1,8 @@
-"""MLflow: one parent run an invocation, one child a method and seed. The only file that imports it.
+"""MLflow: one parent run per command, one child per method and seed. The only file that imports it.
 
-Everything is logged from finished stages, whether they were run now or reused, so an invocation's
-children are always whole. MLflow that cannot be reached costs one warning and no result: typing
-the same command again, when it can be reached, logs everything from the store.
+Everything is logged from finished stages, new or reused, so that child runs are always complete. If
+MLflow cannot be reached there is one warning and no result is lost: repeating the command later
+logs everything from the store.
 """
 
 from __future__ import annotations

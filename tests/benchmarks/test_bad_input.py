@@ -61,7 +61,7 @@ def files(tmp_path: Path, references: bytes, rows: list[Any] | None = None) -> l
          f" has {MAX_CHARACTERS + 1} characters, at most {MAX_CHARACTERS} are taken"),
         (GOOD + b'{"instruction": "\xff"}\n', "line 2: byte 17 is not UTF-8: convert the file"),
         (GOOD + b'{"instruction": \n', "line 2: not JSON"),
-        (GOOD + b'["a"]\n', "line 2: a list, not an object with 'instruction'"),
+        (GOOD + b'["a"]\n', "line 2: a list, not an object with fields"),
         (GOOD + b'{"instruction": " "}\n', "line 2: instruction is empty"),
     ],
     ids=["empty", "one", "duplicate", "over-long", "not-utf-8", "not-json", "a-list", "blank"],

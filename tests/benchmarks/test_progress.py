@@ -76,7 +76,7 @@ def test_a_stage_that_reports_nothing_is_not_silent(monkeypatch: pytest.MonkeyPa
 def test_plain_lines_give_rate_and_time_left_from_the_first_item_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What came before it, as a method's fit does, is no item's time."""
+    """Work before the first item, such as a fit, does not count in the rate of items."""
     now = 100.0
     monkeypatch.setattr(progress.time, "monotonic", lambda: now)
     stream = io.StringIO()

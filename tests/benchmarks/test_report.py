@@ -155,7 +155,7 @@ def test_settings_versions_digests_and_costs_are_on_the_page(stored: str, whole:
     assert "<dt>finetune.steps</dt><dd>2</dd>" in text
     assert "<dt>version.torch</dt>" in text
     assert all(name in text for row in report.rows for name in row.stages["0"])
-    assert str(config.output) not in text, "where results lie is no part of them"
+    assert str(config.output) not in text, "results do not contain their path"
 
 
 def test_frames_are_found_by_name_and_show_what_they_hold(stored: str, whole: Whole) -> None:

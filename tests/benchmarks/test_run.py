@@ -61,7 +61,7 @@ def stage_names(report: Report) -> set[str]:
 
 
 def file_times(config: RunConfig, report: Report) -> dict[Path, int]:
-    """When each file of the run's stages was last written; other tests write beside them."""
+    """When each file of the run's stages was last written; other tests write to the same folder."""
     folders = [config.output / "stages" / name for name in stage_names(report)]
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     return {path: path.stat().st_mtime_ns for path in files}
@@ -253,7 +253,7 @@ def test_ctrl_c_finishes_the_record_in_flight_and_the_same_command_continues(
         os.killpg(child.pid, signal.SIGINT)  # as a terminal does: the sandbox's processes too
         text = child.communicate()[0]
     assert child.returncode == 130, text
-    assert "Ctrl-C: finishing the record in flight" in text
+    assert "Ctrl-C: finishing the current record" in text
     assert "repeat the command to resume" in text
     with start(arguments) as child:
         text = child.communicate()[0]

@@ -118,7 +118,7 @@ def test_the_state_follows_a_run_from_outside(tmp_path: Path) -> None:
         assert now.rate < 60  # of this process alone
         assert now.left_s == pytest.approx(50 / now.rate)
         text = describe(now)
-        assert "15 stages: 0 done, 1 reused, 0 failed, 1 under way, 13 waiting" in text
+        assert "15 stages: 0 done, 1 reused, 0 failed, 1 running, 13 waiting" in text
         assert "no-data seed 0 synthesize: 50/100, " in text
         shown.line("FAILED no-data seed 0 in synthesize: it has no template")
         shown.stage("domino seed 0", 3, 15)
@@ -150,7 +150,7 @@ def test_how_a_run_ended_is_told(
         raise error
     assert (state(tmp_path).state, state(tmp_path).text) == (expected, why)
     text = describe(state(tmp_path))
-    assert "0 under way, 15 waiting" in text
+    assert "0 running, 15 waiting" in text
     assert "ended in small gold: 0/8" in text
 
 

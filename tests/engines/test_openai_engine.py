@@ -125,7 +125,7 @@ def test_errors_say_what_to_change(tiny_backbone, config):
     [
         ({"base_url": "127.0.0.1:8000"}, "give http://HOST:PORT/v1"),
         ({"base_url": f"http://user:{KEY}@host/v1"}, "give the key in the environment variable"),
-        ({"key_variable": KEY}, "give the variable's the name of the variable, not the key"),
+        ({"key_variable": KEY}, "the variable, not the key"),
         ({"concurrency": 0}, "openai.concurrency is 0"),
         ({"requests_per_minute": 0.0}, "openai.requests_per_minute is 0"),
         ({"retries": -1}, "openai.retries is -1"),

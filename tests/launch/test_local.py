@@ -81,7 +81,7 @@ def held_in_the_middle(
             served = [p for p in psutil.Process(child.pid).children() if "local_process" in name(p)]
             assert len(served) == 2
             (log,) = (folder / "runs" / LOGS).iterdir()
-            others = re.compile(r'"beside": "beside it \S+ seed \d synthesize \d/8"')
+            others = re.compile(r'"parallel": "in parallel: \S+ seed \d synthesize \d/8"')
             methods.wait_until(lambda: others.search(log.read_text()) is not None, "nothing beside")
             yield child, served
         finally:

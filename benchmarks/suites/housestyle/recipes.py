@@ -189,16 +189,27 @@ class HousesRecipe(Recipe):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DialectsRecipe(Recipe):
-    """One mixture to the end; all in float32, which any processor is about as fast at.
+    """Dialects, then answers, then both again; float32, in which all processors are fast.
+
+    By the first part the backbone knows the dialects and the steps of programs, and not what a
+    program returns: one token in forty, which stays a guess until answers are most of the corpus.
 
     Attributes:
         coherence: the probability that a task keeps its document's dialect.
+        falling_chunks: at which the rate of the first part would have fallen to nothing.
+        answers_from: the first chunk of the second part.
+        settling_from: the first chunk of the third part, in which the rate falls.
+        answers_rate: share of the highest learning rate in the second part.
     """
 
     coherence: float
     vocabulary: int = 2048
-    chunks: int = 100
+    chunks: int = 116
     batch_tokens: int = 4096
+    falling_chunks: int = 100
+    answers_from: int = 90
+    settling_from: int = 104
+    answers_rate: float = 0.6
 
     def __post_init__(self) -> None:
         """Refuse what is not a probability."""
@@ -206,11 +217,15 @@ class DialectsRecipe(Recipe):
             raise ValueError(f"coherence is {self.coherence}: give a probability, from 0 to 1")
 
     def _documents(self, seed: int, chunk: int) -> Iterator[Document]:
-        return iter(DialectCorpus(seed, self.coherence))
+        answers = self.answers_from <= chunk < self.settling_from
+        return iter(DialectCorpus(seed, self.coherence, answers))
 
     def rate(self, chunk: float) -> float:
-        """Rise, then fall to the end."""
-        return min(1.0, chunk / self.warmup_chunks) * max(self.last_share, 1 - chunk / self.chunks)
+        """Rise and fall, hold, fall to the end."""
+        if chunk < self.answers_from:
+            return min(1.0, chunk / self.warmup_chunks) * (1 - chunk / self.falling_chunks)
+        left = (self.chunks - chunk) / (self.chunks - self.settling_from)
+        return max(self.last_share, self.answers_rate * min(1.0, left))
 
     def optimizers(self, model: PreTrainedModel) -> Optimizers:
         """Return AdamW for everything."""
