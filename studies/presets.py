@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from benchmarks.common.fields import ConfigError, closest
 from benchmarks.config.presets import housestyle, paper_official
+from benchmarks.config.run_config import RunConfig
 from studies.config import StudyConfig
 from studies.objective import CLAIMS
 from studies.spaces import (
@@ -27,28 +28,30 @@ FINAL_SEEDS = (1000, 1001, 1002)
 PAPER_MODEL = "Qwen/Qwen2.5-Coder-7B-Instruct"
 
 
+def _tuning() -> RunConfig:
+    """The default run where its settings are chosen: a domain of its own, development problems."""
+    run = housestyle()
+    return replace(
+        run,
+        suite_options=replace(run.suite_options, domain="stock"),
+        evaluate=replace(run.evaluate, split="development"),
+    )
+
+
 def housestyle_quick() -> StudyConfig:
     """DOMINO on *housestyle*, at most 15 minutes on four cores, by a substitute for Pass@1.
 
-    A trial fits for 100 steps and samples 96 instructions; its value is the share of new tasks of
-    the domain. Only the result uses the default fit and the complete pipeline, with a new seed.
+    A trial fits and samples 96 instructions; its value is the share of new tasks of the domain.
+    Only the result uses the complete pipeline, on another domain, with a new seed.
     """
-    run = housestyle()
-    quick = {method: {"steps": 100} for method in ("domino", "prompt-tuning")}
     return StudyConfig(
         name="housestyle-quick",
         spaces=SPACES,
         method="domino",
         objective="new-in-domain",
         trials=16,
-        run=replace(
-            run,
-            pairs=96,
-            oversample=1.0,
-            method_options=quick,
-            evaluate=replace(run.evaluate, split="development"),
-        ),
-        final=replace(run, seeds=FINAL_SEEDS[:1]),
+        run=replace(_tuning(), pairs=96, oversample=1.0),
+        final=replace(housestyle(), seeds=FINAL_SEEDS[:1]),
     )
 
 
@@ -59,7 +62,6 @@ def housestyle_full() -> StudyConfig:
     (pruner halving by seeds: LOG.md, 2026-11-27). Hours on four cores: several processes share its
     trials.
     """
-    run = housestyle()
     return StudyConfig(
         name="housestyle-full",
         spaces=SPACES,
@@ -68,8 +70,8 @@ def housestyle_full() -> StudyConfig:
         measures=CLAIMS,
         pruner="halving",
         prune_by="seeds",
-        run=replace(run, seeds=(0, 1), evaluate=replace(run.evaluate, split="development")),
-        final=replace(run, seeds=FINAL_SEEDS),
+        run=replace(_tuning(), seeds=(0, 1)),
+        final=replace(housestyle(), seeds=FINAL_SEEDS),
     )
 
 
@@ -117,14 +119,13 @@ def paper_7b() -> StudyConfig:
 
 
 def _ablation() -> StudyConfig:
-    """DOMINO over five seeds, 200 steps and 128 samples each, by properties of its samples.
+    """DOMINO over five seeds and 128 samples each, by properties of its samples.
 
     Every fit keeps its last step, as in the paper: choosing checkpoints by held-out loss and copies
     would reduce the differences between the compared terms. `--objective pass@1` runs the complete
     pipeline for every setting instead.
     """
-    run = housestyle()
-    fit = {"steps": 200, "held_out": 0.0, "guard_samples": 0}
+    run = _tuning()
     return StudyConfig(
         name="ablation",
         spaces={"domino": contrastive_weight},
@@ -139,11 +140,8 @@ def _ablation() -> StudyConfig:
             seeds=(0, 1, 2, 3, 4),
             pairs=128,
             oversample=1.0,
-            method_options={"domino": fit},
-            sampling=replace(run.sampling, temperature=1.0),
-            evaluate=replace(run.evaluate, split="development"),
         ),
-        final=replace(run, seeds=FINAL_SEEDS),
+        final=replace(housestyle(), seeds=FINAL_SEEDS),
     )
 
 

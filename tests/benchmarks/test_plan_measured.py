@@ -87,7 +87,7 @@ def tokens_of(rows: list[SeedRun | FailedRun], name: str) -> int:
 def test_a_plan_for_this_machine_is_within_a_factor_of_what_a_run_took(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    preset = load_preset("housestyle")
+    preset = load_preset("housestyle-compositions")
     config = replace(
         preset,
         methods=METHODS,
