@@ -60,7 +60,7 @@ def test_the_backbone_follows_track_and_coherence_unless_a_model_is_given() -> N
     assert RunConfig().backbone == "housestyle"
     own = replace(run, model="my/model", suite_options=replace(options, coherence="0.7"))
     assert own.backbone == "my/model"
-    with pytest.raises(ConfigError, match=r"coherence is '0\.7': .* as --model"):
+    with pytest.raises(ConfigError, match=r"coherence is '0\.7': .* by --model"):
         replace(own, model="housestyle")
 
 
