@@ -16,7 +16,7 @@ from domino.engines.base import EngineError
 if TYPE_CHECKING:
     from domino.attention import Attention
     from domino.engines.base import Engine
-    from domino.engines.openai_engine import OpenaiConfig
+    from domino.engines.server import OpenaiConfig
     from domino.engines.vllm_setup import VllmConfig
 
 
@@ -82,6 +82,12 @@ def _openai(config: EngineSettings, model: str, adapter: Path | None) -> Engine:
     return OpenaiEngine(model, config.openai, chat=chat_format(config))
 
 
+def _chat(config: EngineSettings, model: str, adapter: Path | None) -> Engine:
+    from domino.engines.chat_completions_engine import ChatCompletionsEngine
+
+    return ChatCompletionsEngine(model, config.openai)
+
+
 def _check_vllm(config: EngineSettings) -> None:
     from domino.engines.vllm_setup import require_vllm
 
@@ -115,6 +121,18 @@ ENGINES: Mapping[str, EngineKind] = MappingProxyType(
 )  # fmt: skip
 """Engine name to what makes it; a module is imported when its first engine is made."""
 
+TEACHER_ENGINES: Mapping[str, EngineKind] = MappingProxyType(
+    {
+        **ENGINES,
+        "chat": EngineKind(
+            modules=("domino.engines.chat_completions_engine",),
+            make=_chat,
+            options=lambda config: config.openai,
+        ),
+    }
+)
+"""The engines of a teacher: a server that takes turns of a chat alone is one, too."""
+
 
 def engine_factory(config: EngineSettings) -> EngineFactory:
     """Return what makes the engines of a run.
@@ -126,7 +144,7 @@ def engine_factory(config: EngineSettings) -> EngineFactory:
 
 
 def _factory(name: str, config: EngineSettings) -> EngineFactory:
-    kind = ENGINES[name]
+    kind = TEACHER_ENGINES[name]
     try:
         kind.check(config)
     except EngineError as error:
@@ -142,7 +160,7 @@ def solver_factory(config: EngineSettings) -> EngineFactory | None:
 
 def engine_identity(config: EngineSettings) -> Mapping[str, Any]:
     """Return what the texts of a run's engine depend on, beside its code and the model."""
-    return {"name": config.engine, "options": ENGINES[config.engine].options(config)}
+    return {"name": config.engine, "options": TEACHER_ENGINES[config.engine].options(config)}
 
 
 EngineFactory = Callable[[str, Path | None], "Engine"]

@@ -38,7 +38,7 @@ from benchmarks.stages.respond import RespondConfig, Responder
 from benchmarks.stages.synthesize import SynthesizeConfig
 from benchmarks.suites.registry import SUITES, SuiteOptions
 from domino.attention import Attention
-from domino.engines.openai_engine import OpenaiConfig
+from domino.engines.server import OpenaiConfig
 from domino.engines.vllm_setup import VllmConfig
 from domino.records import Sampling
 

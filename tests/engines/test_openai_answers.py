@@ -7,9 +7,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from domino.engines import openai_engine
+from domino.engines import server as server_module
 from domino.engines.base import EngineError, Request
-from domino.engines.openai_engine import OpenaiConfig, OpenaiEngine
+from domino.engines.openai_engine import OpenaiEngine
+from domino.engines.server import OpenaiConfig
 from domino.records import Sampling
 
 GREEDY = Sampling(temperature=0.0, max_new_tokens=8)
@@ -81,7 +82,7 @@ def serving(listening):
 
 @pytest.fixture(autouse=True)
 def without_waits(monkeypatch):
-    monkeypatch.setattr(openai_engine, "_WAITS_S", (0.0, 0.0))
+    monkeypatch.setattr(server_module, "_WAITS_S", (0.0, 0.0))
     monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.0)
     monkeypatch.setattr("openai._base_client.MAX_RETRY_DELAY", 0.0)
 

@@ -13,7 +13,8 @@ from urllib.error import URLError
 import pytest
 
 from benchmarks.suites.housestyle.backbone import CHECKPOINT
-from domino.engines.openai_engine import OpenaiConfig, OpenaiEngine
+from domino.engines.openai_engine import OpenaiEngine
+from domino.engines.server import OpenaiConfig
 from domino.records import Sampling
 from tests.vllm.test_vllm_engine import text_requests
 
