@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from benchmarks.stages.answers import KeptAnswers
 from benchmarks.stages.curves import _no_log
-from benchmarks.stages.errors import BackboneError
+from benchmarks.stages.errors import BackboneError, StageError
 from domino.engines.base import EngineError
 from domino.engines.chat import ChatFormat
 from domino.records import Sampling, derive_seed
@@ -21,10 +22,13 @@ if TYPE_CHECKING:
     from benchmarks.sandbox import SandboxConfig
     from benchmarks.stages.curves import Log
     from benchmarks.stages.finetuning.config import AccelerateConfig
+    from benchmarks.store.store import Stage
     from benchmarks.suites.base import Suite
     from domino.engines.base import Engine
     from domino.records import Verdict
 
+
+_TEACHER = ""  # in the place of a model's directory
 
 CheckPrograms = Callable[..., "list[Verdict]"]
 """Takes and returns what `benchmarks.evaluator.check.check_programs` does."""
@@ -77,6 +81,7 @@ class StageContext:
         chat: how turns become text.
         attention: how the backbone computes attention where it is trained or fitted on.
         make_solver: how engines that solve the problems are made, where not by `make_engine`.
+        make_teacher: how the teacher's engine is made, where the run has a teacher.
         accelerate: in which processes the backbone is fine-tuned; None is in this one.
         check: how solutions are checked, where not by `check_programs` in this process.
         golds: what the suite's canonical solutions showed in this process: found out once.
@@ -92,6 +97,7 @@ class StageContext:
     chat: ChatFormat = field(default_factory=ChatFormat)
     attention: str = "auto"
     make_solver: EngineFactory | None = None
+    make_teacher: Callable[[], Engine] | None = None
     accelerate: AccelerateConfig | None = None
     check: CheckPrograms | None = None
     golds: KnownGolds = field(default_factory=dict, repr=False)
@@ -104,11 +110,35 @@ class StageContext:
             BackboneError: it cannot be loaded.
         """
         if self.model not in self._engines:
+            self._alone()
             try:
                 self._engines[self.model] = self.make_engine(self.model, None)
             except EngineError as error:
                 raise BackboneError(str(error)) from error
         return self._engines[self.model]
+
+    def teacher(self, stage: Stage) -> Engine:
+        """Return the engine of the teacher, whose answers are kept in the stage that asks.
+
+        Raises:
+            StageError: the run has no teacher.
+            EngineError: it cannot be loaded.
+        """
+        if self.make_teacher is None:
+            raise StageError("the run has no teacher: give --responder teacher --teacher.model")
+        if _TEACHER not in self._engines:
+            self._alone()
+            self._engines[_TEACHER] = self.make_teacher()
+        return KeptAnswers(self._engines[_TEACHER], stage)
+
+    def judge(self, who: str, stage: Stage) -> Engine:
+        """Return the engine of the judge, "teacher" or "backbone", for the stage that asks."""
+        return self.teacher(stage) if who == "teacher" else self.engine()
+
+    def _alone(self) -> None:
+        """Release the backbone before the teacher is loaded, and the other way round."""
+        if self.make_teacher is not None:
+            self.release_engine()
 
     @contextmanager
     def solver(self, adapter: Path | None) -> Iterator[Engine]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from benchmarks.judge import INSTRUCTION_GRADES, RESPONSE_GRADES
 from benchmarks.stages.errors import StageError
+
+Judge = Literal["backbone", "teacher"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -14,15 +17,17 @@ class FilterConfig:
     """Which instructions and responses may pass.
 
     Attributes:
-        judge_instructions: ask the plain backbone for a grade of every instruction.
+        judge: who grades: the plain backbone, or the teacher.
+        judge_instructions: ask the judge for a grade of every instruction.
         instruction_grades: the grades that pass.
-        judge_responses: ask the plain backbone for a grade of every response.
+        judge_responses: ask the judge for a grade of every response.
         response_grades: the grades that pass.
         consistency: sample several responses and keep what they agree on.
         consistency_samples: responses sampled for each instruction.
         consistency_share: the share of the samples that must behave alike, in (0, 1].
     """
 
+    judge: Judge = "backbone"
     judge_instructions: bool = False
     instruction_grades: tuple[str, ...] = ("excellent",)
     judge_responses: bool = False
@@ -33,6 +38,13 @@ class FilterConfig:
 
     def __post_init__(self) -> None:
         """Refuse grades that the judge does not give, and votes that cannot be counted."""
+        if self.judge not in get_args(Judge):
+            raise StageError(f"judge is {self.judge!r}: give one of {', '.join(get_args(Judge))}")
+        if self.judge == "teacher" and not (self.judge_instructions or self.judge_responses):
+            raise StageError(
+                "judge is 'teacher', and it is asked for no grade: give filter.judge_instructions "
+                "or filter.judge_responses, or leave filter.judge out"
+            )
         _require_grades("instruction_grades", self.instruction_grades, INSTRUCTION_GRADES)
         _require_grades("response_grades", self.response_grades, RESPONSE_GRADES)
         if self.consistency_samples < 2:

@@ -62,9 +62,7 @@ class ChatCompletionsEngine(Engine):
         )
         return results.in_order()
 
-    def _read(
-        self, turns: Sequence[Message], answer: Answer, sampling: Sampling
-    ) -> Completion:
+    def _read(self, turns: Sequence[Message], answer: Answer, sampling: Sampling) -> Completion:
         text, truncated = _until(answer.text, sampling.stop), answer.truncated
         read = answer.prompt_tokens
         if read < 0:

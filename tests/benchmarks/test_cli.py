@@ -30,10 +30,13 @@ OPTIONS = """
 --openai.requests_per_minute --openai.retries --openai.timeout_s
 --methods --method_options --seeds --references
 --description --pairs --oversample --responder --shots
+--teacher.model --teacher.engine --teacher.tokenizer --teacher.licence --teacher.consent
+--teacher.base_url --teacher.key_variable --teacher.concurrency --teacher.requests_per_minute
+--teacher.retries --teacher.timeout_s
 --sampling.temperature --sampling.top_p --sampling.max_new_tokens --sampling.stop --sampling.seed
 --response_sampling.temperature --response_sampling.top_p --response_sampling.max_new_tokens
 --response_sampling.stop --response_sampling.seed
---filter.judge_instructions --filter.instruction_grades --filter.judge_responses
+--filter.judge --filter.judge_instructions --filter.instruction_grades --filter.judge_responses
 --filter.response_grades --filter.consistency --filter.consistency_samples
 --filter.consistency_share
 --decontaminate.ngram --decontaminate.common --decontaminate.similarity --decontaminate.pairs
