@@ -19,7 +19,7 @@ class Asked:
     """What the server was asked, and how it shall answer.
 
     Attributes:
-        refusals: status codes of the next answers, before it serves again.
+        refusals: status codes of the next answers, before it serves again; None serves.
         keys: the authorisation of each request.
         bodies: what each request said.
         begun: when each request came, in seconds.
@@ -27,7 +27,7 @@ class Asked:
         delay_s: how long each answer takes.
     """
 
-    refusals: deque[int] = field(default_factory=deque)
+    refusals: deque[int | None] = field(default_factory=deque)
     keys: list[str | None] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     begun: list[float] = field(default_factory=list)
