@@ -124,11 +124,7 @@ ENGINES: Mapping[str, EngineKind] = MappingProxyType(
 TEACHER_ENGINES: Mapping[str, EngineKind] = MappingProxyType(
     {
         **ENGINES,
-        "chat": EngineKind(
-            modules=("domino.engines.chat_completions_engine",),
-            make=_chat,
-            options=lambda config: config.openai,
-        ),
+        "chat": EngineKind(modules=("domino.engines.chat_completions_engine",), make=_chat),
     }
 )
 """The engines of a teacher: a server that takes turns of a chat alone is one, too."""
@@ -144,7 +140,7 @@ def engine_factory(config: EngineSettings) -> EngineFactory:
 
 
 def _factory(name: str, config: EngineSettings) -> EngineFactory:
-    kind = TEACHER_ENGINES[name]
+    kind = ENGINES[name]
     try:
         kind.check(config)
     except EngineError as error:
@@ -160,7 +156,7 @@ def solver_factory(config: EngineSettings) -> EngineFactory | None:
 
 def engine_identity(config: EngineSettings) -> Mapping[str, Any]:
     """Return what the texts of a run's engine depend on, beside its code and the model."""
-    return {"name": config.engine, "options": TEACHER_ENGINES[config.engine].options(config)}
+    return {"name": config.engine, "options": ENGINES[config.engine].options(config)}
 
 
 EngineFactory = Callable[[str, Path | None], "Engine"]

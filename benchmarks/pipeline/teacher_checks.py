@@ -60,10 +60,12 @@ def meet_teacher(pipeline: Pipeline) -> None:
         pipeline.display.line(
             f"teacher {config.model} at {config.base_url} will be sent: {texts_sent(pipeline)}"
         )
-    served = (run.engine == "openai" and config.is_server) and (
-        (run.openai.base_url, run.openai.model) == (config.base_url, config.model)
-    )
-    if served or teacher.digest == pipeline.model_digest:
+    if config.is_server:
+        served = (run.openai.base_url, run.openai.model)
+        is_backbone = run.engine == "openai" and served == (config.base_url, config.model)
+    else:
+        is_backbone = teacher.digest == pipeline.model_digest
+    if is_backbone:
         pipeline.display.line(
             f"the teacher is the backbone itself ({run.backbone}): it answers as with --responder "
             "plain"
