@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.cli.exit_codes import Parser, exit_code
+from benchmarks.common.fields import closest
 from benchmarks.common.words import counting
 from benchmarks.evaluator.check import check
 from benchmarks.evaluator.verdicts import CheckingError
@@ -26,7 +27,13 @@ from benchmarks.sandbox import (
 from benchmarks.sandbox.interpreter import refuse_in_sight
 from benchmarks.suites.base import Suite, SuiteError
 from benchmarks.suites.export import problems_of, read_about
-from benchmarks.suites.registry import GENERATED, SUITES, SuiteOptions, load_suite
+from benchmarks.suites.registry import (
+    GENERATED,
+    SUITES,
+    SuiteOptions,
+    is_plug_in_suite,
+    load_suite,
+)
 from benchmarks.suites.samples import read_samples
 from domino.records import Problem
 
@@ -114,7 +121,10 @@ def _problems(options: argparse.Namespace, suite: Suite) -> tuple[Problem, ...]:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m benchmarks.evaluate", description=__doc__)
     parser.add_argument(
-        "--suite", required=True, choices=[name for name in SUITES if name not in GENERATED]
+        "--suite",
+        required=True,
+        type=_suite_name,
+        help=f"{', '.join(_FILE_SUITES)}, or package.module:function",
     )
     parser.add_argument(
         "--dataset", type=Path, help="the published data file; without it, it is downloaded"
@@ -145,6 +155,23 @@ def _parser() -> argparse.ArgumentParser:
         help="run programs without bubblewrap where it is missing: they can then do what you can",
     )
     return parser
+
+
+_FILE_SUITES = tuple(name for name in SUITES if name not in GENERATED)
+
+
+def _suite_name(text: str) -> str:
+    """Return the name of a suite whose problems are in a file.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    if text in _FILE_SUITES or is_plug_in_suite(text):
+        return text
+    raise argparse.ArgumentTypeError(
+        f"invalid choice: {text!r}{closest(text, _FILE_SUITES)} (choose from "
+        f"{', '.join(_FILE_SUITES)}, or give package.module:function)"
+    )
 
 
 def _config(options: argparse.Namespace) -> SandboxConfig:

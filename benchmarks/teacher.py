@@ -39,12 +39,11 @@ class TeacherConfig(OpenaiConfig):
         tokenizer: of engine openai, directory or hub name of the model's tokenizer; "" is `model`.
         licence: of what it writes, for the report; "" is what its model card states.
         consent: whether texts may be sent to a server that is not this machine.
-        base_url: of the server, up to and including /v1, without a key in it.
-        key_variable: environment variable that holds the key; the key is kept nowhere else.
+        base_url: of the server, up to and including /v1, without a key.
+        key_variable: environment variable with the key; the key is never stored.
         concurrency: requests that are open at the same time.
-        requests_per_minute: at most so many are begun; null is no limit.
-        retries: of a request that the server refuses for now, answers with no completion, or that
-            does not reach it.
+        requests_per_minute: maximum number of new requests per minute; null is unlimited.
+        retries: of a request that fails temporarily.
         timeout_s: of one request.
     """
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from benchmarks.evaluator.gold import Gold, KnownGolds, canonical_code
 from benchmarks.evaluator.runners import runnable
 from benchmarks.evaluator.schedule import Schedule
+from benchmarks.evaluator.targets import is_target, target_verdicts
 from benchmarks.evaluator.verdicts import CheckingError
 from benchmarks.sandbox import EncodedInputs, Job, JobResult, Output, SandboxConfig, WorkerPool
 from benchmarks.sandbox.worker.codec import MAX_NODES
@@ -59,12 +60,20 @@ def check(
 ) -> CheckReport:
     """Do as `check_programs`, and count the retried timeouts."""
     wanted = _problems_of(problems, programs)
-    checking = Schedule(wanted, programs, config, known, on_done, all_or_nothing=True)
-    checking.run()
+    compared = target_verdicts(wanted, programs)
+    for verdict in compared.values():
+        on_done(verdict)
+    numbers = [number for number in range(len(programs)) if number not in compared]
+    run = [programs[number] for number in numbers]
+    checking = Schedule(
+        _problems_of(problems, run), run, config, known, on_done, all_or_nothing=True
+    )
+    if run:
+        checking.run()
     if failed := checking.failures():
         raise CheckingError(_cannot_be_scored(failed))
-    verdicts = [checking.verdicts[number] for number in range(len(programs))]
-    return CheckReport(verdicts, len(checking.to_rerun))
+    verdicts = compared | {number: checking.verdicts[n] for n, number in enumerate(numbers)}
+    return CheckReport([verdicts[n] for n in range(len(programs))], len(checking.to_rerun))
 
 
 def _cannot_be_scored(failed: Sequence[Verdict]) -> str:
@@ -93,10 +102,17 @@ def canonical_failures(
     Raises:
         SandboxError: the sandbox itself does not work.
     """
+    answers = [_canonical(p) for p in problems if is_target(p) and p.canonical_solution]
+    unequal = [v for v in target_verdicts(problems, answers).values() if not v.passed]
+    for _ in answers:
+        on_done()
+    problems = [problem for problem in problems if not is_target(problem)]
+    if not problems:
+        return unequal
     programs = [
-        Program(id=f"canonical/{problem.id}", problem_id=problem.id, code=_answer(problem))
+        _canonical(problem)
         for problem in problems
-        if problem.canonical_solution
+        if problem.canonical_solution or problem.meta.get("answer")
     ]
     first = Schedule(problems, programs, config, known, lambda verdict: on_done(), on_done)
     first.run()
@@ -110,7 +126,8 @@ def canonical_failures(
     verdicts = first.verdicts | {timeouts[n]: verdict for n, verdict in again.verdicts.items()}
     failed = {verdict.problem_id: verdict for verdict in (*first.failures(), *again.failures())}
     wrong = (verdicts[n] for n in sorted(verdicts) if not verdicts[n].passed)
-    return [*failed.values(), *(verdict for verdict in wrong if verdict.problem_id not in failed)]
+    others = (verdict for verdict in wrong if verdict.problem_id not in failed)
+    return [*unequal, *failed.values(), *others]
 
 
 def behaviours(pairs: Sequence[tuple[Problem, Program]], config: SandboxConfig) -> list[str | None]:
@@ -158,9 +175,12 @@ def _results(pairs: Sequence[tuple[Problem, Program]], config: SandboxConfig) ->
     return [results[problem.id, program.code] for problem, program in pairs]
 
 
-def _answer(problem: Problem) -> str:
-    """Return the program that must pass: the problem's answer where that is no solution."""
-    return problem.meta.get("answer") or canonical_code(problem)
+def _canonical(problem: Problem) -> Program:
+    """Return the program that must pass: the problem's answer if that is not a solution."""
+    code = problem.meta.get("answer") or (
+        problem.canonical_solution if is_target(problem) else canonical_code(problem)
+    )
+    return Program(id=f"canonical/{problem.id}", problem_id=problem.id, code=code)
 
 
 def _problems_of(problems: Sequence[Problem], programs: Sequence[Program]) -> list[Problem]:

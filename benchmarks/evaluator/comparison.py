@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
+from benchmarks.evaluator.data import same_data, same_rows
 from benchmarks.evaluator.values import bare, elements, is_close, is_floats, plain, type_of
 from benchmarks.sandbox import Output
 from benchmarks.sandbox.worker.codec import UNEQUAL_TAGS, Array
@@ -95,9 +96,9 @@ class EvalPlusComparison(_Bounded):
 
     def __init__(self, problem: Problem) -> None:
         self._atol = problem.atol
-        mbpp = problem.meta.get("dataset") == "mbpp"
-        self._oracle = _MBPP_ORACLES.get(problem.entry_point) if mbpp else None
-        self._root = not mbpp and problem.entry_point == "find_zero"
+        dataset = problem.meta.get("dataset")
+        self._oracle = _MBPP_ORACLES.get(problem.entry_point) if dataset == "mbpp" else None
+        self._root = dataset not in ("mbpp", "own") and problem.entry_point == "find_zero"
         self._seen: list[Output] = []
         self.equal_is_right = self._oracle is None and not self._root
         if self._oracle is not None:
@@ -144,6 +145,29 @@ class JsonComparison(ValueComparison):
 
     def _equal(self, got: Any, wanted: Any) -> bool:
         return bool((list(got) if isinstance(got, tuple) else got) == wanted)
+
+
+class DataComparison(_Bounded):
+    """What a user's file states as JSON; see `data.same_data`."""
+
+    def __init__(self, atol: float) -> None:
+        self._atol = atol
+
+    def _matches(self, arguments: Sequence[Any], output: Output, expected: Output) -> bool:
+        got, wanted = _decode_both(output, expected)
+        return same_data(plain(got), plain(wanted), self._atol)
+
+
+class RowsComparison(_Bounded):
+    """A query's rows, in order where `ordered`; see `data.same_rows`."""
+
+    def __init__(self, atol: float, *, ordered: bool) -> None:
+        self._atol = atol
+        self._ordered = ordered
+
+    def _matches(self, arguments: Sequence[Any], output: Output, expected: Output) -> bool:
+        got, wanted = _decode_both(output, expected)
+        return same_rows(got, wanted, self._atol, ordered=self._ordered)
 
 
 class PrintedComparison(_Bounded):
@@ -196,19 +220,21 @@ def comparison_for(problem: Problem) -> OutputComparison:
         ComparisonError: an unknown name.
     """
     name = problem.meta.get("comparison", "exact")
-    if name == "evalplus":
-        return EvalPlusComparison(problem)
     if name not in _COMPARISONS:
-        known = ", ".join(map(repr, ("evalplus", *_COMPARISONS)))
+        known = ", ".join(map(repr, _COMPARISONS))
         raise ComparisonError(f"problem {problem.id!r} has comparison {name!r}: there are {known}")
-    return _COMPARISONS[name]()
+    return _COMPARISONS[name](problem)
 
 
-_COMPARISONS: dict[str, Callable[[], OutputComparison]] = {
-    "exact": ExactComparison,
-    "json": JsonComparison,
-    "printed": PrintedComparison,
-    "value": ValueComparison,
+_COMPARISONS: dict[str, Callable[[Problem], OutputComparison]] = {
+    "evalplus": EvalPlusComparison,
+    "exact": lambda problem: ExactComparison(),
+    "json": lambda problem: JsonComparison(),
+    "printed": lambda problem: PrintedComparison(),
+    "value": lambda problem: ValueComparison(),
+    "data": lambda problem: DataComparison(problem.atol),
+    "rows": lambda problem: RowsComparison(problem.atol, ordered=False),
+    "ordered rows": lambda problem: RowsComparison(problem.atol, ordered=True),
 }
 
 

@@ -1,4 +1,4 @@
-"""Keep what methods were given and what they are tried on, so that reports need no suite."""
+"""Store the references and problems of a run, so that reports do not need the suite."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class ProblemText(Record):
 
     id: str
     prompt: str
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +41,7 @@ def run(
 ) -> None:
     """Write references.jsonl and problems.jsonl; continues where an earlier process stopped."""
     problems = [
-        ProblemText(id=problem.id, prompt=problem.prompt)
+        ProblemText(id=problem.id, prompt=problem.prompt, groups=context.suite.labels(problem))
         for problem in context.suite.problems(config.split)
     ]
     context.progress.start(stage.name, None)

@@ -1,4 +1,4 @@
-"""Fine-tune the backbone on the pairs: LoRA, loss on responses alone, a fixed number of steps."""
+"""Fine-tune the backbone on the pairs: LoRA, loss on responses only, a fixed number of steps."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ TRAITS = Traits(random=always, asks=True)
 
 @recipe_alone()
 def run(config: FinetuneConfig, pairs: Stage, stage: Stage, context: StageContext) -> None:
-    """Write adapter/, losses.jsonl and dropped.jsonl; no adapter where no pair is left to train on.
+    """Write adapter/, losses.jsonl and dropped.jsonl; no adapter if there are no pairs.
 
-    Training is a function of the seed and starts over after a kill.
+    Training is determined by the seed, and restarts after a kill.
 
     Raises:
         StageError: a pair has no response.
@@ -147,8 +147,8 @@ def check(config: FinetuneConfig, accelerate: AccelerateConfig) -> None:
     """Refuse what would only fail when the first row is to be trained.
 
     Raises:
-        StageError: four bits need a package that is missing, or the processes cannot be had, or
-            cannot share a batch.
+        StageError: four bits need a package that is missing, or the processes cannot be started,
+            or cannot divide a batch.
     """
     if config.quantize != "none" and importlib.util.find_spec("bitsandbytes") is None:
         raise StageError(

@@ -71,8 +71,8 @@ class RespondConfig:
             the instruction as finished turns), "own" (the method's own conditioning), "solver"
             (the suite, exactly), or "teacher" (a second model).
         sampling: temperature and limits; one response is decoded greedily whatever they say.
-        responses: how many to sample for each instruction; above 1 all are kept as candidates.
-        shots: references in the context, drawn anew for each instruction.
+        responses: how many to sample for each instruction; above 1 all become candidates.
+        shots: references in the context, sampled for each instruction.
     """
 
     method: str
@@ -123,10 +123,10 @@ def run(
     """Write responses.jsonl, and candidates.jsonl where several are sampled.
 
     A record that has a response already keeps it under responder "own", or where it is a
-    reference's. What a method wrote beside its instructions is set aside under any other rule:
-    responses come from one place for every method. Under responder "teacher" so are the references'
-    own, where they are all that is trained on: it shows what the teacher alone gives. What a
-    solver cannot answer is dropped.
+    reference's. Responses that a method wrote itself are ignored by other responders:
+    responses come from one place for every method. Responder "teacher" also replaces the responses
+    of references in a row that adds nothing to them, which then shows what the teacher alone gives.
+    What a solver cannot answer is dropped.
 
     Raises:
         StageError: the responder cannot be had from these references.

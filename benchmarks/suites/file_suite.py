@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, ClassVar, get_args
 
 from benchmarks.evaluator.gold import canonical_code
 from benchmarks.suites.base import Extracted, Suite, SuiteError
+from benchmarks.suites.examples import FIELDS as REFERENCE_FIELDS
 from benchmarks.suites.extraction.pool import ExtractionPool
 from benchmarks.suites.official.packages import release, require
 from benchmarks.suites.protocol import Protocol
 from benchmarks.suites.reference_file import read_references
 from benchmarks.suites.registry import refuse_options
+from benchmarks.suites.tables import read_fields
 from domino.records import Problem, Reference
 from domino.synthesizer import Template
 
@@ -46,9 +48,11 @@ class FileSuite(Suite):
     """A suite with a data file, and references of its own or of a file of the user's."""
 
     options: ClassVar[frozenset[str]] = frozenset(
-        {"track", "dataset", "references_path", "protocol", "extraction"}
+        {"track", "dataset", "references_path", "protocol", "extraction", "fields"}
     )
     """The options that this suite understands."""
+    field_names: ClassVar[tuple[str, ...]] = REFERENCE_FIELDS
+    """What the option `fields` may name."""
     tools: ClassVar[tuple[str, ...]] = ()
     """Modules of optional packages that the official protocol and extraction call."""
     packages: ClassVar[tuple[str, ...]] = ()
@@ -73,6 +77,7 @@ class FileSuite(Suite):
         self._extraction = options.extraction or by_default
         if self._extraction not in EXTRACTIONS:
             raise SuiteError(f"extraction is {self._extraction!r}: give official or lenient")
+        self._fields = read_fields(options.fields or "", self.field_names)
         self._options = options
 
     @property
@@ -202,6 +207,7 @@ class FileSuite(Suite):
     def _file_references(self, path: Path) -> tuple[Reference, ...]:
         """Return a user's own references, as far as this track may use them."""
         paired = self._template == "pair"
+        named = {ours: self._fields[ours] for ours in REFERENCE_FIELDS if ours in self._fields}
         return tuple(
             Reference(
                 id=reference.id,
@@ -209,7 +215,7 @@ class FileSuite(Suite):
                 response=reference.response if paired else None,
                 meta=reference.meta if paired else {},
             )
-            for reference in read_references(path)
+            for reference in read_references(path, fields=named)
         )
 
 

@@ -10,12 +10,14 @@ from typing import Any
 
 from benchmarks.suites.base import SuiteError
 from benchmarks.suites.code_text import parses
+from benchmarks.suites.examples import is_example
 from benchmarks.suites.reading import (
     downloading,
     read_json_lines,
     require_texts,
     require_unique,
 )
+from benchmarks.suites.tables import read_table
 from domino.records import Problem, Reference
 
 # By task_id, as MBPP's authors split it: 1-10 prompts, 11-510 test, then these.
@@ -41,13 +43,13 @@ class MbppRow:
 
 
 def is_own_file(path: Path) -> bool:
-    """Whether a file's first row has MBPP's fields rather than a reference's.
+    """Whether a file's first row has MBPP's fields rather than an example's.
 
     Raises:
         SuiteError: it cannot be read.
     """
-    rows, _ = read_json_lines(path)
-    return bool(rows) and not (isinstance(rows[0][1], dict) and "instruction" in rows[0][1])
+    table = read_table(path)
+    return bool(table.rows) and not is_example(table.rows[0].values)
 
 
 def read_rows(path: Path | None) -> tuple[MbppRow, ...]:
@@ -110,7 +112,7 @@ def references(
 
 
 def development(rows: Sequence[MbppRow], test_ids: Collection[str]) -> tuple[Problem, ...]:
-    """Return the validation tasks that are no test problems and whose tests are plain calls."""
+    """Return the validation tasks that are not test problems and whose tests are plain calls."""
     made = (
         _problem(row)
         for row in rows

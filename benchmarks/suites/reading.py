@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import ast
 import codecs
+import functools
 import gzip
 import hashlib
+import json
+import math
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -88,7 +91,7 @@ def read_json_lines(path: Path) -> tuple[list[tuple[str, Any]], str]:
 
 
 def read_json(path: Path) -> Any:
-    """Return the value of a file that is JSON as a whole.
+    """Return the value of a file that is a single JSON document.
 
     Raises:
         SuiteError: it cannot be read, or is not JSON.
@@ -127,6 +130,36 @@ def parse_json(where: str, text: str | bytes) -> Any:
         raise SuiteError(
             f"{where}: lists or objects {MAX_DEPTH} deep: correct it or get the file again"
         )
+    return value
+
+
+def parse_strictly(where: str, text: str | bytes) -> Any:
+    """Return the value of JSON text as the standard has it: no key twice, no NaN, no infinity.
+
+    Raises:
+        SuiteError: it is not such text.
+    """
+    value = parse_json(where, text)
+    json.loads(
+        decode(where, text) if isinstance(text, bytes) else text.removeprefix("\ufeff"),
+        object_pairs_hook=functools.partial(_unique_keys, where),
+        parse_constant=functools.partial(_finite, where),
+        parse_float=functools.partial(_finite, where),
+    )
+    return value
+
+
+def _unique_keys(where: str, pairs: list[tuple[str, Any]]) -> None:
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise SuiteError(f"{where}: the field {twice!r} is given twice: remove one of them")
+
+
+def _finite(where: str, number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise SuiteError(f"{where}: {number:.40} is not a finite number: give one, or null")
     return value
 
 

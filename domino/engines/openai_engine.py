@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class OpenaiEngine(ChatEngine):
-    """Generates by a server that holds the backbone.
+    """Generates text with a server that runs the backbone.
 
     Args:
         model: directory or hub name of the backbone, for its tokenizer and chat template.
@@ -59,14 +59,14 @@ class OpenaiEngine(ChatEngine):
         """Complete every request; see `Engine.generate`.
 
         Raises:
-            EngineError: a prompt is empty or holds soft tokens, the key cannot be sent, or the
-                server cannot be reached, refuses the key or the request, or goes on failing.
+            EngineError: a prompt is empty or has soft tokens, the key cannot be sent, or the
+                server cannot be reached, refuses the key or the request, or keeps failing.
         """
         for index, request in enumerate(requests):
             if isinstance(request.prompt, SoftPrompt):
                 raise EngineError(
                     f"request {index} has {len(request.prompt.embeds_PH)} soft tokens, and engine "
-                    "openai sends text alone: use engine transformers or vllm for this method"
+                    "openai sends only text: use engine transformers or vllm for this method"
                 )
         sampling = self.until_next_turn(sampling, requests)
         results = Results(on_done, requests, self.thoughts)

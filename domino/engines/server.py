@@ -35,17 +35,16 @@ class NoAnswerError(ValueError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OpenaiConfig:
-    """Where the server is, and how hard it may be asked.
+    """Address of the server, and limits on requests.
 
     Attributes:
-        base_url: up to and including /v1, without a key in it.
-        model: the name that the server knows the backbone by; "" is the path of its directory.
-        key_variable: environment variable that holds the key; the key is kept nowhere else.
+        base_url: up to and including /v1, without a key.
+        model: the server's name for the backbone; "" is the path of its directory.
+        key_variable: environment variable with the key; the key is never stored.
         concurrency: requests that are open at the same time.
-        requests_per_minute: at most so many are begun; null is no limit.
-        retries: of a request that the server refuses for now (408, 409, 429, 5xx), answers with no
-            completion, or that does not reach it; each after twice the wait, or after the wait that
-            the server names.
+        requests_per_minute: maximum number of new requests per minute; null is unlimited.
+        retries: of a request that fails temporarily (status 408, 409, 429, 5xx; no completion; no
+            connection); the delay doubles each time, or is what the server requests.
         timeout_s: of one request.
     """
 
@@ -61,7 +60,7 @@ class OpenaiConfig:
     timeout_s: float = field(default=600.0, metadata={"changes_result": False})
 
     def __post_init__(self) -> None:
-        """Refuse what no server can be asked with."""
+        """Refuse invalid values."""
         parts, own = urlsplit(self.base_url), self.option
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(
@@ -69,13 +68,13 @@ class OpenaiConfig:
             )
         if parts.username or parts.password or parts.query:
             raise ValueError(
-                f"{own}.base_url holds a user, a password or a query: give the key in the "
-                f"environment variable {self.key_variable}, so that it is stored nowhere"
+                f"{own}.base_url contains a user, a password or a query: give the key in the "
+                f"environment variable {self.key_variable}, so that it is not stored"
             )
         if not self.key_variable.isidentifier():
             raise ValueError(
-                f"{own}.key_variable is no name of an environment variable: give the variable's "
-                "name, not the key"
+                f"{own}.key_variable is not the name of an environment variable: give the name of "
+                "the variable, not the key"
             )
         if self.concurrency < 1:
             raise ValueError(f"{own}.concurrency is {self.concurrency}: give at least 1")
@@ -125,7 +124,7 @@ class Server:
 
         Raises:
             EngineError: the key cannot be sent, or the server cannot be reached, refuses the key
-                or the request, or goes on failing. What was answered meanwhile is handed on first.
+                or the request, or keeps failing. What was answered meanwhile is handed on first.
         """
         pool = ThreadPoolExecutor(self._config.concurrency, thread_name_prefix="server")
         asked = {pool.submit(self._ask, body): number for number, body in bodies.items()}
@@ -216,7 +215,10 @@ class Server:
         server, own = f"the server at {self._config.base_url}", self._config.option
         said = self._without_key(str(error))
         if isinstance(error, openai.APITimeoutError):
-            return f"{server} gave no answer in {self._config.timeout_s:g} s: raise {own}.timeout_s"
+            return (
+                f"{server} did not answer within {self._config.timeout_s:g} s: increase "
+                f"{own}.timeout_s"
+            )
         if isinstance(error, openai.APIConnectionError):
             cause = self._without_key(repr(error.__cause__))
             return f"{server} cannot be reached: start it, or correct {own}.base_url ({cause})"
@@ -230,7 +232,7 @@ class Server:
         if isinstance(error, openai.RateLimitError | openai.InternalServerError):
             wait = error.response.headers.get("Retry-After")
             asked = f" (it asks to wait {wait[:40]} s)" if wait else ""
-            return f"{server} goes on failing after {self._config.retries} retries{asked}: {said}"
+            return f"{server} keeps failing after {self._config.retries} retries{asked}: {said}"
         return f"{server} refuses the request: {said or type(error).__name__}"
 
 

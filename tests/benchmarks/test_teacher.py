@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks.config.run_config import RunConfig, evaluate_config, respond_config
-from benchmarks.console.display import PlainDisplay
+from benchmarks.console.display import Display, PlainLines
 from benchmarks.pipeline.pipeline import open_pipeline
 from benchmarks.pipeline.teacher_checks import meet_teacher
 from benchmarks.run import execute
@@ -122,7 +122,7 @@ def test_the_teacher_is_part_of_the_keys_of_what_asks_it_and_of_no_other(
 
     def keys(given: RunConfig) -> dict[str, str]:
         pipeline = open_pipeline(
-            given, display=PlainDisplay(sys.stderr), steps=0, make_engine=tiny_run.make_engine
+            given, display=Display(), steps=0, make_engine=tiny_run.make_engine
         )
         row = pipeline.for_row("counting", 0)
         calls: dict[str, tuple[Any, ...]] = {
@@ -155,7 +155,7 @@ def test_a_teacher_that_is_the_backbone_is_allowed_and_said(
 ) -> None:
     local = TeacherConfig(model=str(tiny_backbone))
     given = config(tiny_backbone, tmp_path / "runs", ELSEWHERE, teacher=local)
-    with PlainDisplay(sys.stdout) as display:
+    with Display(PlainLines(sys.stdout)) as display:
         pipeline = open_pipeline(given, display=display, steps=0, make_engine=tiny_run.make_engine)
         meet_teacher(pipeline)
     said = capsys.readouterr().out
@@ -202,7 +202,7 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "backbone-of-chat": (("--engine", "chat"), "engine: unknown 'chat'"),
     "address-of-none": (("--teacher.base_url", ELSEWHERE), "which asks no server: give --teacher"),
     "tokenizer-of-none": ((*CHAT, "--teacher.tokenizer", "x"), "tokenizer is of engine openai"),
-    "password": (("--teacher.base_url", "http://me:secret@host/v1"), "teacher.base_url holds a"),
+    "password": (("--teacher.base_url", "http://me:secret@host/v1"), "teacher.base_url contains a"),
     "processes": ((*CHAT, "--local.processes", "2"), "leave local.processes at 1"),
     "nowhere": (
         ("--responder", "teacher", "--teacher.model", "/no/such"),

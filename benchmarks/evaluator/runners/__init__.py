@@ -1,7 +1,7 @@
 """How a suite's programs are called, as source text around the candidate's own.
 
-The modules beside this one run inside the sandbox, as text: each holds a function that the worker
-calls, and the candidate's source in `SOURCE`. None of them knows an expected value.
+The other modules of this package run inside the sandbox, as text: each has a function that the
+worker calls, and the program's source in `SOURCE`. None of them knows an expected value.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType, ModuleType
 
-from benchmarks.evaluator.runners import contest, literal, unittests
+from benchmarks.evaluator.runners import contest, literal, sql, unittests
 from domino.records import Problem
 
 _RUNNERS: Mapping[str, tuple[ModuleType, str]] = MappingProxyType(
@@ -20,9 +20,13 @@ _RUNNERS: Mapping[str, tuple[ModuleType, str]] = MappingProxyType(
         "literal": (literal, "stated_value"),
         "method": (contest, "call_method"),
         "script": (contest, "standard_output"),
+        "sql": (sql, "rows"),
         "unittests": (unittests, "test_outcomes"),
     }
 )
+
+
+_FORKING = (contest, unittests)
 
 
 class RunnerError(ValueError):
@@ -61,10 +65,11 @@ def runnable(problem: Problem, code: str) -> Runnable:
         "APART": problem.meta.get("apart", ""),
         "NAME": problem.entry_point,
         "TEST": problem.meta.get("test", ""),
+        "CASES": problem.meta.get("cases", "TestCases"),
         "IMPORTS": problem.meta.get("imports", ""),
     }
     values = "".join(f"{key} = {value!a}\n" for key, value in given.items())
-    return Runnable(f"{_source(module)}\n{values}", entry_point, forks=module is not literal)
+    return Runnable(f"{_source(module)}\n{values}", entry_point, forks=module in _FORKING)
 
 
 @functools.cache

@@ -153,8 +153,13 @@ def runs_apart(task_id: str, names: Sequence[str], test: str) -> bool:
     program, figures, streams, warnings, other modules' state. `together.txt` names those of which
     only a trial shows it.
     """
-    seen = _TOGETHER.search(test) or _DRAWING.intersection(names)
+    seen = needs_the_program(test) or _DRAWING.intersection(names)
     return not seen and task_id not in _TOGETHER_TASKS
+
+
+def needs_the_program(test: str) -> bool:
+    """Whether tests look at what only the program's own process has."""
+    return _TOGETHER.search(test) is not None
 
 
 def _test_names(where: str, row: Row) -> tuple[str, ...]:

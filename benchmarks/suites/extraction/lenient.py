@@ -24,6 +24,10 @@ _QUOTE = re.compile(r"^[ \t]*> ?", re.MULTILINE)
 _QUOTED_FENCE = re.compile(r"^[ \t]*>[ \t]*(?:`{3}|~{3})", re.MULTILINE)
 _CONTINUES = re.compile(r"(?:elif|else|except|finally)\b|[)\]}]")
 _ANSWER = re.compile(r"\[ANSWER\](.*?)(?:\[/ANSWER\]|\Z)", re.DOTALL)
+_QUERY = re.compile(
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/)*+(?:select|with|values)\b", re.IGNORECASE | re.DOTALL
+)
+_QUERY_LINE = re.compile(r"^[ \t]*(?:select|with|values)\b", re.IGNORECASE | re.MULTILINE)
 _LINES = 4000
 """A text is cut there: no program is longer, and a looping model's is."""
 _PIECES = 12
@@ -70,6 +74,27 @@ def value_in(response: str) -> str:
     found = [part for part in _ANSWER.findall(text) if part.strip()]
     found = found or [block for block in _blocks(text) if block.strip()]
     return _right_side((found or [text.partition("\n")[0]])[-1].strip())
+
+
+def query_in(response: str) -> str:
+    """Return the last block that is a query, else the last block, else the text from a query on."""
+    text = _answer_text(response).strip()
+    blocks = [block.strip() for block in _blocks(text) if block.strip()]
+    queries = [block for block in blocks if is_query(block)]
+    if blocks:
+        return (queries or blocks)[-1]
+    found = _QUERY_LINE.search(text)
+    return text[found.start() :].strip() if found else text
+
+
+def is_query(text: str) -> bool:
+    """Whether a text begins as an SQL query does, behind comments perhaps."""
+    return _QUERY.match(text) is not None
+
+
+def answer_in(response: str) -> str:
+    """Return the response without its thoughts."""
+    return _answer_text(response).strip()
 
 
 def _right_side(text: str) -> str:

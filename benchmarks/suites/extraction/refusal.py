@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import ast
 import builtins
+import sqlite3
+import string
 import warnings
 
-from benchmarks.suites.extraction.lenient import bound_names
+from benchmarks.evaluator.scorers import choice, last_number
+from benchmarks.suites.extraction.lenient import bound_names, is_query
 
 Refusal = tuple[str, str]
 """Reason and detail."""
@@ -36,6 +39,27 @@ def refuse_function(code: str, entry_point: str) -> Refusal | None:
 def refuse_value(text: str) -> Refusal | None:
     """Return why a text is not an expression of literals and built-in names, such as `[0] * 5`."""
     return None if is_value(text) else ("no value", text[:80])
+
+
+def refuse_query(text: str) -> Refusal | None:
+    """Return why a text is not one complete SQL statement that returns rows."""
+    if not text.strip():
+        return ("empty", "")
+    if not is_query(text):
+        return ("no query", text[:80])
+    complete = sqlite3.complete_statement(text.rstrip().rstrip(";") + "\n;")
+    return None if complete else ("does not parse", text[:80])
+
+
+def refuse_answer(text: str, scorer: str) -> Refusal | None:
+    """Return why a text has no answer that the scorer could find."""
+    if not text.strip():
+        return ("empty", "")
+    if scorer == "number" and last_number(text) is None:
+        return ("no number", text[:80])
+    if scorer == "choice" and choice(text, string.ascii_uppercase) is None:
+        return ("no choice", text[:80])
+    return None
 
 
 def is_value(text: str) -> bool:

@@ -18,9 +18,13 @@ Rule = Literal[
     "lenient function",
     "lenient program",
     "lenient value",
+    "lenient query",
+    "lenient answer",
     "refuse function",
     "refuse program",
     "refuse value",
+    "refuse query",
+    "refuse answer",
 ]
 Take = Callable[["Extraction"], str]
 
@@ -32,7 +36,8 @@ class Extraction:
     Attributes:
         rule: a key of `RULES`.
         text: what the official tool would be given.
-        entry_point: the function that is asked for; "" where that is not known.
+        entry_point: the function that is asked for, of an answer the scorer; "" where that is not
+            known.
         prompt: what the function stands behind, for the lenient rules.
     """
 
@@ -84,6 +89,18 @@ def _lenient_value() -> Take:
     return lambda given: value_in(given.text)
 
 
+def _lenient_query() -> Take:
+    from benchmarks.suites.extraction.lenient import query_in
+
+    return lambda given: query_in(given.text)
+
+
+def _lenient_answer() -> Take:
+    from benchmarks.suites.extraction.lenient import answer_in
+
+    return lambda given: answer_in(given.text)
+
+
 def _refusal(kind: str) -> Take:
     """Judge what another rule has taken: JSON of reason and detail, or null."""
     from benchmarks.suites.extraction import refusal
@@ -92,6 +109,8 @@ def _refusal(kind: str) -> Take:
         "function": lambda given: refusal.refuse_function(given.text, given.entry_point),
         "program": lambda given: refusal.refuse_program(given.text),
         "value": lambda given: refusal.refuse_value(given.text),
+        "query": lambda given: refusal.refuse_query(given.text),
+        "answer": lambda given: refusal.refuse_answer(given.text, given.entry_point),
     }
     return lambda given: json.dumps(judge[kind](given))
 
@@ -105,7 +124,11 @@ RULES: Mapping[Rule, Callable[[], Take]] = {
     "lenient function": _lenient_function,
     "lenient program": _lenient_program,
     "lenient value": _lenient_value,
+    "lenient query": _lenient_query,
+    "lenient answer": _lenient_answer,
     "refuse function": lambda: _refusal("function"),
     "refuse program": lambda: _refusal("program"),
     "refuse value": lambda: _refusal("value"),
+    "refuse query": lambda: _refusal("query"),
+    "refuse answer": lambda: _refusal("answer"),
 }

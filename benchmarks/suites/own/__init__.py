@@ -1,0 +1,1 @@
+"""The suite of a user's own file of problems."""
