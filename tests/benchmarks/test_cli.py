@@ -22,7 +22,7 @@ OPTIONS = """
 --suite_options.dataset --suite_options.references_path --suite_options.cutoff
 --suite_options.split_seed --suite_options.folds --suite_options.fold
 --suite_options.prompt --suite_options.task_ids --suite_options.environment --suite_options.protocol
---suite_options.extraction
+--suite_options.extraction --suite_options.fields
 --model --chat_template --template_options --thought_end --attention
 --engine --vllm.tensor_parallel --vllm.data_parallel --vllm.dtype --vllm.memory_share
 --vllm.max_model_tokens --vllm.max_sequences --vllm.eager --vllm.start_timeout_s
