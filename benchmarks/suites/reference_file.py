@@ -29,7 +29,7 @@ def read_references(
         max_characters: the longest instruction or response that is taken.
 
     Raises:
-        SuiteError: the file cannot be read, a row is no example, empty, a duplicate or over-long,
+        SuiteError: the file cannot be read, a row is not an example, is empty, twice or too long,
             or there are fewer than two references.
     """
     table = read_table(path, fields)
