@@ -92,6 +92,9 @@ class RunCells:
         self._about = describe_pipeline(pipeline)
         self._about["model"] = without_place(str(self._about["model"]))
         del self._about["seeds"]
+        if "teacher" in self._about:
+            own = self._about["teacher"]
+            self._about["teacher"] = own | {"model": without_place(own["model"])}
         config = portable(plain_config(pipeline.config))
         self._plan = config["compare"]
         self._config = {name: value for name, value in config.items() if name not in OF_ROWS}

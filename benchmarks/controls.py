@@ -4,7 +4,8 @@
 no data, no method can. *recombined* has right pairs made only of what the references show: a method
 that is better has gone beyond them. *shuffled-responses*, *other-domain* and *plain-wording* must
 not help: right instructions with the responses of others, right pairs of another domain, and the
-tasks of the ceiling in other words than the domain's.
+tasks of the ceiling in other words than the domain's. *teacher* solves the test problems itself,
+without any fine-tuning: what a teacher's responses could give at best.
 """
 
 from __future__ import annotations
@@ -186,3 +187,20 @@ class PlainWording(Control):
     @classmethod
     def _choose(cls, suite: Suite, references: Sequence[Reference]) -> Sequence[Reference]:
         return suite.plain_pairs()
+
+
+class Teacher(Control):
+    """The teacher itself solves the test problems: nothing is drawn and nothing is trained."""
+
+    name: ClassVar[str] = "teacher"
+    synthesizes: ClassVar[bool] = False
+    trains: ClassVar[bool] = False
+
+    @classmethod
+    def available(cls, suite: Suite, references: Sequence[Reference]) -> list[Reference]:
+        """Return none: the row needs no pairs."""
+        return []
+
+    @classmethod
+    def _choose(cls, suite: Suite, references: Sequence[Reference]) -> Sequence[Reference]:
+        return ()

@@ -16,7 +16,7 @@ from domino.engines.base import EngineError
 if TYPE_CHECKING:
     from domino.attention import Attention
     from domino.engines.base import Engine
-    from domino.engines.openai_engine import OpenaiConfig
+    from domino.engines.server import OpenaiConfig
     from domino.engines.vllm_setup import VllmConfig
 
 
@@ -82,6 +82,12 @@ def _openai(config: EngineSettings, model: str, adapter: Path | None) -> Engine:
     return OpenaiEngine(model, config.openai, chat=chat_format(config))
 
 
+def _chat(config: EngineSettings, model: str, adapter: Path | None) -> Engine:
+    from domino.engines.chat_completions_engine import ChatCompletionsEngine
+
+    return ChatCompletionsEngine(model, config.openai)
+
+
 def _check_vllm(config: EngineSettings) -> None:
     from domino.engines.vllm_setup import require_vllm
 
@@ -114,6 +120,14 @@ ENGINES: Mapping[str, EngineKind] = MappingProxyType(
     }
 )  # fmt: skip
 """Engine name to what makes it; a module is imported when its first engine is made."""
+
+TEACHER_ENGINES: Mapping[str, EngineKind] = MappingProxyType(
+    {
+        **ENGINES,
+        "chat": EngineKind(modules=("domino.engines.chat_completions_engine",), make=_chat),
+    }
+)
+"""The engines of a teacher: a server that takes turns of a chat alone is one, too."""
 
 
 def engine_factory(config: EngineSettings) -> EngineFactory:

@@ -39,9 +39,13 @@ CONTROLS: Mapping[str, str] = MappingProxyType(
         "other-domain": "benchmarks.controls:OtherDomain",
         "recombined": "benchmarks.controls:Recombined",
         "plain-wording": "benchmarks.controls:PlainWording",
+        "teacher": "benchmarks.controls:Teacher",
     }
 )
 """Rows that show what the measurements can show; no synthesis method among them."""
+
+TEACHER_ROW = "teacher"
+"""The control in which the teacher itself solves the test problems."""
 
 _PLUG_IN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 

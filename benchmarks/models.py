@@ -43,12 +43,15 @@ _SPDX = {"apache-2.0": "Apache-2.0", "mit": "MIT"}
 """How licences are written whose names model cards write in small letters."""
 
 
-def resolve_model(name: str, notify: Callable[[str], None] = lambda text: None) -> Path:
+def resolve_model(
+    name: str, notify: Callable[[str], None] = lambda text: None, *, weights: bool = True
+) -> Path:
     """Return the directory of a model: shipped, local, converted, or from the hub's cache.
 
     Args:
         name: a name of ours, a directory, a GGUF file or a hub name.
         notify: called with one line where a file is converted first, which takes a while.
+        weights: whether its weights are needed, or its tokenizer alone.
 
     Raises:
         ConfigError: it does not exist, or transformers cannot load it.
@@ -66,8 +69,8 @@ def resolve_model(name: str, notify: Callable[[str], None] = lambda text: None) 
     elif Path(name).expanduser().is_dir():
         directory = Path(name).expanduser().resolve()
     else:
-        directory = _from_hub(name)
-    _require_model(name, directory)
+        directory = _from_hub(name, weights)
+    _require_model(name, directory, weights)
     return directory
 
 
@@ -157,11 +160,12 @@ def _is_hub_name(name: str) -> bool:
     return name.count("/") == 1 and name[0] not in "./~" and not name.endswith("/")
 
 
-def _from_hub(name: str) -> Path:
+def _from_hub(name: str, weights: bool) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    patterns = [f"*{suffix}" for suffix in _SUFFIXES if suffix != ".bin"]
+    left_out = (".bin",) if weights else (".bin", ".safetensors")
+    patterns = [f"*{suffix}" for suffix in _SUFFIXES if suffix not in left_out]
     patterns.append("README.md")  # it states the licence
     try:
         return Path(snapshot_download(name, allow_patterns=patterns))
@@ -172,7 +176,7 @@ def _from_hub(name: str) -> Path:
         ) from error
 
 
-def _require_model(name: str, directory: Path) -> None:
+def _require_model(name: str, directory: Path, weights: bool) -> None:
     """Refuse a directory that transformers could not load, before anything is computed."""
     where = f"model {name!r}: {directory}"
     if not directory.is_dir():
@@ -194,7 +198,8 @@ def _require_model(name: str, directory: Path) -> None:
             f"{where} holds an adapter (adapter_config.json), whose backbone lies elsewhere: give "
             "the directory of a model into which it is merged"
         )
-    if not any(path.suffix in (".safetensors", ".bin") for path in directory.iterdir()):
+    found = {path.suffix for path in directory.iterdir()}
+    if weights and not found & {".safetensors", ".bin"}:
         raise ConfigError(f"{where} does not contain weights (*.safetensors)")
     if not any(
         (directory / file).is_file() for file in ("tokenizer.json", "tokenizer_config.json")

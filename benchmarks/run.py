@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING
 
 from benchmarks.cli.exit_codes import exit_code
 from benchmarks.cli.options import read_command
-from benchmarks.config.run_config import decontaminate_config, respond_config, synthesize_config
+from benchmarks.config.run_config import (
+    decontaminate_config,
+    evaluate_config,
+    respond_config,
+    synthesize_config,
+)
 from benchmarks.methods import load_method
 from benchmarks.pipeline.rows import STEPS, FailedRun, SeedRun
 from benchmarks.stages import (
@@ -165,7 +170,7 @@ def run_row(pipeline: Pipeline, method: str, seed: int) -> SeedRun:
     pairs = row.step(decontaminate, decontaminate_config(config, new), agreed, references)
     tuned = row.step(finetune, config.finetune, pairs)
     require_pairs(synthesized, tuned)
-    evaluated = row.step(evaluate, config.evaluate, tuned)
+    evaluated = row.step(evaluate, evaluate_config(config, method), tuned)
 
     return SeedRun(
         method=method, seed=seed, synthesized=synthesized, filtered=filtered, responded=responded,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +35,9 @@ from benchmarks.pipeline.manifest import (
     describe_pipeline,
     write_invocation,
 )
-from benchmarks.pipeline.pipeline import Pipeline, open_pipeline
+from benchmarks.pipeline.pipeline import Pipeline, StageCall, open_pipeline
 from benchmarks.pipeline.rows import STEPS, Description, FailedRun, SeedRun, row_steps
+from benchmarks.pipeline.teacher_checks import meet_teacher, require_consent
 from benchmarks.report.compared_runs import combine
 from benchmarks.report.facts import FactRow, fact_counts, fact_rows
 from benchmarks.report.from_cells import stored_run
@@ -46,7 +48,7 @@ from benchmarks.stages import evaluate, finetune, respond, synthesize
 from benchmarks.store.store import STAGES
 from benchmarks.tracking.tracker import Tracker
 from benchmarks.tracking.values import tracking_place
-from domino.synthesizer import Domain
+from domino.synthesizer import Domain, SynthesisError
 
 if TYPE_CHECKING:
     from benchmarks.config.run_config import RunConfig
@@ -248,6 +250,8 @@ def open_session(
         there = 0 if cells is None else cells.check()
         if cells is not None:
             pipeline = replace(pipeline, steps=_steps_with_cells(config, there))
+        if pipeline.teacher is not None and not _finished(pipeline, run_row, cells):
+            meet_teacher(pipeline)
         log.begin(
             {
                 "suite": config.suite,
@@ -291,6 +295,29 @@ def _steps_with_cells(config: RunConfig, there: int) -> int:
     return (2 + (len(STEPS) + 4) * missing) if missing else 0
 
 
+class _UnfinishedError(Exception):
+    """A stage is not there yet."""
+
+
+def _finished(pipeline: Pipeline, run_row: RunRow, cells: RunCells | None) -> bool:
+    """Whether every row has a cell or all of its stages, so that nobody is asked anything."""
+
+    def look(pipeline: Pipeline, call: StageCall) -> bool:
+        if not call.stage.complete:
+            raise _UnfinishedError
+        return True
+
+    config = pipeline.config
+    looking = replace(pipeline.detached(Display()), carry_out=look)
+    try:
+        for method, seed in product(config.methods, config.seeds):
+            if cells is None or cells.stored(method, seed) is None:
+                run_row(looking, method, seed)
+    except (_UnfinishedError, SynthesisError):
+        return False
+    return True
+
+
 def _in_process(pipeline: Pipeline, walk: WalkRow) -> nullcontext[Pipeline]:
     return nullcontext(pipeline)
 
@@ -300,7 +327,8 @@ def check_before_work(pipeline: Pipeline) -> None:
 
     Raises:
         MethodError: a plug-in cannot be imported, or is not a method.
-        ConfigError: a method's option is unknown or has an invalid value.
+        ConfigError: a method's option is unknown or has an invalid value; or the teacher is on
+            another machine, without consent.
         SuiteError: the suite's official tools need a package that is not installed.
         SandboxConfigError: programs would see the store or the data set.
         StageError: these references or this suite do not support the responder, or the options of
@@ -309,6 +337,7 @@ def check_before_work(pipeline: Pipeline) -> None:
             control.
     """
     config = pipeline.config
+    require_consent(pipeline)
     for method in config.methods:
         if is_plug_in(method):
             load_method(method)

@@ -21,6 +21,7 @@ from benchmarks.console.display import Display, make_display
 from benchmarks.engines import EngineFactory
 from benchmarks.pipeline.pipeline import open_pipeline
 from benchmarks.pipeline.rows import row_steps
+from benchmarks.pipeline.teacher_checks import meet_teacher
 from benchmarks.run import check_gold
 from benchmarks.run import execute as execute_run
 from benchmarks.session import check_before_work
@@ -115,6 +116,7 @@ def _search(
         on_stage=lambda stage, reused: tracker.log_stage(stage, reused=reused),
     )  # fmt: skip
     check_before_work(whole)
+    meet_teacher(whole)
     pipeline = without_test_problems(whole)
     cells = None if config.cells is None else TrialCells(config, config.cells)
     expected = cell_conditions(config, pipeline)

@@ -12,9 +12,10 @@ from benchmarks.common.fields import field_types
 from benchmarks.config.run_config import RunConfig
 from domino.records import changes_result
 
-_SERVER = ("openai", "base_url")
+_SERVERS = ("openai", "teacher")
 _PLACES = (
-    ("model",), ("embed", "model"), ("suite_options", "dataset"),
+    ("model",), ("embed", "model"), ("teacher", "model"), ("teacher", "tokenizer"),
+    ("suite_options", "dataset"),
     ("suite_options", "references_path"), ("suite_options", "task_ids"),
     ("suite_options", "environment"), ("sandbox", "interpreter"), ("chat_template",),
 )  # fmt: skip
@@ -24,7 +25,8 @@ def portable(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run's config without values that depend on the machine; paths become file names."""
     values: dict[str, Any] = deepcopy(dict(config))
     _remove_unkeyed(values, RunConfig)  # records of earlier releases have such fields
-    values.get(_SERVER[0], {}).pop(_SERVER[1], None)
+    for server in _SERVERS:
+        values.get(server, {}).pop("base_url", None)
     for *sections, name in _PLACES:
         inner = values
         for section in sections:

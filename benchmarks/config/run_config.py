@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from benchmarks.engines import ENGINES
 from benchmarks.methods import (
     CONTROLS,
     METHODS,
+    TEACHER_ROW,
     base_name,
     changed_options,
     is_known,
@@ -31,14 +32,15 @@ from benchmarks.models import HOUSESTYLE_MODEL, SHIPPED_MODELS
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.stages.decontaminate import DecontaminateConfig
 from benchmarks.stages.embed import EmbedConfig
-from benchmarks.stages.evaluate import EvaluateConfig
+from benchmarks.stages.evaluate import EvaluateConfig, TeacherEvaluateConfig
 from benchmarks.stages.filter_config import FilterConfig
 from benchmarks.stages.finetuning.config import AccelerateConfig, FinetuneConfig
 from benchmarks.stages.respond import RespondConfig, Responder
 from benchmarks.stages.synthesize import SynthesizeConfig
 from benchmarks.suites.registry import SUITES, SuiteOptions, is_plug_in_suite
+from benchmarks.teacher import TeacherConfig
 from domino.attention import Attention
-from domino.engines.openai_engine import OpenaiConfig
+from domino.engines.server import OpenaiConfig
 from domino.engines.vllm_setup import VllmConfig
 from domino.records import Sampling
 
@@ -74,7 +76,8 @@ class RunConfig:
         sampling: how instructions are sampled.
         response_sampling: how responses are sampled; a single response is decoded greedily.
         responder: who writes responses: the plain backbone, the backbone with references in its
-            prompt, the method itself, or the suite's exact solver.
+            prompt, the method itself, the suite's exact solver, or a second model, the teacher.
+        teacher: the model of responder "teacher".
         shots: number of references in the prompt of responder "references".
         filter: criteria for instructions and responses.
         decontaminate: when a task counts as repeated.
@@ -117,6 +120,7 @@ class RunConfig:
     sampling: Sampling = field(default_factory=Sampling)
     response_sampling: Sampling = field(default_factory=Sampling)
     responder: Responder = "plain"
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
     shots: int = 4
     filter: FilterConfig = field(default_factory=FilterConfig)
     decontaminate: DecontaminateConfig = field(default_factory=DecontaminateConfig)
@@ -174,6 +178,7 @@ class RunConfig:
                 f"local.processes is {self.local.processes} with engine {self.engine}: each "
                 "process would start its own engine; set local.processes to 1"
             )
+        _check_teacher(self)
         if self.model == HOUSESTYLE_MODEL and self.backbone not in SHIPPED_MODELS:
             raise ConfigError(
                 f"suite_options.coherence is {self.suite_options.coherence!r}: the included "
@@ -192,9 +197,45 @@ class RunConfig:
         return f"{HOUSESTYLE_MODEL}-{self.suite_options.coherence or 'weak'}"
 
     @property
+    def teaches(self) -> bool:
+        """Whether the run has a teacher."""
+        return self.responder == "teacher"
+
+    @property
     def draws(self) -> int:
         """Number of instructions that a method samples, before any filter."""
         return math.ceil(self.pairs * self.oversample)
+
+
+def _check_teacher(config: RunConfig) -> None:
+    """Refuse a teacher without a model, and what means nothing without a teacher.
+
+    Raises:
+        ConfigError: as said.
+    """
+    if config.teaches:
+        if not config.teacher.model:
+            raise ConfigError(
+                "responder is teacher, and teacher.model is empty: give --teacher.model a "
+                "directory, a hub name, or the name that a server serves"
+            )
+        if (config.local.processes or 1) > 1:
+            raise ConfigError(
+                f"local.processes is {config.local.processes} with responder teacher: each process "
+                "would load or ask a teacher of its own; leave local.processes at 1"
+            )
+        return
+    given = {
+        "options of teacher": config.teacher != TeacherConfig(),
+        "filter.judge teacher": config.filter.judge == "teacher",
+        "row teacher": TEACHER_ROW in map(base_name, config.methods),
+    }
+    for what, is_given in given.items():
+        if is_given:
+            raise ConfigError(
+                f"{what} with responder {config.responder!r}: add --responder teacher "
+                "--teacher.model NAME, or leave it out"
+            )
 
 
 def read_config_file(path: Path) -> dict[str, Any]:
@@ -282,6 +323,14 @@ def respond_config(config: RunConfig, method: str) -> RespondConfig:
         responses=config.filter.responses,
         shots=config.shots,
     )
+
+
+def evaluate_config(config: RunConfig, method: str) -> EvaluateConfig:
+    """Return how the problems are tried: the same for every method; by the teacher in its row."""
+    if base_name(method) != TEACHER_ROW:
+        return config.evaluate
+    own = {item.name: getattr(config.evaluate, item.name) for item in fields(config.evaluate)}
+    return TeacherEvaluateConfig(**own)
 
 
 def decontaminate_config(config: RunConfig, new: bool) -> DecontaminateConfig:

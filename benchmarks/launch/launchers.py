@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def _local(config: RunConfig) -> Iterator[Launch]:
-    if config.local.processes == 1 or config.engine != "transformers":
+    if config.local.processes == 1 or config.engine != "transformers" or config.teaches:
         yield lambda pipeline, walk: nullcontext(pipeline)
         return
     from benchmarks.launch.local_tasks import LocalTasks

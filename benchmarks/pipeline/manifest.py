@@ -102,6 +102,7 @@ def describe_pipeline(pipeline: Pipeline) -> dict[str, Any]:
         "chat": describe_chat(config, Path(pipeline.context.model)),
         "engine": config.engine,
         "responder": config.responder,
+        **({} if pipeline.teacher is None else {"teacher": pipeline.teacher.describe()}),
         "references": len(pipeline.references),
         "references_digest": _references_digest(pipeline),
         "seeds": list(config.seeds),

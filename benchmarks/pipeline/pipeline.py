@@ -32,6 +32,7 @@ from benchmarks.store.remote import NoRemoteStore, open_shared
 from benchmarks.store.store import Stage, Store
 from benchmarks.suites.base import Suite
 from benchmarks.suites.registry import GENERATED, load_suite, suite_module
+from benchmarks.teacher import Teacher, find_teacher
 from domino.records import Reference, derive_seed, result_fields
 
 OnStage = Callable[[Stage, bool], None]
@@ -104,6 +105,7 @@ class Pipeline:
         steps: how many steps the invocation has, gold check included.
         row: whose stages it completes, for the display: a method with a seed, or all rows'.
         seed: of the row; None for what all rows share.
+        teacher: the model that answers what is drawn, where that is a teacher.
         shared: the store at `--store`, in addition to the run directory.
         carry_out: where and how a stage is computed.
     """
@@ -121,6 +123,7 @@ class Pipeline:
     steps: int
     row: str
     seed: int | None = None
+    teacher: Teacher | None = None
     shared: NoRemoteStore = field(default_factory=NoRemoteStore)
     carry_out: CarryOut = carry_out_here
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -178,6 +181,8 @@ class Pipeline:
             identity["rules"] = self.context.suite.rules
         if traits.shows_references(config):
             identity["shown"] = self.references_digest
+        if traits.asks_teacher(config) and self.teacher is not None:
+            identity["teacher"] = self.teacher.identity
         stage = self.store.stage(
             module.__name__.rpartition(".")[2].replace("_", "-"),
             config=identity,
@@ -199,8 +204,10 @@ class Pipeline:
         """Return the version of the stage's code, including the method that its config names."""
         method = getattr(config, "method", None)
         methods = [method_module(method)] if method else []
-        engine = ENGINES[self.config.engine].modules
-        return code_version(module.__name__, suite_module(self.config.suite), *engine, *methods)
+        engines = list(ENGINES[self.config.engine].modules)
+        if self.teacher is not None and module.TRAITS.asks_teacher(config):
+            engines += self.teacher.modules
+        return code_version(module.__name__, suite_module(self.config.suite), *engines, *methods)
 
     def detached(self, display: Display) -> Pipeline:
         """Return a pipeline with its own count of steps, which reports only to `display`.
@@ -246,6 +253,9 @@ def open_pipeline(
     config = replace(config, description=config.description or suite.description)
     references = take_references(suite, config.references, config.seeds[0])
     model = resolve_model(config.backbone, notify=display.line)
+    teacher = None
+    if config.teaches:
+        teacher = find_teacher(config.teacher, config, config.output, display.line)
     context = StageContext(
         suite=suite,
         model=str(model),
@@ -258,6 +268,7 @@ def open_pipeline(
         attention=config.attention,
         accelerate=config.accelerate,
         make_solver=None if make_engine else solver_factory(config),
+        make_teacher=None if teacher is None else teacher.make,
     )
     known = _suite_facts(config, suite)
     return Pipeline(
@@ -274,6 +285,7 @@ def open_pipeline(
         on_stage=on_stage,
         steps=steps + (2 * (len(config.seeds) - 1) if suite.draws_references else 0),
         row=config.suite,
+        teacher=teacher,
     )
 
 

@@ -191,6 +191,8 @@ def _assumed(config: RunConfig) -> list[str]:
             "Rows are planned one after the other; the run takes several at a time "
             "(--local.processes) and is through sooner."
         )
+    if config.teaches:
+        notes.append("What the teacher computes is not planned.")
     if config.engine == SERVER:
         notes.append("The server is planned as if it ran on this device.")
     if config.engine == "vllm" and config.vllm.tensor_parallel * config.vllm.data_parallel > 1:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.methods import load_method
+from benchmarks.methods import TEACHER_ROW, base_name, load_method
 from benchmarks.planning.fits import fit_pieces, prefix_tokens
 from benchmarks.planning.work import Generation, LoraSteps, Machine, Piece, Programs, Reading, Wait
 from benchmarks.stages.sieve import CHUNK
@@ -34,15 +34,18 @@ def row_pieces(
     known = {name: number.value for name, number in lengths.items()}
     drawing = _draws(config, method, known)
     kept = drawing.drawn * known["kept_share"] if drawing.new else drawing.drawn
+    judges = config.filter.judge == "backbone"
     found: dict[str, list[Piece]] = {
         "synthesize": [*fit_pieces(config, method, known, machine), *drawing.pieces],
         "filter-instructions": _judged(
-            config.filter.judge_instructions, drawing.drawn, known["instruction_tokens"]
+            config.filter.judge_instructions and judges,
+            drawing.drawn,
+            known["instruction_tokens"],
         ),
         "respond": [_responses(config, method, kept, known, machine)],
         "filter-responses": _response_filter(config, kept, known),
         "finetune": [_tuning(config, known)] if load_method(method).trains else [],
-        "evaluate": _evaluation(config, known),
+        "evaluate": _evaluation(config, method, known),
         "embed": [Reading(texts=min(drawing.drawn, config.embed.texts), tokens=drawing.tokens)],
         "describe": [Wait(seconds=_MEASURE_S * min(drawing.drawn, config.embed.texts))],
     }
@@ -100,7 +103,7 @@ def _draws(config: RunConfig, method: str, known: Mapping[str, float]) -> _Draws
 def _responses(
     config: RunConfig, method: str, kept: float, known: Mapping[str, float], machine: Machine
 ) -> Piece:
-    if config.responder == "solver":
+    if config.responder in ("solver", "teacher"):  # what a teacher takes is not planned
         return Wait(seconds=_RECORD_S * kept)
     prompt = known["instruction_tokens"] + _TURN
     shared = 0.0
@@ -130,7 +133,8 @@ def _judged(asked: bool, count: float, tokens: float) -> list[Piece]:
 
 def _response_filter(config: RunConfig, kept: float, known: Mapping[str, float]) -> list[Piece]:
     tokens = known["instruction_tokens"] + known["response_tokens"]
-    pieces = _judged(config.filter.judge_responses, kept, tokens)
+    asked = config.filter.judge_responses and config.filter.judge == "backbone"
+    pieces = _judged(asked, kept, tokens)
     pieces.append(Wait(seconds=_RECORD_S * kept))
     voted = config.filter.consistency and config.responder != "solver"
     if voted or config.suite in RUNS_RESPONSES:
@@ -156,8 +160,11 @@ def _tuning(config: RunConfig, known: Mapping[str, float]) -> Piece:
     )
 
 
-def _evaluation(config: RunConfig, known: Mapping[str, float]) -> list[Piece]:
+def _evaluation(config: RunConfig, method: str, known: Mapping[str, float]) -> list[Piece]:
     tries = known["problems"] * config.evaluate.samples
+    programs = _programs(config, tries, known)
+    if base_name(method) == TEACHER_ROW:
+        return [programs]
     solving = Generation(
         requests=tries,
         prompt=known["problem_tokens"] + _TURN,
@@ -166,7 +173,7 @@ def _evaluation(config: RunConfig, known: Mapping[str, float]) -> list[Piece]:
         a_call=CHUNK,
         each=config.evaluate.samples,
     )
-    return [solving, _programs(config, tries, known)]
+    return [solving, programs]
 
 
 def _programs(config: RunConfig, count: float, known: Mapping[str, float]) -> Piece:

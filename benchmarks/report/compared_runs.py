@@ -146,7 +146,9 @@ def _conditions(run: StoredRun) -> dict[str, Any]:
         **{name: about[name] for name in _DATASET},
         **flatten(config["evaluate"], "evaluate."),
         **flatten(config.get("compare", {}), "compare."),
-        "evaluation code": sorted({s.code for s in run.stages if s.name == "evaluate"}),
+        "evaluation code": sorted(
+            {s.code for s in run.stages if s.name == "evaluate" and "teacher" not in s.summary}
+        ),
     }
 
 

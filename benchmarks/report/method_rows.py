@@ -65,6 +65,8 @@ class MethodRow:
         retried_timeouts: programs whose timeout was rerun without contention.
         truncated: solutions cut off at the maximum number of new tokens.
         undecodable: generated texts with a character that could not be decoded (U+FFFD).
+        teacher_tokens: tokens that the teacher wrote, in stages that it was asked in.
+        teacher_read: tokens that it was asked with.
     """
 
     method: str
@@ -85,6 +87,8 @@ class MethodRow:
     retried_timeouts: int = 0
     truncated: int = 0
     undecodable: int = 0
+    teacher_tokens: int = 0
+    teacher_read: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as plain data."""
@@ -105,6 +109,7 @@ def _method_row(method: str, rows: Sequence[SeedRun | FailedRun], ks: Sequence[i
     yielded = funnel(method, ordered)
     stages = [stage for row in ordered for stage in row.stages]
     drawn = [stage.summary for stage in stages if stage.name == "synthesize"]
+    asked = {stage.address: stage.summary.get("teacher", {}) for stage in stages}
     return MethodRow(
         method=method,
         synthesizes=all(summary["synthesizes"] for summary in drawn),
@@ -128,6 +133,8 @@ def _method_row(method: str, rows: Sequence[SeedRun | FailedRun], ks: Sequence[i
         retried_timeouts=sum(row.evaluated.summary["retried_timeouts"] for row in scored),
         truncated=sum(row.evaluated.summary["truncated"] for row in scored),
         undecodable=sum(stage.summary.get("undecodable", 0) for stage in stages),
+        teacher_tokens=sum(counts.get("tokens", 0) for counts in asked.values()),
+        teacher_read=sum(counts.get("prompt_tokens", 0) for counts in asked.values()),
     )
 
 

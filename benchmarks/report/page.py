@@ -27,6 +27,7 @@ from benchmarks.report.sentences import (
 from benchmarks.report.side_by_side import closest
 from benchmarks.report.sweeps import sweep_figures
 from benchmarks.report.tables import tables
+from benchmarks.report.teacher_line import teacher_line
 from benchmarks.report.terminal import remarks, suite_words
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ def _values(
     return {
         "title": suite_words(first.about),
         "about": first.about,
+        "teacher": teacher_line(first.about, runs.method_rows()),
         "headlines": [headline(one, rows) for one in found],
         "pooled": pooled_lines(runs.pooled(), runs.config.margin),
         "differences": runs.differences,

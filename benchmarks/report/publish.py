@@ -20,6 +20,7 @@ from benchmarks.config.portable import portable, without_place
 from benchmarks.report.cost_plots import SECONDS
 from benchmarks.report.display_table import DisplayTable
 from benchmarks.report.published import published_tables
+from benchmarks.report.teacher_line import teacher_line
 from benchmarks.report.terminal import suite_words
 
 if TYPE_CHECKING:
@@ -118,11 +119,12 @@ def _page(
 
 def _about(run: StoredRun) -> str:
     about = run.invocation.about
+    teacher = teacher_line(about, run.method_rows())
     return (
         f"{suite_words(about)}: {about['references']} references, at most {about['pairs']} pairs "
         f"per seed from {about['draws']} samples, {len(run.seeds)} seeds, backbone "
         f"{without_place(str(about['model']))}, responder {about['responder']}."
-    )
+    ) + (f" {teacher}" if teacher else "")
 
 
 def _commands(runs: ComparedRuns) -> list[str]:

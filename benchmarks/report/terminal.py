@@ -26,6 +26,7 @@ from benchmarks.report.sentences import (
     missing_lines,
     primary_lines,
 )
+from benchmarks.report.teacher_line import teacher_line, without_teacher_rows
 
 JSON_VERSION = 3
 
@@ -144,7 +145,9 @@ def write_json(report: Report, path: Path) -> None:
 
 def show(report: Report, console: Console) -> None:
     """Print the tables and notes."""
-    _print(console, f"{suite_words(report.about)}: Pass@1", score_table(report))
+    teacher = teacher_line(report.about, report.rows)
+    title = f"{suite_words(report.about)}: Pass@1"
+    _print(console, "\n".join(filter(None, [title, teacher])), score_table(report))
     for line in [*comparison_lines(report), ""]:
         say(console, line)
     _print(console, "Records kept after each step", funnel_table(report))
@@ -336,7 +339,7 @@ def remarks(rows: Sequence[MethodRow], about: Mapping[str, Any]) -> list[str]:
             f"The backbone solves none of the {problems} problems, with or without fine-tuning: "
             "the methods cannot be compared."
         )
-    return found
+    return found + without_teacher_rows(about, rows)
 
 
 def _one_seed(report: Report) -> bool:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.console.display import Display
+from benchmarks.stages.answers import KeptAnswers
 from benchmarks.stages.curves import _no_log
-from benchmarks.stages.errors import BackboneError
+from benchmarks.stages.errors import BackboneError, StageError
 from domino.engines.base import EngineError
 from domino.engines.chat import ChatFormat
 from domino.records import Sampling, derive_seed
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
     from benchmarks.sandbox import SandboxConfig
     from benchmarks.stages.curves import Log
     from benchmarks.stages.finetuning.config import AccelerateConfig
+    from benchmarks.store.store import Stage
     from benchmarks.suites.base import Suite
     from domino.engines.base import Engine
     from domino.records import Verdict
 
+
+_TEACHER = ""  # in the place of a model's directory
 
 CheckPrograms = Callable[..., "list[Verdict]"]
 """Takes and returns what `benchmarks.evaluator.check.check_programs` does."""
@@ -46,6 +50,7 @@ class StageContext:
         chat: how turns become text.
         attention: implementation of attention for fitting and training.
         make_solver: makes engines that solve the problems; default: `make_engine`.
+        make_teacher: makes the teacher's engine, if the run has a teacher.
         accelerate: processes of fine-tuning; None is this process.
         check: checks solutions; default: `check_programs` in this process.
         golds: results of the suite's canonical solutions, computed once in this process.
@@ -61,6 +66,7 @@ class StageContext:
     chat: ChatFormat = field(default_factory=ChatFormat)
     attention: str = "auto"
     make_solver: EngineFactory | None = None
+    make_teacher: Callable[[], Engine] | None = None
     accelerate: AccelerateConfig | None = None
     check: CheckPrograms | None = None
     golds: KnownGolds = field(default_factory=dict, repr=False)
@@ -73,11 +79,35 @@ class StageContext:
             BackboneError: it cannot be loaded.
         """
         if self.model not in self._engines:
+            self._alone()
             try:
                 self._engines[self.model] = self.make_engine(self.model, None)
             except EngineError as error:
                 raise BackboneError(str(error)) from error
         return self._engines[self.model]
+
+    def teacher(self, stage: Stage) -> Engine:
+        """Return the engine of the teacher, whose answers are kept in the stage that asks.
+
+        Raises:
+            StageError: the run has no teacher.
+            EngineError: it cannot be loaded.
+        """
+        if self.make_teacher is None:
+            raise StageError("the run has no teacher: give --responder teacher --teacher.model")
+        if _TEACHER not in self._engines:
+            self._alone()
+            self._engines[_TEACHER] = self.make_teacher()
+        return KeptAnswers(self._engines[_TEACHER], stage)
+
+    def judge(self, who: str, stage: Stage) -> Engine:
+        """Return the engine of the judge, "teacher" or "backbone", for the stage that asks."""
+        return self.teacher(stage) if who == "teacher" else self.engine()
+
+    def _alone(self) -> None:
+        """Release the backbone before the teacher is loaded, and the other way round."""
+        if self.make_teacher is not None:
+            self.release_engine()
 
     @contextmanager
     def solver(self, adapter: Path | None) -> Iterator[Engine]:

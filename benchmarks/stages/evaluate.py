@@ -1,13 +1,15 @@
-"""Solve the problems with the fine-tuned backbone, run the programs, count what passes."""
+"""Solve the problems with the fine-tuned backbone or the teacher, run the programs, count."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks.evaluator.check import check_programs
+from benchmarks.stages.answers import teacher_counts
 from benchmarks.stages.context import StageContext, seeded
 from benchmarks.stages.errors import StageError
 from benchmarks.stages.finetuning.config import ADAPTER
@@ -31,6 +33,7 @@ from domino.text import count_undecodable
 
 if TYPE_CHECKING:
     from benchmarks.store.store import Stage
+    from domino.engines.base import Engine
 
 COMPLETIONS = "completions.jsonl"
 PROGRAMS = "programs.jsonl"
@@ -45,6 +48,7 @@ TRAITS = Traits(
     runs_programs=always,
     asks=True,
     shows_references=lambda config: config.shots > 0,
+    asks_teacher=lambda config: isinstance(config, TeacherEvaluateConfig),
     # Without an adapter the plain backbone is evaluated: all such rows share one evaluation.
     depends_on=lambda finetuned: [finetuned] if finetuned.summary["adapter"] else [],
 )
@@ -127,8 +131,17 @@ class EvaluateConfig:
         return self.max_new_tokens or protocol.max_new_tokens or _MAX_NEW_TOKENS
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TeacherEvaluateConfig(EvaluateConfig):
+    """The same of row *teacher*: the teacher solves the problems, and not the backbone."""
+
+    solver: Literal["teacher"] = "teacher"
+
+
 def run(config: EvaluateConfig, finetuned: Stage, stage: Stage, context: StageContext) -> None:
-    """Write completions.jsonl, programs.jsonl, verdicts.jsonl; without an adapter, of the backbone.
+    """Write completions.jsonl, programs.jsonl, verdicts.jsonl.
+
+    Without an adapter they are of the plain backbone; in row *teacher*, of the teacher.
 
     The programs are also written in the format of the official tools (in export/, with the digests
     of their problems). A response without a program counts as a program that fails.
@@ -139,7 +152,7 @@ def run(config: EvaluateConfig, finetuned: Stage, stage: Stage, context: StageCo
     programs = _extract(problems, solutions, stage, context)
     verdicts = _check(problems, programs, stage, context)
     export_samples(stage.path / EXPORT, context.suite, problems, programs)
-    stage.finish(summarize(config, problems, solutions, verdicts))
+    stage.finish(summarize(config, problems, solutions, verdicts) | teacher_counts(stage))
 
 
 def chosen_problems(config: EvaluateConfig, suite: Suite) -> tuple[Problem, ...]:
@@ -197,9 +210,8 @@ def _solve(
     pending = [(p, number) for p, number in tries if f"{p.id}/{number}" not in done]
     if not pending:
         return solutions
-    adapter = finetuned.path / ADAPTER
     sampling = seeded(config.sampling, context.seed, "evaluate")
-    with context.solver(adapter if adapter.is_dir() else None) as engine:
+    with _solver(config, finetuned, stage, context) as engine:
         protocol = context.suite.protocol(chat=engine.has_turns)
         shots = _shots(config, context.suite)
         limited = replace(protocol.sampling(sampling), max_new_tokens=config.token_limit(protocol))
@@ -228,6 +240,19 @@ def _solve(
                 solutions.append(solution)
             context.progress.advance(len(chunk))
     return solutions
+
+
+@contextmanager
+def _solver(
+    config: EvaluateConfig, finetuned: Stage, stage: Stage, context: StageContext
+) -> Iterator[Engine]:
+    """Give the engine that solves the problems."""
+    if isinstance(config, TeacherEvaluateConfig):
+        yield context.teacher(stage)
+        return
+    adapter = finetuned.path / ADAPTER
+    with context.solver(adapter if adapter.is_dir() else None) as engine:
+        yield engine
 
 
 def _extract(

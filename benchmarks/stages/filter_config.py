@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from benchmarks.judge import INSTRUCTION_GRADES, RESPONSE_GRADES
 from benchmarks.stages.errors import StageError
+
+Judge = Literal["backbone", "teacher"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -14,15 +17,17 @@ class FilterConfig:
     """Criteria for instructions and responses.
 
     Attributes:
-        judge_instructions: have the plain backbone grade every instruction.
+        judge: who grades: the plain backbone, or the teacher.
+        judge_instructions: have the judge grade every instruction.
         instruction_grades: grades that pass.
-        judge_responses: have the plain backbone grade every response.
+        judge_responses: have the judge grade every response.
         response_grades: grades that pass.
         consistency: sample several responses per instruction and keep one that most agree with.
         consistency_samples: responses sampled per instruction.
         consistency_share: minimum share of samples that must behave the same, in (0, 1].
     """
 
+    judge: Judge = "backbone"
     judge_instructions: bool = False
     instruction_grades: tuple[str, ...] = ("excellent",)
     judge_responses: bool = False
@@ -32,7 +37,14 @@ class FilterConfig:
     consistency_share: float = 0.5
 
     def __post_init__(self) -> None:
-        """Refuse unknown grades, and invalid numbers."""
+        """Refuse unknown grades, a judge without a task, and invalid numbers."""
+        if self.judge not in get_args(Judge):
+            raise StageError(f"judge is {self.judge!r}: give one of {', '.join(get_args(Judge))}")
+        if self.judge == "teacher" and not (self.judge_instructions or self.judge_responses):
+            raise StageError(
+                "judge is 'teacher', and it is asked for no grade: give filter.judge_instructions "
+                "or filter.judge_responses, or leave filter.judge out"
+            )
         _require_grades("instruction_grades", self.instruction_grades, INSTRUCTION_GRADES)
         _require_grades("response_grades", self.response_grades, RESPONSE_GRADES)
         if self.consistency_samples < 2:

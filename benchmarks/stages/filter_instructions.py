@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from benchmarks.judge import INSTRUCTION_GRADES, UNPARSABLE, grade, instruction_prompt
+from benchmarks.stages.answers import teacher_counts
 from benchmarks.stages.context import StageContext
 from benchmarks.stages.filter_config import FilterConfig
 from benchmarks.stages.sieve import Sieve, chunks
@@ -16,13 +18,17 @@ from domino.text import normalised
 
 if TYPE_CHECKING:
     from benchmarks.store.store import Stage
+    from domino.engines.base import Engine
 
 DUPLICATE, JUDGE = "duplicate", "judge"
 FILTER_REASONS = frozenset({DUPLICATE, JUDGE, UNPARSABLE})
 """Why the filter drops an instruction; all other reasons are the suite's, which cannot read it."""
 
 
-TRAITS = Traits(random=always)
+TRAITS = Traits(
+    random=always,
+    asks_teacher=lambda config: config.judge == "teacher" and config.judge_instructions,
+)
 
 
 def run(config: FilterConfig, synthesized: Stage, stage: Stage, context: StageContext) -> None:
@@ -32,10 +38,11 @@ def run(config: FilterConfig, synthesized: Stage, stage: Stage, context: StageCo
     context.progress.start(stage.name, len(records))
     context.progress.advance(sieve.sorted)
     earliest = first_ids(records)
+    judge = cache(partial(context.judge, config.judge, stage))
     for chunk in chunks(sieve.pending()):
-        _sort(config, chunk, earliest, sieve, context)
+        _sort(config, chunk, earliest, sieve, judge, context)
         context.progress.advance(len(chunk))
-    stage.finish(sieve.summary())
+    stage.finish(sieve.summary() | teacher_counts(stage))
 
 
 def first_ids(records: Sequence[Synthetic]) -> dict[str, str]:
@@ -51,11 +58,12 @@ def _sort(
     chunk: Sequence[Synthetic],
     earliest: dict[str, str],
     sieve: Sieve,
+    judge: Callable[[], Engine],
     context: StageContext,
 ) -> None:
     refusals = {r.id: _refusal(r, earliest, context) for r in chunk}
     candidates = [record for record in chunk if refusals[record.id] is None]
-    grades = _grades(config, candidates, context)
+    grades = _grades(config, candidates, judge, context)
     for record in chunk:
         refusal = refusals[record.id] or grades.get(record.id)
         if refusal:
@@ -75,14 +83,17 @@ def _refusal(
 
 
 def _grades(
-    config: FilterConfig, records: Sequence[Synthetic], context: StageContext
+    config: FilterConfig,
+    records: Sequence[Synthetic],
+    judge: Callable[[], Engine],
+    context: StageContext,
 ) -> dict[str, tuple[str, str]]:
     """Return the judge's refusals by id; none where the judge is off."""
     if not config.judge_instructions or not records:
         return {}
     prompts = [instruction_prompt(record.instruction) for record in records]
     seed = derive_seed(context.seed, "judge instructions")
-    grades = grade(context.engine(), prompts, INSTRUCTION_GRADES, seed=seed)
+    grades = grade(judge(), prompts, INSTRUCTION_GRADES, seed=seed)
     return {
         record.id: (UNPARSABLE, "") if given is None else (JUDGE, given)
         for record, given in zip(records, grades, strict=True)

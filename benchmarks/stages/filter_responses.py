@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from benchmarks.evaluator.check import behaviours
 from benchmarks.judge import RESPONSE_GRADES, UNPARSABLE, grade, response_prompt
+from benchmarks.stages.answers import teacher_counts
 from benchmarks.stages.context import StageContext
 from benchmarks.stages.filter_config import FilterConfig
 from benchmarks.stages.respond import CANDIDATES, RESPONSES, Candidates
@@ -18,12 +20,18 @@ from domino.records import Problem, Program, Synthetic, derive_seed
 
 if TYPE_CHECKING:
     from benchmarks.store.store import Stage
+    from domino.engines.base import Engine
 
 NO_AGREEMENT = "no agreement"
 Refusal = tuple[str, str]
 
 
-TRAITS = Traits(random=always, runs_programs=always, asks=True)
+TRAITS = Traits(
+    random=always,
+    runs_programs=always,
+    asks=True,
+    asks_teacher=lambda config: config.judge == "teacher" and config.judge_responses,
+)
 
 
 def run(config: FilterConfig, responded: Stage, stage: Stage, context: StageContext) -> None:
@@ -33,10 +41,11 @@ def run(config: FilterConfig, responded: Stage, stage: Stage, context: StageCont
     sieve = Sieve(stage, records)
     context.progress.start(stage.name, len(records))
     context.progress.advance(sieve.sorted)
+    judge = cache(partial(context.judge, config.judge, stage))
     for chunk in chunks(sieve.pending()):
-        _sort(config, chunk, candidates, sieve, context)
+        _sort(config, chunk, candidates, sieve, judge, context)
         context.progress.advance(len(chunk))
-    stage.finish(sieve.summary())
+    stage.finish(sieve.summary() | teacher_counts(stage))
 
 
 def _sort(
@@ -44,6 +53,7 @@ def _sort(
     chunk: Sequence[Synthetic],
     candidates: dict[str, tuple[str, ...]],
     sieve: Sieve,
+    judge: Callable[[], Engine],
     context: StageContext,
 ) -> None:
     usable = _usable(chunk, candidates, context)
@@ -51,7 +61,7 @@ def _sort(
     chosen = [agreed[record.id] for record in chunk]
     wrong = _wrong([r for r in chosen if isinstance(r, Synthetic)], context)
     right = [r for r in chosen if isinstance(r, Synthetic) and r.id not in wrong]
-    refusals = {**wrong, **_grades(config, right, context)}
+    refusals = {**wrong, **_grades(config, right, judge, context)}
     for record, choice in zip(chunk, chosen, strict=True):
         refusal = refusals.get(record.id) if isinstance(choice, Synthetic) else choice
         if refusal:
@@ -167,14 +177,17 @@ def _wrong(records: Sequence[Synthetic], context: StageContext) -> dict[str, Ref
 
 
 def _grades(
-    config: FilterConfig, records: Sequence[Synthetic], context: StageContext
+    config: FilterConfig,
+    records: Sequence[Synthetic],
+    judge: Callable[[], Engine],
+    context: StageContext,
 ) -> dict[str, Refusal]:
     """Return the judge's refusals by id; none where the judge is off."""
     if not config.judge_responses or not records:
         return {}
     prompts = [response_prompt(record.instruction, record.response or "") for record in records]
     seed = derive_seed(context.seed, "judge responses")
-    grades = grade(context.engine(), prompts, RESPONSE_GRADES, seed=seed)
+    grades = grade(judge(), prompts, RESPONSE_GRADES, seed=seed)
     return {
         record.id: (UNPARSABLE, "") if given is None else ("judge", given)
         for record, given in zip(records, grades, strict=True)

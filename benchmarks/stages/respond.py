@@ -1,4 +1,4 @@
-"""Answer the instructions: by the plain backbone, behind references, the method, or a solver."""
+"""Answer the instructions: the plain backbone, behind references, a method, a solver, a teacher."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from benchmarks.methods import load_method
+from benchmarks.stages.answers import teacher_counts
 from benchmarks.stages.context import StageContext, seeded
 from benchmarks.stages.errors import StageError
 from benchmarks.stages.sieve import DROPPED, KEPT, chunks
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 RESPONSES = "responses.jsonl"
 CANDIDATES = "candidates.jsonl"
 
-Responder = Literal["plain", "references", "own", "solver"]
+Responder = Literal["plain", "references", "own", "solver", "teacher"]
 RESPONDERS: tuple[Responder, ...] = get_args(Responder)
 Answer = Callable[[Sequence[str], Sequence[Sampling]], list[tuple[str, ...]]]
 """Gives each instruction a response by each of the samplings, which differ in their seeds alone.
@@ -44,7 +45,12 @@ def _solves(config: RespondConfig) -> bool:
     return config.responder == "solver"
 
 
-TRAITS = Traits(random=lambda config: not _solves(config), runs_programs=_solves, asks=True)
+TRAITS = Traits(
+    random=lambda config: not _solves(config),
+    runs_programs=_solves,
+    asks=True,
+    asks_teacher=lambda config: config.responder == "teacher",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,8 +68,8 @@ class RespondConfig:
     Attributes:
         method: the method's name, for responder "own".
         responder: "plain" (nothing else in the context), "references" (`shots` references before
-            the instruction as finished turns), "own" (the method's own conditioning), or "solver"
-            (the suite, exactly).
+            the instruction as finished turns), "own" (the method's own conditioning), "solver"
+            (the suite, exactly), or "teacher" (a second model).
         sampling: temperature and limits; one response is decoded greedily whatever they say.
         responses: how many to sample for each instruction; above 1 all become candidates.
         shots: references in the context, sampled for each instruction.
@@ -118,14 +124,19 @@ def run(
 
     A record that has a response already keeps it under responder "own", or where it is a
     reference's. Responses that a method wrote itself are ignored by other responders:
-    responses come from one place for every method. What a solver cannot answer is dropped.
+    responses come from one place for every method. Responder "teacher" also replaces the responses
+    of references in a row that adds nothing to them, which then shows what the teacher alone gives.
+    What a solver cannot answer is dropped.
 
     Raises:
         StageError: the responder cannot be had from these references.
     """
     check(config, references, context.suite)
     records = filtered.read(KEPT, Synthetic)
-    if config.responder != "own" and not synthesized.summary["keeps_responses"]:
+    keeps = synthesized.summary["keeps_responses"]
+    if config.responder == "teacher":
+        keeps = keeps and synthesized.summary["synthesizes"]  # a control has pairs of its own
+    if config.responder != "own" and not keeps:
         records = [replace(record, response=None) for record in records]
     done = {record.id for record in stage.read(RESPONSES, Synthetic)}
     done |= {drop.id for drop in stage.read(DROPPED, Dropped)}
@@ -139,7 +150,7 @@ def run(
     ]
     if config.responses == 1 or config.responder == "solver":
         samplings = [seeded(replace(config.sampling, temperature=0.0), context.seed, "respond")]
-    answer = _answerer(config, synthesized, references, context) if pending else None
+    answer = _answerer(config, synthesized, references, stage, context) if pending else None
     for chunk in chunks(pending):
         unanswered = [record for record in chunk if record.response is None]
         answers: dict[str, tuple[str, ...]] = {}
@@ -162,6 +173,7 @@ def _answerer(
     config: RespondConfig,
     synthesized: Stage,
     references: Sequence[Reference],
+    stage: Stage,
     context: StageContext,
 ) -> Answer:
     """Return the function that answers instructions."""
@@ -176,7 +188,7 @@ def _answerer(
         return lambda instructions, samplings: list(
             zip(*(_own(fitted, instructions, sampling) for sampling in samplings), strict=True)
         )
-    engine = context.engine()
+    engine = context.teacher(stage) if config.responder == "teacher" else context.engine()
     protocol = context.suite.protocol(chat=engine.has_turns)
     shots = min(config.shots, len(references)) if config.responder == "references" else 0
 
@@ -225,7 +237,7 @@ def _own(method: Synthesizer, instructions: Sequence[str], sampling: Sampling) -
 
 def _summary(
     config: RespondConfig, records: Sequence[Synthetic], stage: Stage, context: StageContext
-) -> dict[str, int | dict[str, int]]:
+) -> dict[str, Any]:
     """Count records and generated tokens; every record has one response or was dropped."""
     responses = stage.read(RESPONSES, Synthetic)
     dropped = {drop.id: drop.reason for drop in stage.read(DROPPED, Dropped)}
@@ -239,8 +251,13 @@ def _summary(
     texts = [text for candidate in candidates for text in candidate.responses]
     if not _solves(config):
         texts += [r.response or "" for r in responses if r.id not in given and r.id not in voted]
-    tokens = sum(map(context.engine().count_tokens, texts)) if texts else 0
+    asked = teacher_counts(stage)
+    if asked:
+        tokens = asked["teacher"]["tokens"]
+    else:
+        tokens = sum(map(context.engine().count_tokens, texts)) if texts else 0
     return {
+        **asked,
         "in": len(records),
         "kept": len(responses),
         "dropped": dict(Counter(dropped.values())),

@@ -35,6 +35,8 @@ class Traits:
             are the suite's rules part of it.
         shows_references: whether, under a config, the model sees references that are none of the
             inputs; only then are they part of it.
+        asks_teacher: whether, under a config, it asks the run's teacher; only then is that part of
+            it.
         depends_on: from the stage's inputs, the earlier stages that its result depends on.
     """
 
@@ -42,4 +44,5 @@ class Traits:
     runs_programs: Callable[[Any], bool] = _never
     asks: bool = False
     shows_references: Callable[[Any], bool] = _never
+    asks_teacher: Callable[[Any], bool] = _never
     depends_on: Callable[..., Sequence[Stage]] = _all_stages

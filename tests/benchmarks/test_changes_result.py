@@ -26,6 +26,8 @@ PLACES_AND_SPEED = {
     "openai.concurrency", "openai.key_variable", "openai.requests_per_minute", "openai.retries",
     "openai.timeout_s",
     "sandbox.allow_unsandboxed", "sandbox.bubblewrap", "sandbox.golds", "sandbox.workers",
+    "teacher.concurrency", "teacher.consent", "teacher.key_variable", "teacher.licence",
+    "teacher.requests_per_minute", "teacher.retries", "teacher.timeout_s",
     "vllm.data_parallel", "vllm.eager", "vllm.max_sequences", "vllm.memory_share",
     "vllm.start_timeout_s", "vllm.tensor_parallel",
 }  # fmt: skip

@@ -22,7 +22,7 @@ OPTIONS = """
 --suite_options.dataset --suite_options.references_path --suite_options.cutoff
 --suite_options.split_seed --suite_options.folds --suite_options.fold
 --suite_options.prompt --suite_options.task_ids --suite_options.environment --suite_options.protocol
---suite_options.extraction
+--suite_options.extraction --suite_options.fields
 --model --chat_template --template_options --thought_end --attention
 --engine --vllm.tensor_parallel --vllm.data_parallel --vllm.dtype --vllm.memory_share
 --vllm.max_model_tokens --vllm.max_sequences --vllm.eager --vllm.start_timeout_s
@@ -30,10 +30,13 @@ OPTIONS = """
 --openai.requests_per_minute --openai.retries --openai.timeout_s
 --methods --method_options --seeds --references
 --description --pairs --oversample --responder --shots
+--teacher.model --teacher.engine --teacher.tokenizer --teacher.licence --teacher.consent
+--teacher.base_url --teacher.key_variable --teacher.concurrency --teacher.requests_per_minute
+--teacher.retries --teacher.timeout_s
 --sampling.temperature --sampling.top_p --sampling.max_new_tokens --sampling.stop --sampling.seed
 --response_sampling.temperature --response_sampling.top_p --response_sampling.max_new_tokens
 --response_sampling.stop --response_sampling.seed
---filter.judge_instructions --filter.instruction_grades --filter.judge_responses
+--filter.judge --filter.judge_instructions --filter.instruction_grades --filter.judge_responses
 --filter.response_grades --filter.consistency --filter.consistency_samples
 --filter.consistency_share
 --decontaminate.ngram --decontaminate.common --decontaminate.similarity --decontaminate.pairs

@@ -15,8 +15,9 @@ from benchmarks.run import execute
 from benchmarks.stages import synthesize
 from benchmarks.stages.synthesize import SynthesizeConfig
 from domino.engines.base import EngineError
-from domino.engines.openai_engine import OpenaiConfig, OpenaiEngine
+from domino.engines.openai_engine import OpenaiEngine
 from domino.engines.scripted import ScriptedEngine
+from domino.engines.server import OpenaiConfig
 from domino.engines.vllm_setup import VllmConfig
 from domino.method import DominoSynthesizer
 from domino.records import Sampling

@@ -45,6 +45,16 @@ def test_shapes_have_as_many_weights_as_published(model: str, billions: float, m
     assert shape.body_weights == pytest.approx(1e9 * met, rel=0.01)
 
 
+def test_what_a_teacher_computes_is_left_out_and_said() -> None:
+    teacher = ("--responder", "teacher", "--teacher.model", "any", "--methods", "few-shot,teacher")
+    found = plan("--preset", LCB, *teacher)
+    plain = plan("--preset", LCB, "--methods", "few-shot")
+    assert found.costs["few-shot"]["respond"].new_tokens == 0
+    assert plain.costs["few-shot"]["respond"].new_tokens > 0
+    assert found.costs["teacher"]["evaluate"].new_tokens == 0
+    assert "What the teacher computes is not planned." in found.notes
+
+
 def test_the_shipped_backbones_shape_is_that_of_its_weights() -> None:
     total = 0
     for file in CHECKPOINT.glob("*.safetensors"):

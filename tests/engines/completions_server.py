@@ -19,19 +19,24 @@ class Asked:
     """What the server was asked, and how it shall answer.
 
     Attributes:
-        refusals: status codes of the next answers, before it serves again.
+        refusals: status codes of the next answers, before it serves again; None serves.
         keys: the authorisation of each request.
+        bodies: what each request said.
         begun: when each request came, in seconds.
         most: requests that were open at the same time, at most.
         delay_s: how long each answer takes.
     """
 
-    refusals: deque[int] = field(default_factory=deque)
+    refusals: deque[int | None] = field(default_factory=deque)
     keys: list[str | None] = field(default_factory=list)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
     begun: list[float] = field(default_factory=list)
     most: int = 0
     open: int = 0
     delay_s: float = 0.0
+
+
+ENDPOINTS = ("/v1/completions", "/v1/chat/completions")
 
 
 @contextmanager
@@ -44,6 +49,7 @@ def serving(engine: Engine, tokenizer: Any, name: str) -> Iterator[tuple[str, As
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             with lock:
                 asked.keys.append(self.headers["Authorization"])
+                asked.bodies.append(body)
                 asked.begun.append(time.monotonic())
                 asked.open += 1
                 asked.most = max(asked.most, asked.open)
@@ -61,7 +67,7 @@ def serving(engine: Engine, tokenizer: Any, name: str) -> Iterator[tuple[str, As
             self.wfile.write(payload)
 
         def answer(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-            if body["model"] != name or self.path != "/v1/completions":
+            if body["model"] != name or self.path not in ENDPOINTS:
                 return 404, {"error": {"message": f"no model {body['model']}"}}
             with lock:
                 return 200, completion(engine, tokenizer, body)
@@ -84,17 +90,22 @@ def refused(status: int, handler: BaseHTTPRequestHandler) -> tuple[int, dict[str
 
 
 def completion(engine: Engine, tokenizer: Any, body: dict[str, Any]) -> dict[str, Any]:
-    """Return the form of an answer of the completions endpoint."""
-    text = tokenizer.decode(body["prompt"], clean_up_tokenization_spaces=False)
+    """Return the form of an answer of the endpoint that takes such a body."""
+    chat = "messages" in body
+    if chat:
+        text = engine.render(body["messages"])
+    else:
+        text = tokenizer.decode(body["prompt"], clean_up_tokenization_spaces=False)
     sampling = Sampling(
         temperature=body["temperature"], top_p=body["top_p"], max_new_tokens=body["max_tokens"],
         stop=tuple(body.get("stop") or ()),
     )  # fmt: skip
     (made,) = engine.generate([Request(prompt=text, seed=body["seed"])], sampling)
+    said = {"message": {"role": "assistant", "content": made.text}} if chat else {"text": made.text}
     return {
         "id": "1", "object": "text_completion", "created": 0, "model": body["model"],
         "choices": [
-            {"index": 0, "text": made.text, "finish_reason": "length" if made.truncated else "stop"}
+            {"index": 0, "finish_reason": "length" if made.truncated else "stop", **said}
         ],
         "usage": {
             "prompt_tokens": made.prompt_tokens, "completion_tokens": made.tokens,

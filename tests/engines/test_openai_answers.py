@@ -1,25 +1,17 @@
 """Whatever a server says is a completion, or one engine error in words after some retries."""
 
-import json
-import threading
-from collections import deque
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
 import pytest
 
-from domino.engines import openai_engine
 from domino.engines.base import EngineError, Request
-from domino.engines.openai_engine import OpenaiConfig, OpenaiEngine
+from domino.engines.openai_engine import OpenaiEngine
+from domino.engines.server import OpenaiConfig
 from domino.records import Sampling
+from tests.engines.scripted_server import KEY, Answer, said
+
+pytestmark = pytest.mark.usefixtures("without_waits")
 
 GREEDY = Sampling(temperature=0.0, max_new_tokens=8)
 HELLO = [Request(prompt="Sort the", seed=0)]
-KEY = "sk-a-key-that-nobody-may-see"
-Answer = tuple[int, dict[str, str], bytes]
-
-
-def said(value: object, **headers: str) -> Answer:
-    return 200, {"Content-Type": "application/json", **headers}, json.dumps(value).encode()
 
 
 def choice(**values: object) -> Answer:
@@ -27,63 +19,6 @@ def choice(**values: object) -> Answer:
 
 
 GOOD = choice()
-
-
-class Server(ThreadingHTTPServer):
-    """Gives each of `answers` once, and the last of them from then on."""
-
-    daemon_threads = True
-    block_on_close = False
-    answers: deque[Answer]
-    keys: list[str]
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.do_GET()
-
-    def do_GET(self) -> None:
-        answers = self.server.answers
-        self.server.keys.append(self.headers["Authorization"] or "")
-        status, headers, body = answers.popleft() if len(answers) > 1 else answers[0]
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-        self.close_connection = True
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture(scope="module")
-def listening():
-    with Server(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield server
-        server.shutdown()
-
-
-@pytest.fixture
-def serving(listening):
-    """Return what makes the server give these answers."""
-
-    def serve(*answers: Answer) -> Server:
-        listening.answers, listening.keys = deque(answers), []
-        return listening
-
-    return serve
-
-
-@pytest.fixture(autouse=True)
-def without_waits(monkeypatch):
-    monkeypatch.setattr(openai_engine, "_WAITS_S", (0.0, 0.0))
-    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.0)
-    monkeypatch.setattr("openai._base_client.MAX_RETRY_DELAY", 0.0)
 
 
 def connect(model, server):

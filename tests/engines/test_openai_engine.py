@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from domino.engines.base import EngineError, Request, SoftPrompt
-from domino.engines.openai_engine import OpenaiConfig, OpenaiEngine, Pace
+from domino.engines.openai_engine import OpenaiEngine
+from domino.engines.server import OpenaiConfig, Pace
 from domino.engines.transformers_engine import TransformersEngine
 from domino.records import Sampling
 from tests.contracts.engine_contract import EngineContract
