@@ -43,6 +43,10 @@ CONTROLS: Mapping[str, str] = MappingProxyType(
 )
 """Rows that show what the measurements can show; no synthesis method among them."""
 
+DATA_SETS = "benchmarks.data_set:DataSet"
+"""What `dataset/NAME` is, whatever the name: rows of a data set that exists already."""
+
+_DATA_SET = re.compile(r"dataset/[\w-]+")
 _PLUG_IN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
@@ -63,10 +67,16 @@ def is_control(name: str) -> bool:
     return "@" in name or base_name(name) in CONTROLS
 
 
+def is_data_set(name: str) -> bool:
+    """Whether a row's data exists already: `dataset/NAME`."""
+    return _DATA_SET.fullmatch(base_name(name)) is not None
+
+
 def is_known(name: str) -> bool:
-    """Whether a name is that of a method, of a control, or of either with an alias."""
+    """Whether a name is that of a method, a control, a data set, or of one with an alias."""
     base, at, alias = name.partition("@")
-    return (base in METHODS or base in CONTROLS) and (not at or alias.isidentifier())
+    known = base in METHODS or base in CONTROLS or is_data_set(base)
+    return known and (not at or alias.isidentifier())
 
 
 def is_plug_in(name: str) -> bool:
@@ -154,10 +164,11 @@ def _location(name: str) -> tuple[str, str]:
         known = [*METHODS, *CONTROLS]
         raise MethodError(
             f"no method is named {name!r}{closest(name, known)}; known are {', '.join(known)}, "
-            "and package.module:Class"
+            "dataset/NAME, and package.module:Class"
         )
     base = base_name(name)
-    module, _, class_name = {**CONTROLS, **METHODS}.get(base, base).partition(":")
+    place = DATA_SETS if is_data_set(base) else {**CONTROLS, **METHODS}.get(base, base)
+    module, _, class_name = place.partition(":")
     return module, class_name
 
 

@@ -25,7 +25,13 @@ from benchmarks.console.display import make_display
 from benchmarks.console.events import RecordingDisplay
 from benchmarks.console.interruption import Interruption
 from benchmarks.launch.launchers import open_launcher
-from benchmarks.methods import CONTROLS, base_name, is_plug_in, load_method
+from benchmarks.methods import (
+    CONTROLS,
+    base_name,
+    is_data_set,
+    is_plug_in,
+    load_method,
+)
 from benchmarks.metrics.sequential import ANALYSES
 from benchmarks.models import resolve_model
 from benchmarks.pipeline.description import describe_rows, description_steps
@@ -36,6 +42,7 @@ from benchmarks.pipeline.manifest import (
 )
 from benchmarks.pipeline.pipeline import Pipeline, open_pipeline
 from benchmarks.pipeline.rows import STEPS, Description, FailedRun, SeedRun, row_steps
+from benchmarks.pipeline.usable import require_usable_rows
 from benchmarks.report.compared_runs import combine
 from benchmarks.report.facts import FactRow, fact_counts, fact_rows
 from benchmarks.report.from_cells import stored_run
@@ -279,6 +286,8 @@ def check_before_work(pipeline: Pipeline) -> None:
     for method in config.methods:
         if is_plug_in(method):
             load_method(method)
+        if is_data_set(method):
+            require_usable_rows(pipeline, method)
         if base_name(method) in CONTROLS:
             control: Any = load_method(method)
             control.available(pipeline.context.suite, pipeline.references)

@@ -16,12 +16,14 @@ from urllib.parse import urlsplit
 from benchmarks.common.fields import ConfigError, closest, read_yaml
 from benchmarks.config.comparison_config import ComparisonConfig
 from benchmarks.config.launch_config import LAUNCHERS, LocalConfig, RayConfig
+from benchmarks.data_set import DataSetConfig, data_digest
 from benchmarks.engines import ENGINES
 from benchmarks.methods import (
     CONTROLS,
     METHODS,
     base_name,
     changed_options,
+    is_data_set,
     is_known,
     is_plug_in,
     reads_description,
@@ -62,8 +64,9 @@ class RunConfig:
             openai (a server; fine-tuned backbones are then evaluated by transformers).
         vllm: how engine vllm runs the backbone.
         openai: the server of engine openai.
-        methods: names of the methods, one row each; package.module:Class is one of your own, and
-            NAME@ALIAS the same method once more, drawn independently.
+        methods: names of the methods, one row each; package.module:Class is one of your own,
+            dataset/NAME a data set of yours (--method_options.dataset/NAME.path), and NAME@ALIAS
+            the same method once more, drawn independently.
         method_options: fields of a method's own config, one by one: --method_options.NAME.FIELD.
         seeds: each seed is a whole pipeline: fit, synthesis, fine-tuning, evaluation.
         references: how many of the suite's references are used; null uses all.
@@ -147,7 +150,7 @@ class RunConfig:
             named = [m for m in getattr(self, name) if not is_plug_in(m) and not is_known(m)]
             _require_known(name, named, [*METHODS, *CONTROLS])
         for name in self.method_options:
-            if is_plug_in(name) and name not in self.methods:
+            if (is_plug_in(name) or is_data_set(name)) and name not in self.methods:
                 raise ConfigError(
                     f"method_options has options of {name!r}, which is not among the methods"
                     f"{closest(name, self.methods)}: add it to --methods, or leave them out"
@@ -255,6 +258,9 @@ def _require_at_least(name: str, value: float, minimum: int) -> None:
 def synthesize_config(config: RunConfig, method: str) -> SynthesizeConfig:
     """Return what the first stage needs to know."""
     options, other_options = changed_options(method, options_of(config, method))
+    if is_data_set(method):  # equal data has one cache key, wherever it lies
+        data = DataSetConfig(**options, **other_options)
+        options = {**options, "sha256": data.sha256 or data_digest(data)}
     return SynthesizeConfig(
         method=method,
         options=options,
