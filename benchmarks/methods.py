@@ -54,12 +54,21 @@ class MethodError(ValueError):
     """A name that is no method, or a plug-in that cannot be one: which, why, what to do."""
 
 
+WITH_REFERENCES = "references+"
+"""Before a method's name: its pairs and the references are fine-tuned on together."""
+
+
+def drawing_name(name: str) -> str:
+    """Return the name under which a row draws: `references+domino` draws what `domino` draws."""
+    return name.removeprefix(WITH_REFERENCES)
+
+
 def base_name(name: str) -> str:
     """Return a method's name without its alias: `few-shot@again` is `few-shot` under another name.
 
     A method under two names draws twice, independently: the A/A comparison of a run.
     """
-    return name.partition("@")[0]
+    return drawing_name(name).partition("@")[0]
 
 
 def is_control(name: str) -> bool:
@@ -74,7 +83,7 @@ def is_data_set(name: str) -> bool:
 
 def is_known(name: str) -> bool:
     """Whether a name is that of a method, a control, a data set, or of one with an alias."""
-    base, at, alias = name.partition("@")
+    base, at, alias = drawing_name(name).partition("@")
     known = base in METHODS or base in CONTROLS or is_data_set(base)
     return known and (not at or alias.isidentifier())
 

@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING
 
 from benchmarks.cli.exit_codes import exit_code
 from benchmarks.cli.options import read_command
-from benchmarks.config.run_config import decontaminate_config, respond_config, synthesize_config
+from benchmarks.config.run_config import (
+    decontaminate_config,
+    finetune_config,
+    respond_config,
+    synthesize_config,
+)
 from benchmarks.methods import load_method
 from benchmarks.pipeline.rows import STEPS, FailedRun, SeedRun
 from benchmarks.stages import (
@@ -163,7 +168,8 @@ def run_row(pipeline: Pipeline, method: str, seed: int) -> SeedRun:
     agreed = row.step(filter_responses, config.filter, responded)
     new = synthesized.summary["synthesizes"]
     pairs = row.step(decontaminate, decontaminate_config(config, new), agreed, references)
-    tuned = row.step(finetune, config.finetune, pairs)
+    recipe = finetune_config(config, method)
+    tuned = row.step(finetune, recipe, pairs, references if recipe.references else ())
     require_pairs(synthesized, tuned)
     evaluated = row.step(evaluate, config.evaluate, tuned)
 

@@ -20,7 +20,7 @@ from benchmarks.cells import RunCells, RunRow
 from benchmarks.chat_templates import check_chat, own_template
 from benchmarks.common.fields import ConfigError, update
 from benchmarks.common.words import counted
-from benchmarks.config.run_config import respond_config, synthesize_config
+from benchmarks.config.run_config import finetune_config, respond_config, synthesize_config
 from benchmarks.console.display import make_display
 from benchmarks.console.events import RecordingDisplay
 from benchmarks.console.interruption import Interruption
@@ -302,7 +302,8 @@ def check_before_work(pipeline: Pipeline) -> None:
     responder = respond_config(config, config.methods[0])
     respond.check(responder, pipeline.references, pipeline.context.suite)
     evaluate.check(config.evaluate, pipeline.context.suite, pipeline.references)
-    finetune.check(config.finetune, config.accelerate)
+    for method in config.methods:
+        finetune.check(finetune_config(config, method), config.accelerate, pipeline.references)
     if config.embed.model is not None:
         resolve_model(config.embed.model)
     if config.output.exists() and not config.output.is_dir():

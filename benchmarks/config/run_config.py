@@ -21,8 +21,10 @@ from benchmarks.engines import ENGINES
 from benchmarks.methods import (
     CONTROLS,
     METHODS,
+    WITH_REFERENCES,
     base_name,
     changed_options,
+    drawing_name,
     is_data_set,
     is_known,
     is_plug_in,
@@ -65,8 +67,9 @@ class RunConfig:
         vllm: how engine vllm runs the backbone.
         openai: the server of engine openai.
         methods: names of the methods, one row each; package.module:Class is one of your own,
-            dataset/NAME a data set of yours (--method_options.dataset/NAME.path), and NAME@ALIAS
-            the same method once more, drawn independently.
+            dataset/NAME a data set of yours (--method_options.dataset/NAME.path), references+NAME
+            the same pairs and the references together, and NAME@ALIAS the same method once more,
+            drawn independently.
         method_options: fields of a method's own config, one by one: --method_options.NAME.FIELD.
         seeds: each seed is a whole pipeline: fit, synthesis, fine-tuning, evaluation.
         references: how many of the suite's references are used; null uses all.
@@ -257,6 +260,7 @@ def _require_at_least(name: str, value: float, minimum: int) -> None:
 
 def synthesize_config(config: RunConfig, method: str) -> SynthesizeConfig:
     """Return what the first stage needs to know."""
+    method = drawing_name(method)
     options, other_options = changed_options(method, options_of(config, method))
     if is_data_set(method):  # equal data has one cache key, wherever it lies
         data = DataSetConfig(**options, **other_options)
@@ -276,18 +280,26 @@ def synthesize_config(config: RunConfig, method: str) -> SynthesizeConfig:
 def options_of(config: RunConfig, method: str) -> Mapping[str, Any]:
     """Return a method's options; those of the method itself for one with an alias."""
     options = config.method_options
-    return options.get(method, options.get(base_name(method), {}))
+    own = options.get(method, options.get(drawing_name(method)))
+    return options.get(base_name(method), {}) if own is None else own
 
 
 def respond_config(config: RunConfig, method: str) -> RespondConfig:
     """Return the responder's rule: the same for every method."""
     return RespondConfig(
-        method=method,
+        method=drawing_name(method),
         responder=config.responder,
         sampling=config.response_sampling,
         responses=config.filter.responses,
         shots=config.shots,
     )
+
+
+def finetune_config(config: RunConfig, method: str) -> FinetuneConfig:
+    """Return the recipe, the same for every method; a row may add the references to its pairs."""
+    if method.startswith(WITH_REFERENCES):
+        return replace(config.finetune, references=True)
+    return config.finetune
 
 
 def decontaminate_config(config: RunConfig, new: bool) -> DecontaminateConfig:

@@ -7,7 +7,12 @@ import pytest
 
 from benchmarks.cli.options import read_command
 from benchmarks.common.fields import ConfigError
-from benchmarks.config.run_config import RunConfig, synthesize_config
+from benchmarks.config.run_config import (
+    RunConfig,
+    finetune_config,
+    respond_config,
+    synthesize_config,
+)
 from benchmarks.data_set import DataSet, DataSetConfig, usable_examples
 from benchmarks.methods import is_data_set, is_known
 from benchmarks.run import execute
@@ -153,3 +158,15 @@ def test_a_data_set_of_which_nothing_is_left_is_refused_before_any_work(
     with tiny_run.names(), pytest.raises(ConfigError, match=r"give --method_options.dataset/NAME"):
         run_with(tiny_backbone, tmp_path / "runs", None)
     assert not (tmp_path / "runs" / "stages").exists()
+
+
+def test_a_row_may_add_the_references_to_what_another_row_draws() -> None:
+    config = RunConfig(
+        methods=("few-shot", "references+few-shot"), method_options={"few-shot": {"examples": 2}}
+    )
+    assert is_known("references+few-shot@again")
+    assert not is_known("references+nothing")
+    assert synthesize_config(config, "references+few-shot") == synthesize_config(config, "few-shot")
+    assert respond_config(config, "references+few-shot") == respond_config(config, "few-shot")
+    assert finetune_config(config, "references+few-shot").references
+    assert not finetune_config(config, "few-shot").references

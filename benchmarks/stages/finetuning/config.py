@@ -33,6 +33,8 @@ class FinetuneConfig:
         max_grad_norm: gradients are clipped to this norm.
         gradient_checkpointing: trade time for memory.
         quantize: 4bit stores the frozen weights in four bits while the adapter is trained (QLoRA).
+        references: whether every row is fine-tuned on the references too, in addition to its pairs;
+            a row references+METHOD is so whatever this says. Rows without a pair stay untrained.
     """
 
     rank: int = 16
@@ -47,6 +49,7 @@ class FinetuneConfig:
     max_grad_norm: float = 1.0
     gradient_checkpointing: bool = False
     quantize: Literal["none", "4bit"] = "none"
+    references: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values that cannot train."""
