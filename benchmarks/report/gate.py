@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from xml.etree import ElementTree
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchmarks.common.fields import ConfigError, closest
 from benchmarks.metrics.crossed import LEVEL, MIN_SEEDS, Design, Estimate, difference, needed
 from benchmarks.report.baseline import BASELINE, Baseline
@@ -153,6 +156,7 @@ def _estimate(
 ) -> tuple[Estimate | None, int]:
     """Return the difference of the two methods, None where one is incomplete; and the seeds."""
     _require_known(requirement.first, group)
+    second: NDArray[np.float64] | None
     first = group.tables.get(requirement.first)
     if requirement.second.partition(":")[0] == BASELINE:
         if baseline is None:
