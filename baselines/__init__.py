@@ -1,1 +1,1 @@
-"""Baselines: one method per file, its prompts beside it as text files."""
+"""Baselines: one method per file, with prompts as text files."""

@@ -1,4 +1,4 @@
-"""What the baselines share: the references they are given, numbering, counts, saving, loading."""
+"""Base class of the baselines: references, numbering, counts, saving, loading."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ConfigT = TypeVar("ConfigT")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Draft:
-    """A new instruction before it has its number; `tokens` is what it is charged for."""
+    """A new instruction before it is numbered; `tokens` is its cost."""
 
     instruction: str
     response: str | None = None
@@ -57,7 +57,7 @@ def spread(tokens: int, shares: int) -> list[int]:
 
 
 class Baseline(Synthesizer, Generic[ConfigT]):
-    """Keeps the domain, learns what it needs beside it, yields numbered drafts.
+    """Stores the domain, learns what else the method needs, and yields numbered drafts.
 
     `counts` reports the latest call of `synthesize`, and what `fit` generated before it: to the
     log when the call ends, and in `rejections.json` when the method is saved afterwards. What
@@ -74,7 +74,7 @@ class Baseline(Synthesizer, Generic[ConfigT]):
         self._fitted: tuple[Domain, FitContext] | None = None
 
     def fit(self, domain: Domain, context: FitContext) -> None:
-        """Keep the references, and learn what the method needs beside them."""
+        """Store the references, and learn what else the method needs."""
         self._fitted = (domain, context)
         self.counts = Tally()
         self._learn()
@@ -135,12 +135,12 @@ class Baseline(Synthesizer, Generic[ConfigT]):
         """Read what `save` wrote.
 
         Raises:
-            SynthesisError: the directory holds another method.
+            SynthesisError: the directory contains another method.
         """
         values = json.loads((directory / METHOD_FILE).read_text(encoding="utf-8"))
         if values["method"] != cls.name:
             raise SynthesisError(
-                f"{directory} holds the method {values['method']!r}, not {cls.name!r}: "
+                f"{directory} contains the method {values['method']!r}, not {cls.name!r}: "
                 "load it with the class that saved it"
             )
         method = cls(cls.config_class(**values["config"]))
@@ -151,17 +151,17 @@ class Baseline(Synthesizer, Generic[ConfigT]):
         return method
 
     def _learn(self) -> None:
-        """Learn from the domain what synthesis needs beside it; most methods need nothing.
+        """Learn from the domain what else synthesis needs; most methods need nothing.
 
-        There is no `Sampling` before synthesis, so what is asked here is answered greedily.
+        There is no `Sampling` before synthesis, so requests here are answered greedily.
         """
 
     def _memory(self) -> dict[str, Any]:
-        """Return what `_learn` found, as plain JSON values."""
+        """Return the result of `_learn` as plain JSON values."""
         return {}
 
     def _remember(self, memory: Mapping[str, Any]) -> None:
-        """Take back what `_memory` returned."""
+        """Restore the result of `_memory`."""
 
     @abstractmethod
     def _drafts(self, count: int, sampling: Sampling, first: int) -> Iterator[Draft]:

@@ -69,19 +69,19 @@ class EvolInstructConfig:
     barren_lineages: int = 256
 
     def __post_init__(self) -> None:
-        """Refuse values that leave nothing to do."""
+        """Refuse invalid values."""
         at_least(self, rounds=1, min_words=1, max_tokens=self.min_words + 1, sorry_words=0)
         at_least(self, lineages_per_call=1, barren_lineages=1)
 
     @property
     def operations(self) -> tuple[str, ...]:
-        """The operations that are drawn from."""
+        """The operations to sample from."""
         return (*OPERATIONS, BREADTH) if self.breadth else OPERATIONS
 
 
 @dataclass(slots=True)
 class _Evolution:
-    """One evolution: what it was made from, its text, why it was eliminated, what it cost."""
+    """One evolution: parent, text, reason for its elimination, cost."""
 
     round: int
     parent: str

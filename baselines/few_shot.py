@@ -1,4 +1,4 @@
-"""Few-shot sampling: some references in the prompt, drawn anew for each request."""
+"""Few-shot sampling: references in the prompt, sampled for each request."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class FewShotConfig(IndependentConfig):
     """Options of few-shot sampling.
 
     Attributes:
-        examples: references shown in each request, all of them where there are fewer.
+        examples: references in each request; all of them if there are fewer.
     """
 
     examples: int = 3
 
     def __post_init__(self) -> None:
-        """Refuse values that leave nothing to do."""
+        """Refuse invalid values."""
         IndependentConfig.__post_init__(self)
         at_least(self, examples=1)
 
@@ -43,12 +43,12 @@ class FewShotConfig(IndependentConfig):
 class FewShot(Independent[FewShotConfig]):
     """In-context examples, one new instruction for each request.
 
-    Where references are instructions alone, a list of them stands in one user turn and the answer
-    is the new instruction. Where they are pairs, they are turns of a chat and a further user turn
-    is sampled; responses then come behind references as well.
+    If references are instructions only, they form a list in one user turn, and the answer is the
+    new instruction. If they are pairs, they are turns of a chat, and a further user turn is
+    sampled; responses are then also generated with references in the prompt.
 
-    There is no one algorithm of record to depart from. An ill-formed answer is cut off, empty,
-    several tasks, or under a wrong number.
+    There is no single original algorithm. An ill-formed answer is truncated, empty, contains
+    several tasks, or has a wrong number.
     """
 
     name: ClassVar[str] = "few-shot"
@@ -56,7 +56,7 @@ class FewShot(Independent[FewShotConfig]):
     profile: ClassVar[RequestProfile] = RequestProfile(shown=3, words=40)
 
     def respond(self, instructions: Sequence[str], sampling: Sampling) -> list[str]:
-        """Answer behind references where they are pairs, else with nothing in the context."""
+        """Answer with references in the prompt if they are pairs, else without context."""
         if self.domain.template == "instruction":
             return plain_responses(self.engine, instructions, sampling)
         return self._respond_behind(self.config.examples, instructions, sampling)
@@ -77,7 +77,7 @@ class FewShot(Independent[FewShotConfig]):
 
 
 def parse(completion: Completion, listed: int) -> tuple[str, str | None]:
-    """Return the one instruction of an answer, and the reason where it is ill-formed.
+    """Return the instruction of an answer, and the reason if it is ill-formed.
 
     After `listed` numbered examples an answer may carry the next number, and no other.
     """

@@ -1,4 +1,4 @@
-"""Methods whose records do not depend on one another: a request for each, asked again on failure.
+"""Methods whose records are independent: one request per record, repeated on failure.
 
 Few-shot sampling, Magpie and OSS-Instruct are of this kind.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IndependentConfig:
-    """What these methods have in common.
+    """Options of these methods.
 
     Attributes:
         tries: requests for one record before the method gives up.
@@ -32,7 +32,7 @@ class IndependentConfig:
     requests_per_call: int = 128
 
     def __post_init__(self) -> None:
-        """Refuse values that leave nothing to do."""
+        """Refuse invalid values."""
         at_least(self, tries=1, requests_per_call=1)
 
 
@@ -57,9 +57,9 @@ class _Slot:
 
 
 class Independent(Baseline[IndependentT]):
-    """Asks once for each record, and again with another draw where the answer is ill-formed.
+    """Makes one request per record, and another one with a new sample if the answer is ill-formed.
 
-    An ill-formed answer is dropped and counted; every record is charged for its own failed tries.
+    An ill-formed answer is dropped and counted; the cost of failed tries belongs to their record.
     A record's requests depend on its number alone, so a continuation with `first` generates
     nothing twice.
     """
@@ -70,7 +70,7 @@ class Independent(Baseline[IndependentT]):
 
     @abstractmethod
     def _read(self, completion: Completion, ask: Ask) -> tuple[str, str | None]:
-        """Return the instruction of an answer, and the reason where it is ill-formed."""
+        """Return the instruction of an answer, and the reason if it is ill-formed."""
 
     def _drafts(self, count: int, sampling: Sampling, first: int) -> Iterator[Draft]:
         last = first + count
@@ -109,7 +109,7 @@ class Independent(Baseline[IndependentT]):
 
 
 def whole(completion: Completion) -> tuple[str, str | None]:
-    """Return the text of an answer, and the reason where it is cut off or empty."""
+    """Return the text of an answer, and the reason if it is truncated or empty."""
     text = completion.text.strip()
     if completion.truncated:
         return text, "truncated"

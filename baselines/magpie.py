@@ -1,4 +1,4 @@
-"""Magpie: the chat template's user turn, continued: bare, or behind a description of the domain."""
+"""Magpie: continues the chat template's user turn, alone or after a description of the domain."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def describe_prompt(instructions: Sequence[str]) -> str:
 
 
 def system_prompt(description: str) -> str:
-    """Return the system turn that tells a description; empty for none."""
+    """Return the system turn with a description; empty without one."""
     return fill("described_system", description=description) if description else ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MagpieConfig(IndependentConfig):
-    """Options of Magpie; the last three are of the forms that induce a description.
+    """Options of Magpie; they are for the forms that induce a description.
 
     Attributes:
         examples: references that a description is induced from.
@@ -43,7 +43,7 @@ class MagpieConfig(IndependentConfig):
     description_tries: int = 8
 
     def __post_init__(self) -> None:
-        """Refuse values that leave nothing to do."""
+        """Refuse invalid values."""
         IndependentConfig.__post_init__(self)
         at_least(self, examples=1, description_tokens=1, description_tries=1)
 
@@ -66,7 +66,7 @@ class Magpie(Independent[MagpieConfig]):
     profile: ClassVar[RequestProfile] = RequestProfile(words=4)
 
     def _system(self) -> list[Message]:
-        """Return what stands before the open user turn."""
+        """Return the messages before the open user turn."""
         return []
 
     def _ask(self, number: int, attempt: int, sampling: Sampling) -> Ask:
@@ -78,11 +78,11 @@ class Magpie(Independent[MagpieConfig]):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Told:
-    """What a method is told about the domain.
+class UsedDescription:
+    """The description of the domain that a method gets.
 
     Attributes:
-        description: the words; "" where the backbone found none.
+        description: its text; "" if the backbone gave none.
         author: "user" or "backbone".
         references: ids of the references that the backbone described.
     """
@@ -93,35 +93,36 @@ class Told:
 
 
 class MagpieDescribed(Magpie):
-    """Magpie behind a system turn that describes the domain: the first of two forms in the paper.
+    """Magpie after a system turn that describes the domain: the first of two forms in the paper.
 
-    The description is the user's. Where the user gave none it is induced, as in the other form:
-    the backbone is shown a few references and asked for what they have in common, greedily,
-    before synthesis. Both are recorded in `method.json`. The authors' system prompts name a
-    field ("coding", "mathematics"); here the words are one domain's. Other departures: `Magpie`.
+    The description is the user's. Without one it is induced, as in the other form: before
+    synthesis the backbone is asked, greedily, what a few references have in common. Both are
+    recorded in `method.json`. The authors' system prompts name a field ("coding", "mathematics");
+    here the description is of one domain. Other departures: `Magpie`.
     """
 
     name: ClassVar[str] = "magpie-described"
     reads_description: ClassVar[bool] = True
     profile: ClassVar[RequestProfile] = RequestProfile(words=60)
-    _told = Told(description="", author="")
+    _used = UsedDescription(description="", author="")
 
     @property
     def description(self) -> str:
-        """The words of the system turn."""
-        return self._told.description
+        """The text of the system turn."""
+        return self._used.description
 
     def respond(self, instructions: Sequence[str], sampling: Sampling) -> list[str]:
-        """Answer behind the same system turn."""
+        """Answer after the same system turn."""
         system = system_prompt(self.description)
         return plain_responses(self.engine, instructions, sampling, system=system)
 
     def _learn(self) -> None:
         given = one_line(self.domain.description)
-        self._told = Told(description=given, author="user") if given else self._induced()
+        users = UsedDescription(description=given, author="user")
+        self._used = users if given else self._induced()
 
-    def _induced(self) -> Told:
-        """Ask for a description of a few references, of others where an answer is ill-formed."""
+    def _induced(self) -> UsedDescription:
+        """Ask for a description of a few references; of others if the answer is ill-formed."""
         seed = self._require_fit()[1].seed
         greedy = Sampling(temperature=0.0, max_new_tokens=self.config.description_tokens, seed=seed)
         for attempt in range(self.config.description_tries):
@@ -135,14 +136,16 @@ class MagpieDescribed(Magpie):
             text, reason = whole(completion)
             if reason is None:
                 ids = tuple(reference.id for reference in shown)
-                return Told(description=one_line(text), author="backbone", references=ids)
-        return Told(description="", author="backbone")
+                return UsedDescription(
+                    description=one_line(text), author="backbone", references=ids
+                )
+        return UsedDescription(description="", author="backbone")
 
     def _memory(self) -> dict[str, Any]:
-        return dataclasses.asdict(self._told)
+        return dataclasses.asdict(self._used)
 
     def _remember(self, memory: Mapping[str, Any]) -> None:
-        self._told = Told(**{**memory, "references": tuple(memory["references"])})
+        self._used = UsedDescription(**{**memory, "references": tuple(memory["references"])})
 
     def _system(self) -> list[Message]:
         return [{"role": "system", "content": system_prompt(self.description)}]
@@ -150,17 +153,17 @@ class MagpieDescribed(Magpie):
     def _drafts(self, count: int, sampling: Sampling, first: int) -> Iterator[Draft]:
         if not self.description:
             tries = self.config.description_tries
-            self._stop(f"the backbone gave no description in {tries} tries: give one yourself")
+            self._stop(f"the backbone gave no description in {tries} tries: give --description")
             return iter(())
         return super()._drafts(count, sampling, first)
 
     def _ask(self, number: int, attempt: int, sampling: Sampling) -> Ask:
         prompt = self.engine.render(self._system(), open_user_turn=True)
-        return Ask(prompt, self._told.references)
+        return Ask(prompt, self._used.references)
 
 
 class MagpieInduced(MagpieDescribed):
-    """Magpie behind a description that the backbone writes, whatever the user gave.
+    """Magpie after a description that the backbone writes, even if the user gave one.
 
     The second of two forms in the paper. Departures: `MagpieDescribed`.
     """
@@ -170,4 +173,4 @@ class MagpieInduced(MagpieDescribed):
     profile: ClassVar[RequestProfile] = RequestProfile(words=100)
 
     def _learn(self) -> None:
-        self._told = self._induced()
+        self._used = self._induced()

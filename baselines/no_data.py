@@ -1,4 +1,4 @@
-"""No data: the backbone as it is, the row that every method is compared with."""
+"""No data: the unchanged backbone, with which every method is compared."""
 
 from __future__ import annotations
 

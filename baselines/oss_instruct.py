@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from domino.engines.base import Completion
 
 SEPARATOR = "\n\nSolution:\n"
-"""Stands between the task and its solution in an answer."""
+"""Separates the task from its solution in an answer."""
 
 _FENCED = re.compile(r"^```[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
@@ -37,14 +37,14 @@ class OSSInstructConfig(IndependentConfig):
 
     Attributes:
         snippet_lines: the longest snippet; the shortest is one line.
-        answer_tokens: the longest answer to a reference, where references have no responses.
+        answer_tokens: the longest answer to a reference, if references have no responses.
     """
 
     snippet_lines: int = 15
     answer_tokens: int = 1024
 
     def __post_init__(self) -> None:
-        """Refuse values that leave nothing to do."""
+        """Refuse invalid values."""
         IndependentConfig.__post_init__(self)
         at_least(self, snippet_lines=1, answer_tokens=1)
 
@@ -82,7 +82,7 @@ class OSSInstruct(Independent[OSSInstructConfig]):
     _sources: tuple[Source, ...] = ()
 
     def respond(self, instructions: Sequence[str], sampling: Sampling) -> list[str]:
-        """Continue each instruction with its solution, behind a snippet drawn for it."""
+        """Continue each instruction with its solution, after a snippet sampled for it."""
         if not self._sources:
             return plain_responses(self.engine, instructions, sampling)
         requests = []
@@ -105,7 +105,7 @@ class OSSInstruct(Independent[OSSInstructConfig]):
         )
 
     def _answered(self) -> list[str]:
-        """Answer the references with the plain backbone; an answer that is cut off is none."""
+        """Answer the references with the plain backbone; truncated answers are not used."""
         seed = self._require_fit()[1].seed
         greedy = Sampling(temperature=0.0, max_new_tokens=self.config.answer_tokens, seed=seed)
         requests = [
@@ -144,7 +144,7 @@ class OSSInstruct(Independent[OSSInstructConfig]):
 
 
 def code_of(response: str) -> str:
-    """Return the first fenced block of a response, or the whole where nothing is fenced."""
+    """Return the first fenced block of a response, or the complete response without fences."""
     fenced = _FENCED.search(response)
     return fenced[1] if fenced else response
 
@@ -158,7 +158,7 @@ def snippet(code: str, longest: int, randomness: random.Random) -> str:
 
 
 def parse(completion: Completion) -> tuple[str, str | None]:
-    """Return the task of an answer, and the reason where it lacks a task or a solution."""
+    """Return the task of an answer, and the reason if it lacks a task or a solution."""
     instruction, found, solution = completion.text.partition(SEPARATOR)
     instruction = instruction.strip()
     if not found:

@@ -22,7 +22,7 @@ class PromptTuningConfig(DominoConfig):
     w_contrastive: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what no fit can follow, and the weights that would make it DOMINO.
+        """Refuse invalid values, and weights that would make it DOMINO.
 
         Raises:
             FittingError: names the option, its value and what to use instead.
@@ -31,7 +31,7 @@ class PromptTuningConfig(DominoConfig):
         for name in ("w_reconstruction", "w_contrastive"):
             if value := getattr(self, name):
                 raise FittingError(
-                    f"prompt-tuning has no {name}, got {value}: leave it out, or use domino"
+                    f"prompt-tuning has no {name}, got {value}: remove it, or use domino"
                 )
 
 

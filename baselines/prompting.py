@@ -1,4 +1,4 @@
-"""Building blocks of prompts: the text files beside this module, lists of tasks, pairs as turns."""
+"""Building blocks of prompts: text files in `prompts`, lists of tasks, pairs as turns."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ class ReferencesOnlyConfig:
 class ReferencesOnly(Baseline[ReferencesOnlyConfig]):
     """Yields each reference once, in order, and nothing new.
 
-    The response comes along where references are pairs. Costs no tokens, and runs dry after the
-    last reference by its nature.
+    Includes the response if references are pairs. It costs no tokens, and ends after the last
+    reference.
     """
 
     name: ClassVar[str] = "references-only"

@@ -60,7 +60,7 @@ class SelfInstructConfig:
     fruitless_rounds: int = 5
 
     def __post_init__(self) -> None:
-        """Refuse values that leave nothing to do."""
+        """Refuse invalid values."""
         at_least(self, examples=1, machine_made=0, last=self.examples + 1, min_words=1)
         at_least(self, max_rouge_l=0, max_words=self.min_words, requests_per_round=1)
         at_least(self, min_kept_per_round=1, fruitless_rounds=1)
@@ -115,7 +115,7 @@ class SelfInstruct(Baseline[SelfInstructConfig]):
       one instance is the response. Under the responder rule "own" it is conditioned on example
       pairs, as theirs is, where references are pairs; where they are instructions alone there is
       no instance to show, and it is plain.
-    - Empty, truncated or echoing responses are no programs, and the harness refuses those under
+    - Empty, truncated or echoing responses are not programs, and the harness refuses those under
       one rule for all methods. How responses are decoded is its rule too.
     - A round is `requests_per_round` requests from one state of the pool, not a few at a time, so
       that an engine can batch them. The count changes the data; the engine's batching does not.

@@ -94,7 +94,7 @@ class RunCells:
         """Return how many rows of the run are there, or refuse what does not agree with the run.
 
         Raises:
-            ConfigError: files are no cells, or cells were made by another run.
+            ConfigError: files are not cells, or cells were made by another run.
         """
         cells, strange = self.folder.read()
         if strange:

@@ -30,7 +30,7 @@ def _convert(arguments: Sequence[str]) -> int:
         "model", metavar="MODEL", help="FILE.gguf, smollm2-135m, a directory or a hub name"
     )
     name = parser.parse_args(arguments).model
-    directory = resolve_model(name, tell=lambda text: print(text, file=sys.stderr))
+    directory = resolve_model(name, notify=lambda text: print(text, file=sys.stderr))
     print(f"licence: {model_licence(directory)}", file=sys.stderr)
     print(directory)
     return 0

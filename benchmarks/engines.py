@@ -141,7 +141,7 @@ def solver_factory(config: EngineSettings) -> EngineFactory | None:
 
 
 def engine_identity(config: EngineSettings) -> Mapping[str, Any]:
-    """Return what the texts of a run's engine depend on, beside its code and the model."""
+    """Return the options on which the texts of a run's engine depend."""
     return {"name": config.engine, "options": ENGINES[config.engine].options(config)}
 
 

@@ -32,14 +32,14 @@ _LARGE = 1_000_000_000  # parameters; from here on float32 would take more than 
 _FORM = 1  # of converted checkpoints; counted up when conversion changes
 
 
-def gguf_checkpoint(file: Path, tell: Callable[[str], None] = lambda text: None) -> Path:
+def gguf_checkpoint(file: Path, notify: Callable[[str], None] = lambda text: None) -> Path:
     """Return the directory of the checkpoint that a GGUF file is converted to, made on first use.
 
     Weights are float32, and bfloat16 from a billion parameters on.
 
     Args:
         file: the GGUF file.
-        tell: called with one line before a conversion, which takes a minute or more.
+        notify: called with one line before a conversion, which takes a minute or more.
 
     Raises:
         ConfigError: it is not a GGUF file, is cut, or transformers cannot read its architecture;
@@ -52,7 +52,7 @@ def gguf_checkpoint(file: Path, tell: Callable[[str], None] = lambda text: None)
         _require_package(file)
         with _alone(directory):
             if not is_converted(directory):
-                _convert(file, directory, tell)
+                _convert(file, directory, notify)
     return directory
 
 
@@ -122,7 +122,7 @@ def _alone(directory: Path) -> Iterator[None]:
         raise write_error(directory, error) from error
 
 
-def _convert(file: Path, directory: Path, tell: Callable[[str], None]) -> None:
+def _convert(file: Path, directory: Path, notify: Callable[[str], None]) -> None:
     """Write the checkpoint next to its place, then rename it: a kill leaves no half checkpoint.
 
     Raises:
@@ -133,7 +133,7 @@ def _convert(file: Path, directory: Path, tell: Callable[[str], None]) -> None:
 
     facts = _read_facts(file)
     _require_architecture(file)
-    tell(f"converting {file.name} into a checkpoint, once: {directory}")
+    notify(f"converting {file.name} into a checkpoint, once: {directory}")
     temporary = directory.with_name(f".{directory.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)  # of a conversion that was killed
     temporary.mkdir()

@@ -1,6 +1,6 @@
 """The judge: the plain backbone grades an instruction or a response, in one word.
 
-The prompts are fixed text in `benchmarks/prompts/`; an answer that is no grade is data with its
+The prompts are fixed text in `benchmarks/prompts/`; an answer that is not a grade is data with its
 own reason, never a guess.
 """
 

@@ -51,7 +51,7 @@ _PLUG_IN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
 class MethodError(ValueError):
-    """A name that is no method, or a plug-in that cannot be one: which, why, what to do."""
+    """A name is not a method, or a plug-in is invalid: the name, the reason, the remedy."""
 
 
 WITH_REFERENCES = "references+"
@@ -114,7 +114,8 @@ def load_method(name: str) -> type[Synthesizer]:
     """Return the class of a method.
 
     Raises:
-        MethodError: no method has this name, or a plug-in cannot be imported or is no Synthesizer.
+        MethodError: no method has this name, or a plug-in cannot be imported or is not a
+            Synthesizer.
     """
     module, class_name = _location(name)
     if is_known(name):
@@ -204,9 +205,9 @@ def _plug_in(name: str, module: str, class_name: str) -> type[Synthesizer]:
 
 
 def _not_a_method(found: Any) -> str | None:
-    """Return what keeps an object from being a method that the harness can run."""
+    """Return why the harness cannot run an object as a method."""
     if not (isinstance(found, type) and issubclass(found, Synthesizer)):
-        return "is no Synthesizer: derive it from domino.synthesizer.Synthesizer"
+        return "is not a Synthesizer: derive it from domino.synthesizer.Synthesizer"
     if inspect.isabstract(found):
         return f"does not define {', '.join(sorted(found.__abstractmethods__))}: define them all"
     if not isinstance(getattr(found, "name", None), str):

@@ -43,15 +43,15 @@ _SPDX = {"apache-2.0": "Apache-2.0", "mit": "MIT"}
 """How licences are written whose names model cards write in small letters."""
 
 
-def resolve_model(name: str, tell: Callable[[str], None] = lambda text: None) -> Path:
+def resolve_model(name: str, notify: Callable[[str], None] = lambda text: None) -> Path:
     """Return the directory of a model: shipped, local, converted, or from the hub's cache.
 
     Args:
         name: a name of ours, a directory, a GGUF file or a hub name.
-        tell: called with one line where a file is converted first, which takes a while.
+        notify: called with one line where a file is converted first, which takes a while.
 
     Raises:
-        ConfigError: it is not there, or is no model that transformers can load.
+        ConfigError: it does not exist, or transformers cannot load it.
         StoreError: a converted model cannot be written to the cache.
     """
     require_place(name)
@@ -66,9 +66,9 @@ def resolve_model(name: str, tell: Callable[[str], None] = lambda text: None) ->
                 "makes (0.4 is weak in context, 1.0 coherent)"
             )
     elif name == SMOLLM2_MODEL:
-        directory = _smollm2(tell)
+        directory = _smollm2(notify)
     elif name.endswith(SUFFIX):
-        directory = gguf_checkpoint(Path(name).expanduser().resolve(), tell)
+        directory = gguf_checkpoint(Path(name).expanduser().resolve(), notify)
     elif Path(name).expanduser().is_dir():
         directory = Path(name).expanduser().resolve()
     else:
@@ -114,7 +114,7 @@ def model_licence(directory: Path) -> str:
     return _SPDX.get(line.lower(), line)
 
 
-def _smollm2(tell: Callable[[str], None]) -> Path:
+def _smollm2(notify: Callable[[str], None]) -> Path:
     """Return the directory of SmolLM2, converted on first use; the package may be gone by then."""
     directory = checkpoint_place(Path(_SMOLLM2_FILE).stem, _SMOLLM2_SHA256)
     if is_converted(directory):
@@ -128,7 +128,7 @@ def _smollm2(tell: Callable[[str], None]) -> Path:
         )
     if file_digest(file) != _SMOLLM2_SHA256:
         raise ConfigError(f"{file} is of another release: run `make smollm2` again")
-    return gguf_checkpoint(file, tell)
+    return gguf_checkpoint(file, notify)
 
 
 def model_digest(directory: Path, cache: Path) -> str:
@@ -174,7 +174,7 @@ def _from_hub(name: str) -> Path:
     except (OSError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ConfigError(
-            f"model {name!r}: no such directory, and not to be had from the hub ({reason})"
+            f"model {name!r}: not a directory, and could not be downloaded from the hub ({reason})"
         ) from error
 
 
@@ -201,8 +201,8 @@ def _require_model(name: str, directory: Path) -> None:
             "the directory of a model into which it is merged"
         )
     if not any(path.suffix in (".safetensors", ".bin") for path in directory.iterdir()):
-        raise ConfigError(f"{where} holds no weights (*.safetensors)")
+        raise ConfigError(f"{where} does not contain weights (*.safetensors)")
     if not any(
         (directory / file).is_file() for file in ("tokenizer.json", "tokenizer_config.json")
     ):
-        raise ConfigError(f"{where} holds no tokenizer (tokenizer.json)")
+        raise ConfigError(f"{where} does not contain a tokenizer (tokenizer.json)")

@@ -1,8 +1,8 @@
-"""`python -m benchmarks.run`: every method and seed from references to Pass@1.
+"""`python -m benchmarks.run`: every method and seed, from references to Pass@1.
 
-`run_row` is the data flow of one row, one line for each stage. What a stage does is in
-`benchmarks.stages`, how it becomes a stored result in `benchmarks.pipeline`, what one invocation
-opens and reports in `benchmarks.session`; options, presets and files are in `benchmarks.cli`.
+`run_row` is the data flow of one row, one line per stage. Stages are in `benchmarks.stages`, their
+storage in `benchmarks.pipeline`, what one command opens and reports in `benchmarks.session`, and
+options in `benchmarks.cli`.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ if TYPE_CHECKING:
     from benchmarks.store.store import Stage
 
 ROW_ERRORS = (SynthesisError, EngineError)
-"""What ends one row and no other; a machine that is broken ends the run."""
+"""Errors that fail one row only; a broken machine ends the run."""
 
 
 class NoPairsError(SynthesisError):
-    """A method left no pair to train on."""
+    """A method produced no pair to train on."""
 
 
 def execute(
@@ -63,19 +63,19 @@ def execute(
     make_engine: EngineFactory | None = None,
     launch: Launch | None = None,
 ) -> Report:
-    """Run, print the table, write it for machines, and return it.
+    """Run, print the table or write it as JSON, and return the report.
 
     Args:
         config: the run.
-        json_path: file that the report is also written to; "-" prints it instead of the table.
-        plain: lines in place of the live display.
-        quiet: nothing before the table; the log in the run directory has everything.
-        make_engine: makes the engines, in this process alone; None is the config's engine.
+        json_path: file for the report as JSON; "-" prints it instead of the table.
+        plain: print lines instead of the live display.
+        quiet: print nothing before the table; the event log has everything.
+        make_engine: makes the engines, in this process only; None is the config's engine.
         launch: computes the stages; None is the config's launcher.
 
     Raises:
-        ConfigError: the input is wrong; nothing has been computed.
-        KeyboardInterrupt: Ctrl-C, once the record in flight was written.
+        ConfigError: the input is invalid; nothing has been computed.
+        KeyboardInterrupt: Ctrl-C, after the current record was written.
     """
     from benchmarks.session import open_session, print_report  # after --help
 
@@ -104,18 +104,18 @@ def run_rows(
     stored: Callable[[str, int], SeedRun | None] = lambda method, seed: None,
     on_end: Callable[[SeedRun | FailedRun], SeedRun | FailedRun] = lambda row: row,
 ) -> list[SeedRun | FailedRun]:
-    """Run every method with every seed, once the suite's own solutions have passed.
+    """Run every method with every seed, after the suite's canonical solutions have passed.
 
     Args:
-        pipeline: what the rows share.
+        pipeline: shared by the rows.
         on_row: called with (method, seed) before each row.
-        on_failure: called with each row that could not go on; the others do.
-        decided: called with the rows so far after each seed; no seed follows where it is true.
+        on_failure: called with each failed row; the other rows continue.
+        decided: called with the rows so far before each seed; if true, no more seeds are run.
         stored: returns a row that need not be run.
-        on_end: called with each row that was run; returns the row that is reported.
+        on_end: called with each row that was run; returns the row to report.
 
     Raises:
-        GoldError: the suite's canonical solutions fail, so it may not score.
+        GoldError: a canonical solution of the suite fails, so nothing may be scored.
         StoreError: the disk is full.
         SandboxError: the sandbox does not work.
     """
@@ -145,7 +145,7 @@ def run_rows(
 
 
 def check_gold(pipeline: Pipeline) -> Stage:
-    """Run the suite's canonical solutions through the evaluator, once for each suite."""
+    """Run the suite's canonical solutions through the evaluator, once per suite."""
     config = pipeline.config
     tried = config.evaluate
     gold_config = GoldConfig(suite=config.suite, split=tried.split, limit=tried.limit)
@@ -156,8 +156,8 @@ def run_row(pipeline: Pipeline, method: str, seed: int) -> SeedRun:
     """Take one method with one seed from references to Pass@1.
 
     Raises:
-        SynthesisError: the method cannot go on, or left no pair.
-        EngineError: the backbone cannot serve it.
+        SynthesisError: the method cannot continue, or produced no pair.
+        EngineError: the engine cannot run the backbone.
     """
     config, row = pipeline.config, pipeline.for_row(method, seed)
     references = row.references
@@ -180,7 +180,7 @@ def run_row(pipeline: Pipeline, method: str, seed: int) -> SeedRun:
 
 
 def try_row(pipeline: Pipeline, method: str, seed: int) -> SeedRun | FailedRun:
-    """Run a row; where its method could not go on, return in which stage, and why."""
+    """Run a row; if its method fails, return the stage and the reason."""
     finished: list[Stage] = []
 
     def remember(stage: Stage, reused: bool) -> None:
@@ -202,7 +202,7 @@ def try_row(pipeline: Pipeline, method: str, seed: int) -> SeedRun | FailedRun:
 
 
 def walk_row(pipeline: Pipeline, method: str, seed: int) -> tuple[SeedRun | FailedRun, Description]:
-    """Complete all stages of a row, those that describe it too."""
+    """Complete all stages of a row, including those that describe its data."""
     from benchmarks.pipeline.description import describe_rows, keep_domain
 
     check_gold(pipeline)
@@ -213,16 +213,16 @@ def walk_row(pipeline: Pipeline, method: str, seed: int) -> tuple[SeedRun | Fail
 
 
 def require_pairs(synthesized: Stage, tuned: Stage) -> None:
-    """Refuse to score the plain backbone in the name of a method that left no pair.
+    """Refuse to score a method without training pairs: the score would be the backbone's.
 
     Raises:
-        NoPairsError: the method should have given pairs, and none is left.
+        NoPairsError: the method should have produced pairs, but none is left.
     """
     drawn, new = synthesized.summary["drawn"], synthesized.summary["synthesizes"]
     if tuned.summary["kept"] or not (drawn or new):
         return
     if not drawn:
-        why = synthesized.summary["why"] or "it gave no reason"
+        why = synthesized.summary["why"] or "no reason given"
         raise NoPairsError(f"no pair to train on: the method returned nothing ({why})")
     raise NoPairsError(f"no pair to train on: all {drawn} instructions were dropped")
 

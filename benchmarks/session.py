@@ -1,4 +1,4 @@
-"""One invocation: what it opens and checks before any work, and what it reports at the end."""
+"""One command: what it opens and checks before any work, and what it reports at the end."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from benchmarks.chat_templates import check_chat, own_template
 from benchmarks.common.fields import ConfigError, update
 from benchmarks.common.words import counted
 from benchmarks.config.run_config import finetune_config, respond_config, synthesize_config
-from benchmarks.console.display import make_display
-from benchmarks.console.events import RecordingDisplay
+from benchmarks.console.display import Display, make_display
+from benchmarks.console.events import EventLog
 from benchmarks.console.interruption import Interruption
 from benchmarks.launch.launchers import open_launcher
 from benchmarks.methods import (
@@ -65,42 +65,43 @@ if TYPE_CHECKING:
 DescribeRow = Callable[[Pipeline, str, int], tuple[SeedRun | FailedRun, Description]]
 """`run.walk_row`."""
 STDOUT = Path("-")
-"""In place of a file for the report: standard output."""
+"""The path that stands for standard output."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Session:
-    """What one invocation has open: its pipeline, its display and its MLflow run."""
+    """The open resources of one command: pipeline, display, event log and MLflow run."""
 
     pipeline: Pipeline
-    display: RecordingDisplay
+    display: Display
+    log: EventLog
     tracker: Tracker
     began: float
     cells: RunCells | None = None
-    """The run's cells, where it has a folder for them."""
+    """The run's cells, if it has a folder for them."""
     ran: list[SeedRun | FailedRun] = field(default_factory=list)
-    """The rows that this invocation took through their stages."""
+    """The rows that this command ran."""
     reused: list[bool] = field(default_factory=list)
-    """Of each stage so far, whether it was complete already."""
+    """For each stage so far, whether it was complete already."""
 
     def begin_row(self, method: str, seed: int) -> None:
-        """Log from now on to the MLflow run of this row."""
+        """Log to the MLflow run of this row from now on."""
         self.tracker.begin_row(method, seed)
 
     def fail_row(self, row: FailedRun) -> None:
-        """Report a row that could not go on."""
+        """Report a row that failed."""
         self.display.line(f"FAILED {row.method} seed {row.seed} in {row.stage}: {row.reason}")
         self.tracker.fail_row(f"{row.stage}: {row.reason}")
 
     def decided(self, rows: Sequence[SeedRun | FailedRun]) -> bool:
-        """Whether an interim analysis is due that decides every primary comparison."""
+        """Whether an interim analysis is due, and every primary comparison is decided by it."""
         config = self.pipeline.config
         seeds = len({row.seed for row in rows})
         if not config.compare.until_decided or seeds not in ANALYSES:
             return False
         if not compare_rows(rows, config.methods, config.compare).decided:
             return False
-        self.display.line(f"every primary comparison is decided at {seeds} seeds: no more are run")
+        self.display.line(f"every primary comparison is decided at {seeds} seeds: the run stops")
         return True
 
     def log_stage(self, stage: Stage, was_complete: bool) -> None:
@@ -111,18 +112,18 @@ class Session:
     def log_description(
         self, row: SeedRun | FailedRun | None, stage: Stage, was_complete: bool
     ) -> None:
-        """Log a stage that describes a row's data; None is the references."""
+        """Log a stage that describes a row's data; None stands for the references."""
         self.reused.append(was_complete)
         self.tracker.log_description(None if row is None else (row.method, row.seed), stage)
 
     def stored(self, method: str, seed: int) -> SeedRun | None:
-        """Return a row that a cell has, but for those that this invocation runs itself."""
+        """Return the row of a cell, unless this command runs the row itself."""
         if self.cells is None or (method, seed) in self.cells.written:
             return None
         return self.cells.stored(method, seed)
 
     def end_row(self, row: SeedRun | FailedRun) -> SeedRun | FailedRun:
-        """Describe a row that was run and write its cell, where the run has cells."""
+        """Describe a row that was run and write its cell, if the run has cells."""
         self.ran.append(row)
         if self.cells is None:
             return row
@@ -130,9 +131,9 @@ class Session:
         return self.cells.keep(row, described)
 
     def report(self, rows: Sequence[SeedRun | FailedRun]) -> tuple[Report, list[str]]:
-        """Describe the rows, save the run under its name, log it, and return the report.
+        """Describe the rows, save the run, log it, and return the report.
 
-        The lines with it say how to see the run, and where a shared store and MLflow have it.
+        The returned lines say how to see the run, and where the shared store and MLflow have it.
         """
         pipeline, config = self.pipeline, self.pipeline.config
         run = self._saved(rows) if self.cells is None else stored_run(
@@ -149,7 +150,8 @@ class Session:
             comparisons=compare_rows(run.rows, config.methods, config.compare),
             name="" if run.cells else run.name,
         )
-        self.display.kept_as(str(config.cells) if run.cells else run.name)
+        self.log.name = str(config.cells) if run.cells else run.name
+        self.display.line(f"Saved as {self.log.name}; writing the report and MLflow tables")
         self.tracker.log_report(report)
         finished = [row for row in self.ran if isinstance(row, SeedRun)]
         self.tracker.log_rows(finished, run.name, config)
@@ -189,25 +191,27 @@ def open_session(
     make_engine: EngineFactory | None = None,
     launch: Launch | None = None,
 ) -> Iterator[Session]:
-    """Open and check everything that a run needs; closed again as the block ends.
+    """Open and check everything that a run needs; it is closed when the block ends.
 
     Args:
         config: the run.
         run_row: takes a row from references to Pass@1.
-        walk: completes a row, for launchers that compute several at a time.
-        plain: lines in place of the live display.
-        quiet: no display; the log in the run directory has everything.
+        walk: completes a row, for launchers that compute several at the same time.
+        plain: print lines instead of the live display.
+        quiet: print nothing; the event log in the run directory has everything.
         make_engine: see `run.execute`.
         launch: see `run.execute`.
 
     Raises:
-        ConfigError: the input is wrong; nothing has been computed.
+        ConfigError: the input is invalid; nothing has been computed.
     """
     began = time.monotonic()
-    shown = make_display(plain=plain or not sys.stdout.isatty(), quiet=quiet)
+    display = make_display(plain=plain or not sys.stdout.isatty(), quiet=quiet)
+    log = EventLog(config.output)
+    display.add(log)
     in_process = launch is not None or make_engine is not None
     launcher = nullcontext(launch or _in_process) if in_process else open_launcher(config)
-    with launcher as launches, RecordingDisplay(shown, config.output) as display:
+    with launcher as launches, display:
         tracker = Tracker(tracking_place(config.tracking_uri, config.output), warn=display.line)
         interruption = Interruption()
         pipeline = open_pipeline(
@@ -222,7 +226,7 @@ def open_session(
         there = 0 if cells is None else cells.check()
         if cells is not None:
             pipeline = replace(pipeline, steps=_steps_with_cells(config, there))
-        display.begin(
+        log.begin(
             {
                 "suite": config.suite,
                 "model": config.backbone,
@@ -232,12 +236,12 @@ def open_session(
         )
         display.line(
             f"{config.suite}: {', '.join(config.methods)}; seeds "
-            f"{', '.join(map(str, config.seeds))}; {pipeline.steps} stages, stored below "
+            f"{', '.join(map(str, config.seeds))}; {pipeline.steps} stages, stored in "
             f"{config.output}"
-            + (f"; {counted(there, 'row')} there in {config.cells}" if cells is not None else "")
+            + (f"; {counted(there, 'row')} found in {config.cells}" if cells is not None else "")
         )
         session = Session(
-            pipeline=pipeline, display=display, tracker=tracker, began=began, cells=cells
+            pipeline=pipeline, display=display, log=log, tracker=tracker, began=began, cells=cells
         )
         logged = replace(pipeline, on_stage=session.log_stage)
         with (
@@ -254,13 +258,13 @@ def open_session(
 def _walk_missing(
     cells: RunCells, walk: DescribeRow, pipeline: Pipeline, method: str, seed: int
 ) -> None:
-    """Complete a row that has no cell, and write its cell."""
+    """Complete a row that has no cell yet, and write its cell."""
     if cells.stored(method, seed) is None:
         cells.keep(*walk(pipeline, method, seed))
 
 
 def _steps_with_cells(config: RunConfig, there: int) -> int:
-    """Return how many steps a run has of which so many rows are there; each describes its own."""
+    """Return the number of steps of a run of which `there` rows have cells."""
     missing = len(config.methods) * len(config.seeds) - there
     return (2 + (len(STEPS) + 4) * missing) if missing else 0
 
@@ -270,16 +274,16 @@ def _in_process(pipeline: Pipeline, walk: WalkRow) -> nullcontext[Pipeline]:
 
 
 def check_before_work(pipeline: Pipeline) -> None:
-    """Refuse methods, options and references that would only fail in the middle of the run.
+    """Refuse methods, options and references that would fail later in the run.
 
     Raises:
         MethodError: a plug-in cannot be imported, or is not a method.
-        ConfigError: a method has no such option, or not with this value.
+        ConfigError: a method's option is unknown or has an invalid value.
         SuiteError: the suite's official tools need a package that is not installed.
         SandboxConfigError: programs would see the store or the data set.
-        StageError: the responder cannot be had from these references or this suite, or fine-tuning
-            not so.
-        SynthesisError: no method could learn from these references, or the suite has no pairs for a
+        StageError: these references or this suite do not support the responder, or the options of
+            fine-tuning are inconsistent.
+        SynthesisError: methods cannot learn from these references, or the suite has no pairs for a
             control.
     """
     config = pipeline.config
@@ -313,33 +317,33 @@ def check_before_work(pipeline: Pipeline) -> None:
 
 
 def _check_turns(pipeline: Pipeline) -> None:
-    """Refuse a base model where a method means nothing without a chat template of its own."""
+    """Refuse a base model for methods that need the model's own chat template."""
     config = pipeline.config
     if config.chat_template is not None or own_template(Path(pipeline.context.model)) is not None:
         return
     for method in config.methods:
         if getattr(load_method(method), "needs_turns", False):
             raise ConfigError(
-                f"method {method!r} continues the chat template's user turn, and model "
+                f"method {method!r} continues the user turn of a chat template, but model "
                 f"{config.model!r} is a base model without one: give --chat_template FILE, or "
-                "leave the method out"
+                "remove the method"
             )
 
 
 def _synthesized(pipeline: Pipeline, method: str) -> bool:
-    """Whether the method has done its work for every seed, so that its module is not needed."""
+    """Whether the method's samples are stored for every seed, so that its module is not needed."""
     config = synthesize_config(pipeline.config, method)
     rows = [pipeline.for_row(method, seed) for seed in pipeline.config.seeds]
     return all(row.call(synthesize, config, row.references).stage.complete for row in rows)
 
 
 def print_report(report: Report, places: Sequence[str], json_path: Path | None) -> None:
-    """Print the table and where everything is, or write the report for machines.
+    """Print the table and where everything is stored, or write the report as JSON.
 
     Args:
         report: of the run.
         places: lines that say where it can be seen.
-        json_path: file that the report is also written to; STDOUT prints it instead of the table.
+        json_path: file for the report as JSON; STDOUT prints it instead of the table.
     """
     if json_path == STDOUT:
         sys.stdout.write(json.dumps(report.to_dict(), ensure_ascii=False) + "\n")
@@ -353,7 +357,7 @@ def print_report(report: Report, places: Sequence[str], json_path: Path | None) 
 
 
 def _python() -> str:
-    """Return the interpreter that runs, as a person in this directory would type it."""
+    """Return the path of this interpreter, relative to this directory if it is in it."""
     found = Path(os.path.abspath(sys.executable))  # noqa: PTH100 - a link stays a link
     if shutil.which("python") == str(found):
         return "python"

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.status`: what the runs in a directory are doing, from another terminal.
+"""`python -m benchmarks.status`: progress of the runs in a directory, from another terminal.
 
 It reads the logs that `benchmarks.console.events` writes, and changes nothing.
 """
@@ -23,32 +23,32 @@ from benchmarks.store.provenance import started_by_dead_process
 PROGRAM = "python -m benchmarks.status"
 
 State = Literal["running", "waiting", "finished", "interrupted", "stopped", "dead"]
-"""What an invocation is at; dead is one whose process went without a word."""
-_CONTINUED = "the same command continues it"
+"""State of a command; dead means that its process was killed."""
+_RESUME = "repeat the command to resume"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunState:
-    """One invocation, as its log has it.
+    """A command, as recorded in its log.
 
     Attributes:
         log: the log's file name.
         about: suite, model, methods, seeds, process.
-        began: when, in UTC, ISO 8601.
-        state: what it is at.
-        text: why it stopped, or whom it waits for.
-        done: stages that it made.
+        began: time in UTC, ISO 8601.
+        state: running, waiting, finished, ...
+        text: why it stopped, or what it waits for.
+        done: stages that it computed.
         reused: stages that were complete already.
-        of: all its stages.
-        failed: rows that could not go on, with the reason.
+        of: number of stages.
+        failed: rows that failed, with the reason.
         row: method and seed of the current stage.
         stage: the current stage.
-        items: done in it.
-        total: items that there will be; None where it is not known.
-        rate: items a second; None where too little is done to tell.
+        items: items done in it.
+        total: number of items; None if unknown.
+        rate: items per second; None if too few are done to estimate it.
         left_s: seconds until the stage ends, at that rate.
         silent_s: seconds since the last event.
-        beside: what else runs at the same time, in words.
+        parallel: what else runs at the same time.
     """
 
     log: str
@@ -67,11 +67,11 @@ class RunState:
     rate: float | None
     left_s: float | None
     silent_s: float
-    beside: str
+    parallel: str
 
 
 def read_state(log: Path, now: datetime) -> RunState | None:
-    """Return the state that a log tells; None where it holds no event yet."""
+    """Return the state that a log describes; None if it has no event yet."""
     events = list(_events(log))
     if not events:
         return None
@@ -99,12 +99,12 @@ def read_state(log: Path, now: datetime) -> RunState | None:
         rate=rate,
         left_s=left / rate if rate and left is not None else None,
         silent_s=max(0.0, (now - _time(last)).total_seconds()),
-        beside=last.beside if open_now else "",
+        parallel=last.parallel if open_now else "",
     )
 
 
 def _current(events: Sequence[Event]) -> Sequence[Event]:
-    """The events of the stage that is not over: none where the last one was reused or failed."""
+    """The events of the unfinished stage; none if the last stage was reused or failed."""
     current: list[Event] = []
     for event in events:
         over = event.event == "reused" or event.text.startswith("FAILED ")
@@ -116,22 +116,22 @@ def _state(first: Event, last: Event) -> tuple[State, str]:
     if last.event == "end":
         kind, _, why = last.text.partition(": ")
         known: dict[str, State] = {"finished": "finished", "interrupted": "interrupted"}
-        return known.get(kind, "stopped"), why or (_CONTINUED if kind == "interrupted" else "")
+        return known.get(kind, "stopped"), why or (_RESUME if kind == "interrupted" else "")
     if started_by_dead_process(first.about.get("process", {})):
-        return "dead", f"its process was killed; {_CONTINUED}"
+        return "dead", f"its process was killed; {_RESUME}"
     return ("waiting", last.text) if last.event == "waiting" else ("running", "")
 
 
 def _stage(last: Event) -> str:
-    """The stage that an event belongs to; one that waits has not begun, and its text names it."""
+    """The stage that an event belongs to; a waiting stage has not begun, and its text names it."""
     waits = last.event == "waiting" and not last.stage
     return last.text.partition(":")[0] if waits else last.stage
 
 
 def _rate(events: Sequence[Event]) -> float | None:
-    """Items a second of the current part, since its first event of progress.
+    """Items per second of the current count, since its first progress event.
 
-    What an earlier process did comes in one step, before that event.
+    Items of an earlier process are counted in one step before that event.
     """
     starts = [place for place, event in enumerate(events) if event.event == "start"]
     part = [e for e in events[starts[-1] if starts else 0 :] if e.event == "progress"]
@@ -143,7 +143,7 @@ def _rate(events: Sequence[Event]) -> float | None:
 
 
 def _events(log: Path) -> Iterator[Event]:
-    """Yield what can be read; a last line may be in the middle of being written."""
+    """Yield the readable events; the last line may be incomplete."""
     for line in log.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
             event = Event.from_json(line)
@@ -158,7 +158,7 @@ def _time(event: Event) -> datetime:
 
 
 def describe(state: RunState) -> str:
-    """Return a state in lines for people."""
+    """Return a state as lines of text."""
     about, begun = state.about, bool(state.row)
     now = begun and state.state in ("running", "waiting")
     to_come = 0 if state.state == "finished" else max(0, state.of - _over(state) - now)
@@ -167,15 +167,15 @@ def describe(state: RunState) -> str:
         f"{about.get('suite')}: {', '.join(about.get('methods', []))}; seeds {seeds}; "
         f"since {state.began[:19]}: {state.state}" + (f" ({state.text})" if state.text else ""),
         f"  {state.of} stages: {state.done} done, {state.reused} reused, "
-        f"{len(state.failed)} failed, {int(now)} under way, {to_come} waiting",
+        f"{len(state.failed)} failed, {int(now)} running, {to_come} waiting",
     ]
     if begun:
-        where = f"{state.row} {state.stage or 'at its beginning'}"
+        where = f"{state.row} {state.stage or 'starting'}"
         at = "waiting" if state.state == "waiting" else _count(state)
-        sign = f"last sign {state.silent_s:.0f} s ago"
+        sign = f"last update {state.silent_s:.0f} s ago"
         lines.append(f"  {where}: {at}; {sign}" if now else f"  ended in {where}: {at}")
-        if now and state.beside:
-            lines.append(f"  {state.beside}")
+        if now and state.parallel:
+            lines.append(f"  {state.parallel}")
     return "\n".join([*lines, *(f"  {text}" for text in state.failed)])
 
 
@@ -199,7 +199,7 @@ def _main(arguments: Sequence[str]) -> int:
     given = make_parser().parse_args(arguments)
     logs = sorted((Path(given.output) / LOGS).glob("*.jsonl"), reverse=True)
     if not logs:
-        raise ConfigError(f"{given.output} has no logs of runs: give the --output of a run")
+        raise ConfigError(f"{given.output} has no logs of runs: give --output of a run")
     now = datetime.now(UTC)
     states = [state for log in logs if (state := read_state(log, now)) is not None]
     alive = [state for state in states if state.state in ("running", "waiting")]
@@ -215,13 +215,15 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser."""
     parser = Parser(
         prog=PROGRAM,
-        description="Show what the runs in a directory are doing.",
-        epilog="Shown are those that run now, else the last one.",
+        description="Show the progress of the runs in a directory.",
+        epilog="Shows all active runs; if none is active, the last one.",
         allow_abbrev=False,
     )
-    parser.add_argument("--output", default="runs", metavar="DIR", help="of the runs (runs)")
-    parser.add_argument("--all", action="store_true", help="show every run that left a log")
-    parser.add_argument("--json", action="store_true", help="as JSON, for machines")
+    parser.add_argument(
+        "--output", default="runs", metavar="DIR", help="directory of runs (default: runs)"
+    )
+    parser.add_argument("--all", action="store_true", help="show every run that has a log")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
 

@@ -1,1 +1,1 @@
-"""DOMINO and the vocabulary that methods, baselines and benchmarks share."""
+"""DOMINO, and the records and interfaces shared by baselines and benchmarks."""

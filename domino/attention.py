@@ -1,8 +1,8 @@
-"""How a backbone computes attention: which implementations there are, and where each is usable.
+"""The implementations of attention, and where each is usable.
 
-All of them are exact; they differ in speed and in where they run. The shared passes give the plain
-passes' losses and gradients behind each of them. Decoding in key-value slots needs a mask for every
-row, which eager and sdpa attention alone take, so that texts are always decoded by one of these.
+All of them are exact; they differ in speed and in where they run. With each of them the shared
+passes give the same losses and gradients as the plain passes. Decoding in key-value slots needs a
+mask per row, which only eager and sdpa attention support, so texts are always decoded by these.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _HALF = ("float16", "bfloat16")
 
 
 def check_attention(attention: str, device: str) -> None:
-    """Refuse an attention that cannot work on this machine, before anything is loaded.
+    """Refuse an implementation that does not work on this machine, before anything is loaded.
 
     Args:
         attention: one of `Attention`.
@@ -52,7 +52,7 @@ def check_attention(attention: str, device: str) -> None:
 
 
 def check_loaded(model: Any, attention: str) -> None:
-    """Refuse a model that does not compute attention as it was asked to.
+    """Refuse a model that does not use the requested implementation.
 
     Raises:
         EngineError: transformers chose another, or the weights' precision does not allow it.
@@ -62,21 +62,21 @@ def check_loaded(model: Any, attention: str) -> None:
     found = model.config._attn_implementation
     if found != attention:
         raise EngineError(
-            f"attention is {attention!r} and {type(model).__name__} runs with {found!r}: give "
+            f"attention is {attention!r}, but {type(model).__name__} runs with {found!r}: give "
             "attention 'auto'"
         )
     precision = str(model.dtype).removeprefix("torch.")
     if attention == "flash_attention_2" and precision not in _HALF:
         raise EngineError(
-            f"attention is {attention!r} and the weights are {precision}: it computes in "
-            f"{' or '.join(_HALF)} alone; load them so, or give attention 'flex_attention', "
+            f"attention is {attention!r}, but the weights are {precision}: it supports only "
+            f"{' or '.join(_HALF)}; load them so, or give attention 'flex_attention', "
             f"{_ANYWHERE}"
         )
 
 
 @contextlib.contextmanager
 def attention_for_decoding(model: Any) -> Iterator[None]:
-    """Let a model decode by an attention that takes masks, and give its own back afterwards."""
+    """Let a model decode with an implementation that supports masks; restore its own afterwards."""
     own = model.config._attn_implementation
     if own not in get_args(Attention) or own in TAKES_MASKS:
         yield

@@ -30,16 +30,15 @@ def load_backbone(
 
     Args:
         path: a directory written by `save_pretrained`, or a hub name.
-        device: "cpu", "cuda", "cuda:1", ...; "auto" is this process's GPU where there is one.
+        device: "cpu", "cuda", "cuda:1", ...; "auto" is this process's GPU, if there is one.
         dtype: "float32", "bfloat16", ...; "auto" is the checkpoint's own, and float32 on a CPU.
         attention: one of `domino.attention.Attention`.
-        quantization: transformers' config of how the weights are stored; None stores them as
-            they are.
-        chat: how turns become text, where it is not left to the model.
+        quantization: transformers' config for quantized weights; None does not quantize.
+        chat: how turns become text; default: the model's chat template.
 
     Raises:
-        EngineError: the directory holds no model, transformers cannot read it, or the attention
-            is not usable with it or on this device.
+        EngineError: the directory does not contain a model, transformers cannot read it, or the
+            attention does not work with it or on this device.
     """
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -65,7 +64,7 @@ def load_backbone(
 
 @contextmanager
 def silent_loading(path: str | Path) -> Iterator[None]:
-    """Load without transformers' progress bar, but for what has to be downloaded first."""
+    """Load without transformers' progress bar, except for downloads."""
     from transformers.utils import logging as transformers_logging
 
     logging: Any = transformers_logging  # its functions have no types
@@ -85,7 +84,7 @@ def freeze(model: Any) -> Any:
 
 
 def pick_device(device: str) -> str:
-    """Resolve "auto" to this process's GPU, or to the CPU where there is none.
+    """Resolve "auto" to this process's GPU, or to the CPU if there is none.
 
     Launchers of several processes number them on each machine by LOCAL_RANK; alone it is the first.
     """
@@ -100,7 +99,7 @@ def pick_device(device: str) -> str:
 
 
 def check_model_directory(path: str | Path) -> None:
-    """Refuse a path that exists but holds no model, before anything heavy is imported.
+    """Refuse a path that exists but does not contain a model, before heavy imports.
 
     Raises:
         EngineError: the path looks like a directory and is missing, or lacks a usable config.json.
@@ -123,7 +122,7 @@ def check_model_directory(path: str | Path) -> None:
 
 
 def check_adapter_directory(path: str | Path) -> None:
-    """Refuse a directory that holds no PEFT adapter.
+    """Refuse a directory without a PEFT adapter.
 
     Raises:
         EngineError: it has no adapter_config.json.
@@ -138,7 +137,7 @@ def load_shape(path: str | Path, chat: ChatFormat | None = None) -> tuple[Any, A
     """Return the config and the tokenizer of a model, without its weights; see `load_backbone`.
 
     Raises:
-        EngineError: the directory holds no model, or transformers cannot read it.
+        EngineError: the directory does not contain a model, or transformers cannot read it.
     """
     from transformers import AutoConfig, AutoTokenizer
 

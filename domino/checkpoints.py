@@ -1,4 +1,4 @@
-"""Checkpoints of a fit, from which a killed one goes on exactly as if it had not been killed."""
+"""Checkpoints of a fit: a killed fit resumes with exactly the result of an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _VALUES = 8
 def fit_identity(
     model: Any, config: FitConfig, seed: int, texts: Sequence[Text], **more: Any
 ) -> str:
-    """Return a digest of all that decides how a fit goes.
+    """Return a digest of everything that determines a fit.
 
-    Of the backbone it takes each weight's name, shape and first values, which tells checkpoints
-    apart without reading gigabytes.
+    For the backbone it uses each weight's name, shape and first values, which distinguishes
+    checkpoints without reading gigabytes.
     """
     ids = [[text.given, *text.ids_L.tolist()] for text in texts]
     weights = [
@@ -38,11 +38,11 @@ def fit_identity(
 
 
 class CheckpointFile:
-    """The newest state of one fit, in one file that is always whole.
+    """The newest state of one fit, in one file that is always complete.
 
     Args:
-        directory: is made when the first state is written.
-        identity: of the fit; the state of another one is refused.
+        directory: created when the first state is written.
+        identity: of the fit; the state of another fit is refused.
     """
 
     def __init__(self, directory: Path, identity: str) -> None:
@@ -50,7 +50,7 @@ class CheckpointFile:
         self._identity = identity
 
     def write(self, state: Mapping[str, Any]) -> None:
-        """Replace the state; a kill at any instant leaves the old one or the new one."""
+        """Replace the state; a kill at any time leaves the old one or the new one."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._path.with_suffix(".tmp")
         with temporary.open("wb") as file:
@@ -58,23 +58,23 @@ class CheckpointFile:
         temporary.replace(self._path)
 
     def read(self) -> dict[str, Any] | None:
-        """Return the newest state, its tensors on the CPU; None where none was written.
+        """Return the newest state, its tensors on the CPU; None if none was written.
 
         Raises:
-            FittingError: the file is damaged, or another fit's.
+            FittingError: the file is damaged, or of another fit.
         """
         if not self._path.is_file():
             return None
-        if not zipfile.is_zipfile(self._path):  # what torch writes; its reader takes older forms
+        if not zipfile.is_zipfile(self._path):  # torch.load accepts other formats
             raise FittingError(
-                f"{self._path} is no checkpoint of a fit, or a damaged one: remove it and fit again"
+                f"{self._path} is not a checkpoint of a fit, or is damaged: remove it and fit again"
             )
         try:
             found = torch.load(self._path, map_location="cpu", weights_only=True)
             identity, state = found["identity"], dict(found["state"])
         except (RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
             raise FittingError(
-                f"{self._path} is no checkpoint of a fit ({error}): remove it and fit again"
+                f"{self._path} is not a checkpoint of a fit ({error}): remove it and fit again"
             ) from error
         if identity != self._identity:
             raise FittingError(

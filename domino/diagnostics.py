@@ -1,4 +1,4 @@
-"""What a fit says about itself: losses and their swap test, drift from the vocabulary, samples.
+"""Diagnostics of a fit: losses and their swap test, distance from the vocabulary, samples.
 
 Shapes: P soft tokens, B references of a batch.
 """
@@ -14,17 +14,17 @@ from domino.objective import Terms
 from domino.text import UNIT_OR_SIGN
 
 RUN = 8
-"""Words in a run that two texts share only when one copies the other."""
+"""Length in words of a sequence that two texts share only if one copies the other."""
 COPIED = 0.9
-"""The share of a sample's runs that one reference holds, from which on it is a copy."""
+"""A sample is a copy if a reference contains at least this share of its word sequences."""
 
 
 def step_metrics(terms: Terms, loss_BB: torch.Tensor | None) -> dict[str, float]:
-    """Return the objective, its terms, and what the matrix of losses shows.
+    """Return the objective, its terms, and measures of the matrix of losses.
 
-    `swap_gap` is how much worse texts are behind another's sample tokens than behind their own,
-    `swap_lost` the share of swaps that make a text no worse: 0.5 where the sample tokens know
-    nothing of their text, 0 where they know it well.
+    `swap_gap` is the increase of a text's loss with another text's sample tokens; `swap_lost` is
+    the share of swaps that do not increase it: 0.5 if sample tokens carry no information on their
+    text, 0 if they identify it.
     """
     values = {"objective": terms.total, "domain": terms.domain}
     if terms.reconstruction is not None:
@@ -51,10 +51,10 @@ def _swap_test(loss_BB: torch.Tensor) -> dict[str, torch.Tensor]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Guard:
-    """How a fit looks at what its tokens would generate.
+    """How a fit samples from its tokens to check for copies.
 
     Attributes:
-        draw: samples texts behind domain tokens [P, H]; equal tokens give equal samples.
+        draw: samples texts from domain tokens [P, H]; equal tokens give equal samples.
         references: the texts that samples must not copy.
     """
 
@@ -62,17 +62,17 @@ class Guard:
     references: Sequence[str]
 
     def rates(self, domain_PH: torch.Tensor) -> dict[str, float]:
-        """Draw and return `copy_rate` and `distinct_rate`, both shares of the samples."""
+        """Sample, and return `copy_rate` and `distinct_rate`, both shares of the samples."""
         return sample_rates(self.draw(domain_PH), self.references)
 
 
 def sample_rates(samples: Sequence[str], references: Iterable[str]) -> dict[str, float]:
-    """Return which share of the samples copy a reference, and which share are distinct.
+    """Return the share of samples that copy a reference, and the share that are distinct.
 
-    Case, spacing and line breaks are ignored; a mark is a word, and so is a character of a script
-    without spaces. A sample copies a reference that
-    holds at least nine tenths of its runs of eight words, which forgives a few changed words in
-    long texts and next to none in short ones; below eight words it must be the reference.
+    Case, spacing and line breaks are ignored; a punctuation mark is a word, and so is a character
+    of a script without spaces. A sample is a copy if a reference contains at least nine tenths of
+    its sequences of eight words. This allows a few changed words in long texts and almost none in
+    short ones; with fewer than eight words it must equal the reference.
     """
     if not samples:
         return {"copy_rate": 0.0, "distinct_rate": 0.0}

@@ -1,11 +1,10 @@
-"""The processes of one fit: each takes its part of every batch, all hold the same tokens.
+"""Data-parallel fits: each process takes a part of every batch, and all have the same tokens.
 
-References are divided, tokens are replicated: every process adds its gradients to the others' and
-takes the same step. Negatives are local: a text meets the sample tokens of the references in its
-own process only. So a process does what it would do alone with the same `batch_size`, nothing but
-gradients of soft tokens is exchanged, and what is minimised does not depend on how many processes
-there are. With gathered negatives the contrastive term would change with that number, and every
-process would have to run its texts behind everyone's prefixes.
+References are divided, tokens are replicated: gradients are summed over processes, and all take the
+same step. Negatives are local: a text is compared only with sample tokens of the references in its
+own process. So only gradients of soft tokens are exchanged, and the objective does not depend on
+the number of processes. With gathered negatives the contrastive term would change with that number,
+and every process would have to run its texts with the prefixes of all others.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The processes that fit together, as one of them sees them.
+    """The processes of a fit.
 
     Attributes:
-        rank: this process, from 0; the first one evaluates, logs and writes.
-        size: how many there are.
+        rank: number of this process, from 0; the first one evaluates, logs and writes.
+        size: number of processes.
     """
 
     rank: int = 0
@@ -35,10 +34,10 @@ class World:
 
     @classmethod
     def of(cls, device: torch.device) -> Self:
-        """Return the processes that `accelerate launch` or torchrun started, or this one alone.
+        """Return the processes started by `accelerate launch` or torchrun, or only this one.
 
         Args:
-            device: the model's; on a CPU they talk through gloo, else through nccl.
+            device: of the model; a CPU uses the backend gloo, a GPU nccl.
         """
         if not distributed.is_initialized():
             if int(os.environ.get("WORLD_SIZE", "1")) < 2:
@@ -54,12 +53,12 @@ class World:
         return self.rank == 0
 
     def part(self, batch: Sequence[int]) -> list[int]:
-        """Return this process's part of a batch; parts differ by at most one in length."""
+        """Return this process's part of a batch; lengths of parts differ by at most one."""
         bounds = [len(batch) * rank // self.size for rank in (self.rank, self.rank + 1)]
         return list(batch[slice(*bounds)])
 
     def add_gradients(self, tokens: Sequence[torch.nn.Parameter]) -> None:
-        """Replace each gradient by its sum over all processes; none counts as zeros."""
+        """Replace each gradient by its sum over all processes; a missing one counts as zeros."""
         if self.size == 1:
             return
         gradients = [torch.zeros_like(t) if t.grad is None else t.grad for t in tokens]
@@ -72,7 +71,7 @@ class World:
     def mean(
         self, metrics: Mapping[str, float], share: float, device: torch.device
     ) -> dict[str, float]:
-        """Return the mean of metrics over processes, each weighing its share of the batch."""
+        """Return the mean of metrics over processes, weighted by their shares of the batch."""
         if self.size == 1:
             return dict(metrics)
         values = torch.tensor(list(metrics.values()), device=device) * share
@@ -80,7 +79,7 @@ class World:
         return dict(zip(metrics, values.tolist(), strict=True))
 
     def from_first(self, make: Callable[[], _T]) -> _T:
-        """Return what `make` returns in the first process, in every process."""
+        """Call `make` in the first process, and return its result in every process."""
         if self.size == 1:
             return make()
         made: list[_T | None] = [make() if self.first else None]

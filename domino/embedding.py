@@ -1,8 +1,8 @@
-"""What a model reads in place of token ids: their embeddings, scaled as it scales them itself.
+"""Input embeddings in place of token ids, scaled as the model scales them.
 
-Gemma's embedding layer scales what its table holds; Granite scales whatever comes in; Falcon-H1
-scales what it has looked up itself, and nothing that it is given. Gemma 3n and 4 look ids up once
-more for every layer: a soft token, which has no id, stands there for padding, as an image does.
+Gemma scales in its embedding layer; Granite scales all inputs; Falcon-H1 scales embeddings that it
+looks up itself, but not embeddings that it is given. Gemma 3n and 4 look ids up again in every
+layer: a soft token, which has no id, counts as padding there, as an image does.
 
 Shapes: R rows, F positions of soft tokens and text, L positions of text, T tokens, H hidden size.
 """
@@ -17,11 +17,11 @@ import torch
 from domino.engines.base import EngineError
 
 _SCALED_OUTSIDE = {"falcon_h1": "embedding_multiplier"}
-"""Model types that scale looked-up embeddings alone, and the field of their config that says so."""
+"""Model types that scale only looked-up embeddings, and the config field with the scale."""
 
 
 def embed_ids(model: Any, ids: torch.Tensor) -> torch.Tensor:
-    """Return what the model itself makes of token ids before its first layer, [..., H]."""
+    """Return the model's inputs to its first layer for token ids, [..., H]."""
     embeds: torch.Tensor = model.get_input_embeddings()(ids)
     config = model.config.get_text_config()
     field = _SCALED_OUTSIDE.get(config.model_type)
@@ -29,7 +29,7 @@ def embed_ids(model: Any, ids: torch.Tensor) -> torch.Tensor:
 
 
 def forward_inputs(model: Any, embeds_RFH: torch.Tensor, ids_RL: torch.Tensor) -> dict[str, Any]:
-    """Return the arguments of a forward pass over soft tokens and the text behind them.
+    """Return the arguments of a forward pass over soft tokens and the text after them.
 
     Args:
         model: a causal language model.
@@ -48,17 +48,17 @@ def forward_inputs(model: Any, embeds_RFH: torch.Tensor, ids_RL: torch.Tensor) -
 
 
 def per_layer_body(model: Any) -> Any:
-    """Return the part of a model that looks ids up for every layer; None where there is none."""
+    """Return the part of a model that looks ids up in every layer; None if there is none."""
     named = "embed_tokens_per_layer"
     return next((m for m in model.modules() if getattr(m, named, None) is not None), None)
 
 
 @torch.no_grad()
 def check_embeddings(model: Any) -> None:
-    """Refuse a model that reads text otherwise behind soft tokens than by its ids.
+    """Refuse a model that treats embeddings differently from token ids.
 
     Raises:
-        EngineError: embeddings in the ids' place give other logits.
+        EngineError: embeddings of token ids give other logits than the ids.
     """
     ids_1L = torch.arange(1, 9, device=model.device)[None]
     want = model(input_ids=ids_1L, use_cache=False).logits
@@ -74,6 +74,6 @@ def check_embeddings(model: Any) -> None:
 
 def _no_soft_tokens(model: Any, why: str) -> EngineError:
     return EngineError(
-        f"{type(model).__name__} does not read embeddings as it reads token ids ({why}): soft "
-        "tokens cannot be fitted to it; leave these methods out, or use another backbone"
+        f"{type(model).__name__} treats embeddings differently from token ids ({why}): soft "
+        "tokens cannot be fitted; remove these methods, or use another backbone"
     )

@@ -26,37 +26,37 @@ class FitConfig:
 
     Attributes:
         domain_tokens: P, shared by all references.
-        sample_tokens: Q, one set for each reference, thrown away after the fit.
+        sample_tokens: Q, one set per reference, discarded after the fit.
         steps: optimiser steps.
         epochs: passes over the references, instead of `steps`.
-        batch_size: references of a step in each process; what is left over at the end of an epoch
-            and too little for a batch of two joins the batch before it.
-        learning_rate: of Adam, decaying linearly to 0; 1e-3 is the paper's, for 7B models.
-        clip_norm: gradients are scaled down to this norm, all tokens of a step together.
-        dense_updates: Adam also moves the sample tokens that are not in the batch, by momentum.
+        batch_size: references per step in each process; a remainder of one reference at the end of
+            an epoch joins the batch before it.
+        learning_rate: of Adam, with linear decay to 0; the paper uses 1e-3 for 7B models.
+        clip_norm: maximum norm of the gradients, over all tokens of a step.
+        dense_updates: Adam also updates the sample tokens outside the batch, by momentum.
         w_domain: weight of the domain term.
         w_reconstruction: weight of the reconstruction term.
-        w_contrastive: weight of the contrastive term, at its highest.
+        w_contrastive: maximum weight of the contrastive term.
         form: of the contrastive term, "bounded" or "official".
         temperature: of the bounded form.
-        contrastive_schedule: "constant"; "warmup" rises linearly from 0 to `w_contrastive`;
-            "cosine" falls from it to 0 along half a cosine, so that the fit ends on the losses.
-        contrastive_warmup: share of the steps in which "warmup" rises.
-        padding: whether padding behind the shorter references of a batch carries no loss
-            ("ignored") or is predicted like text ("labels", as the official code does).
+        contrastive_schedule: "constant"; "warmup" increases linearly from 0 to `w_contrastive`;
+            "cosine" decreases from it to 0 along half a cosine.
+        contrastive_warmup: share of the steps in which "warmup" increases.
+        padding: whether padding after shorter references has no loss ("ignored"), or is predicted
+            like text ("labels", as in the official code).
         initialisation: "vocabulary", "text" (of `initial_text`) or "normal" (the paper's).
         initial_text: for "text".
-        held_out: share of the references that only choose the checkpoint, where there are at
-            least 8; 0 trains on all and keeps the last step.
-        evaluate_every: steps between evaluations, which may become the checkpoint.
-        patience: evaluations without a new best before the fit ends early; 0 never ends it.
-        guard_samples: samples drawn to check what could become the checkpoint; 0 draws none.
-        guard_share: a checkpoint is passed over where more than this share of its samples copy a
-            reference, or repeat one another.
-        autocast: the passes run in bfloat16, tokens and losses stay in float32.
-        gradient_caching: "always" or "never" run one prefix at a time, in less memory and more
-            time; "auto" where a step is estimated not to fit otherwise.
-        checkpoint_every: steps after which a killed fit can go on; 0 never.
+        held_out: share of the references that only choose the checkpoint, if there are at least
+            8; 0 trains on all and keeps the last step.
+        evaluate_every: steps between evaluations of possible checkpoints.
+        patience: evaluations without a new best after which the fit ends early; 0 disables this.
+        guard_samples: samples to check a possible checkpoint for copies; 0 disables the check.
+        guard_share: a checkpoint is skipped if more than this share of its samples copy a
+            reference, or repeat each other.
+        autocast: passes in bfloat16; tokens and losses remain in float32.
+        gradient_caching: "always" or "never" run one prefix at a time, with less memory and more
+            time; "auto" only if a step would not fit into memory otherwise.
+        checkpoint_every: steps between checkpoints for resuming; 0 writes none.
     """
 
     domain_tokens: int = 16

@@ -59,7 +59,7 @@ def fit_tokens(
     guard: Guard | None = None,
     checkpoints: Path | None = None,
     log: Log = lambda metrics, step: None,
-    tell: Callable[[str], None] = lambda text: None,
+    notify: Callable[[str], None] = lambda text: None,
 ) -> Fitted:
     """Fit soft tokens to texts; equal seeds give equal tokens.
 
@@ -73,12 +73,12 @@ def fit_tokens(
         seed: of initialisation, order and hold-out.
         initial_ids: the ids of `config.initial_text`.
         pad_id: the padding token, for `config.padding` "labels".
-        guard: draws samples of what could become the checkpoint; None for no guard.
-        checkpoints: directory for the state of an unfinished fit, which a later call with the
-            same arguments goes on from; the first process alone reads and writes it.
+        guard: samples from a possible checkpoint to check for copies; None for no check.
+        checkpoints: directory for resuming an interrupted fit by a call with the same arguments;
+            only the first process reads and writes it.
         log: called after each step with every term, loss, norm and cosine, in the first process;
-            a resumed fit first gives it the steps that were taken before.
-        tell: called once, before the first step, with the estimate of a step's memory in words.
+            a resumed fit first logs the earlier steps.
+        notify: called once before the first step, with an estimate of a step's memory.
 
     Raises:
         FittingError: the model is not frozen, the texts do not fit it, the checkpoint is not this
@@ -89,7 +89,7 @@ def fit_tokens(
     world = World.of(model.device)
     kept, held_out = split(len(texts), config.held_out, seed)
     check_parts(len(kept), world)
-    caching = _gradient_caching(model, texts, config, tell)
+    caching = _gradient_caching(model, texts, config, notify)
     passes = FitLosses(model, config, pad_id, caching)
     trained, unseen = [texts[i] for i in kept], [texts[i] for i in held_out]
     run = FitRun(passes, trained, config, seed, initial_ids=initial_ids, world=world)
@@ -102,7 +102,7 @@ def fit_tokens(
 
 
 def _gradient_caching(
-    model: Any, texts: Sequence[Text], config: FitConfig, tell: Callable[[str], None]
+    model: Any, texts: Sequence[Text], config: FitConfig, notify: Callable[[str], None]
 ) -> bool:
     """Return whether gradients are cached; the official passes have no such mode."""
     if not config.weights.needs_matrix or config.padding == "labels":
@@ -115,7 +115,7 @@ def _gradient_caching(
         text_tokens=max(map(len, texts)),
     )
     caching = estimate.gradient_caching(config.gradient_caching)
-    tell(f"{estimate.describe()}; gradients are {'cached' if caching else 'not cached'}")
+    notify(f"{estimate.describe()}; gradients are {'cached' if caching else 'not cached'}")
     return caching
 
 

@@ -41,19 +41,19 @@ _FINDINGS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DominoConfig(FitConfig):
-    """Options of DOMINO: those of the fit, and how many requests go to the engine together.
+    """Options of DOMINO: those of the fit, and the number of requests per call of the engine.
 
-    With `w_reconstruction` and `w_contrastive` 0 this is plain prompt tuning: no sample tokens
-    are made and no matrix of losses is computed.
+    With `w_reconstruction` and `w_contrastive` 0 this is plain prompt tuning, without sample
+    tokens and without the matrix of losses.
     """
 
     requests_per_call: int = 128
 
 
 class DominoSynthesizer(Synthesizer):
-    """Domain soft tokens fitted to the references; new instructions are sampled behind them.
+    """Fits domain soft tokens to the references, and samples new instructions from them.
 
-    Sample tokens take up what is particular to one reference and are thrown away after the fit.
+    Sample tokens absorb what is specific to one reference, and are discarded after the fit.
     """
 
     name: ClassVar[str] = "domino"
@@ -72,8 +72,8 @@ class DominoSynthesizer(Synthesizer):
 
         Raises:
             FittingError: a reference does not fit the model, or the objective is not finite.
-            EngineError: the backbone cannot be loaded, or takes no embeddings, or has no chat
-                template, or the engine takes text alone.
+            EngineError: the backbone cannot be loaded or does not support embeddings, or the engine
+                supports only text.
         """
         require_embeddings(context.engine, self.name)
         model, tokenizer = _backbone(context)
@@ -95,7 +95,7 @@ class DominoSynthesizer(Synthesizer):
             ),
             checkpoints=context.scratch,
             log=context.log,
-            tell=context.tell,
+            notify=context.notify,
         )
         self._context, self._fitted = context, fitted
         self._card = self._describe(domain, context, turn, fitted)

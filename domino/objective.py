@@ -38,7 +38,7 @@ class Weights:
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse weights that are no weights."""
+        """Refuse invalid weights."""
         for name in ("domain", "reconstruction", "contrastive"):
             value = getattr(self, name)
             if not 0 <= value < math.inf:

@@ -192,8 +192,8 @@ class Sampling(Record):
 
     Attributes:
         temperature: 0 is greedy.
-        top_p: nucleus mass in (0, 1].
-        max_new_tokens: at most this many tokens a completion.
+        top_p: probability mass of nucleus sampling, in (0, 1].
+        max_new_tokens: maximum number of tokens per completion.
         stop: strings that end a completion; they are not part of its text.
         seed: base seed; each request derives its own from it.
     """

@@ -39,7 +39,7 @@ def loss_matrix(
         sample_BQH: sample tokens, one set for each text.
         texts: the B texts, of any lengths; each has a token with a loss.
         gradient_caching: keep no graph, and run each prefix again in the backward pass: less
-            memory, more time, the same values (`estimate_memory` tells when it is needed).
+            memory, more time, the same values (`estimate_memory` says when it is needed).
 
     Returns:
         `domain_B[j]` = CE(x_j | d) and `loss_BB[i, j]` = CE(x_j | d, s_i): mean negative

@@ -52,7 +52,7 @@ class Vocabulary:
         return embed_ids(self._model, ids_T.to(self.device))
 
     def parts(self) -> Iterator[torch.Tensor]:
-        """Yield all embeddings, some at a time: a whole table in float32 can take gigabytes."""
+        """Yield all embeddings in parts: the complete table in float32 can take gigabytes."""
         for ids_R in torch.arange(self.size, device=self.device).split(_ROWS):
             yield self.rows(ids_R)
 
@@ -158,7 +158,7 @@ def load_adapter(directory: Path, shape: Any, model_name: str) -> torch.Tensor:
         model_name: its path or hub name.
 
     Raises:
-        SoftTokensError: it is no such adapter, or was made for a backbone of another shape.
+        SoftTokensError: it is not a prompt-tuning adapter, or is for a backbone of another shape.
     """
     try:
         config = load_json((directory / ADAPTER_CONFIG).read_text(encoding="utf-8"))
@@ -167,8 +167,8 @@ def load_adapter(directory: Path, shape: Any, model_name: str) -> torch.Tensor:
         made_for = [config["num_layers"], config["num_attention_heads"]]
     except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
         raise SoftTokensError(
-            f"{directory} holds no prompt-tuning adapter ({error}): give a directory with "
-            f"{ADAPTER_CONFIG} and {ADAPTER_WEIGHTS}, or fit again"
+            f"{directory} does not contain a prompt-tuning adapter ({error}): give a directory "
+            f"with {ADAPTER_CONFIG} and {ADAPTER_WEIGHTS}, or fit again"
         ) from error
     if tokens_PH.ndim != 2 or tokens_PH.shape[1] != shape.hidden_size:
         raise SoftTokensError(

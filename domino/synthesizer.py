@@ -54,19 +54,19 @@ class Domain:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FitContext:
-    """What the harness gives a method while it learns.
+    """The context that the harness gives to `fit`.
 
     Attributes:
         engine: generates text with the frozen backbone.
         model: directory or hub name of the backbone, for methods that train on it.
         seed: base seed of this run.
-        log: called with (metrics by name, step); curves end up in MLflow.
-        sampling: how the harness will sample instructions, for methods that look at their own
-            samples while they learn; None where they must not.
-        scratch: a directory that outlives a kill and is removed once the method is saved, for
-            what an unfinished fit goes on from; None where there is none.
-        tell: called with one line that a user should read while the method learns.
-        attention: how the backbone computes attention, for methods that load it themselves.
+        log: called with (metrics by name, step); curves are logged to MLflow.
+        sampling: how the harness will sample instructions, for methods that evaluate their own
+            samples during the fit; None if they must not.
+        scratch: checkpoint directory for resuming an interrupted fit, removed when the method is
+            saved; None if there is none.
+        notify: called with one line of text for the user during the fit.
+        attention: implementation of attention, for methods that load the backbone themselves.
     """
 
     engine: Engine
@@ -75,7 +75,7 @@ class FitContext:
     log: Callable[[Mapping[str, float], int], None] = field(default=lambda metrics, step: None)
     sampling: Sampling | None = None
     scratch: Path | None = None
-    tell: Callable[[str], None] = field(default=lambda text: None)
+    notify: Callable[[str], None] = field(default=lambda text: None)
     attention: str = "auto"
 
 

@@ -173,7 +173,7 @@ class TrialCells:
         """Return the study that the cells make, in memory.
 
         Raises:
-            ConfigError: there is no cell, a file is none, or conditions differ between cells.
+            ConfigError: there are no cells, a file is not a cell, or conditions of cells differ.
         """
         cells = self.read()
         if not cells:

@@ -31,7 +31,7 @@ class StudyConfig:
         objective: name of what is improved.
         also: names of what else is improved: the study then has a front of settings that nothing
             beats in all of them, and the front's best by `objective` is chosen.
-        measures: names of what is measured beside, and never chosen by.
+        measures: names of further measures, which do not affect the choice.
         varies: what its space may change of what trials otherwise share: "references" (fewer).
         trials: finished trials in all, over any number of processes; equal for every method.
         sampler: "tpe", "gp", "random", or "grid", which tries the points of `grid` in turn.
@@ -43,7 +43,7 @@ class StudyConfig:
             "seeds", the objective itself over the seeds so far, after each seed but the last.
         seed: of the sampler.
         choose: number of the trial of the front that is tested, where not the best by `objective`.
-        storage: database URL or path of a journal file; None is a database beside the stages.
+        storage: database URL or path of a journal file; None is a database in `output`.
         cells: folder of small files, one a trial, that can be committed: trials that are there are
             not run again, and each that ends is written there.
     """
@@ -68,7 +68,7 @@ class StudyConfig:
     cells: Path | None = None
 
     def __post_init__(self) -> None:
-        """Refuse names that are not known, and a result that is no test of what was chosen."""
+        """Refuse unknown names, and test seeds that trials also use."""
         _require_known("method", self.method, self.spaces)
         for name in (self.objective, *self.also, *self.measures):
             _require_known("objective", name, OBJECTIVES)
@@ -116,7 +116,7 @@ class StudyConfig:
 
     @property
     def scores(self) -> bool:
-        """Whether a trial takes the whole pipeline."""
+        """Whether a trial runs the complete pipeline."""
         return any(one.scores for one in self.measured.values())
 
     @property
@@ -141,8 +141,8 @@ class StudyConfig:
             )
         if self.also and self.pruner != "none":
             raise ConfigError(
-                f"pruner is {self.pruner!r} with {len(self.aims)} objectives: what a pruner "
-                "compares cannot tell which end of the front a trial would reach: give pruner none"
+                f"pruner is {self.pruner!r} with {len(self.aims)} objectives: pruning "
+                "needs a single objective: give pruner none"
             )
         if self.pruner != "none" and self.prune_by == "seeds" and len(self.run.seeds) < 2:
             raise ConfigError(

@@ -21,7 +21,7 @@ class DevelopmentSuite(Suite):
     """Another suite, with development problems alone.
 
     No stage of a trial can see a test problem, the decontamination included: what it drops for
-    repeating a test problem would tell something of the test problems too. The run that is
+    repeating a test problem would leak information on the test problems. The run that is
     reported at the end decontaminates against all problems again.
     """
 

@@ -63,6 +63,6 @@ def _require_complete(study: optuna.Study) -> None:
     trials = study.get_trials(deepcopy=False)
     why = next((t.user_attrs[REASON] for t in trials if t.user_attrs.get(REASON)), "none began")
     raise ConfigError(
-        f"study {study.study_name}: none of {len(trials)} trials came to a value; the first: "
+        f"study {study.study_name}: none of {len(trials)} trials has a value; the first: "
         f"{why}: change the study's run or its search space"
     )

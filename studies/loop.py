@@ -84,7 +84,7 @@ def execute(
         make_engine: how engines are made, where not as the config says.
 
     Raises:
-        ConfigError: the input is wrong, or no trial came to a value.
+        ConfigError: the input is invalid, or no trial has a value.
         StoreError: the disk is full, or the study's storage no longer answers.
     """
     with kept_in(config):

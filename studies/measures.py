@@ -64,7 +64,7 @@ def new_in_domain(made: TrialOutputs) -> float:
     """Return the share of draws that are new tasks of the domain, in [0, 1].
 
     A task counts once, whatever its wording, where it is made of the domain's operations alone and
-    is no reference's: alignment, diversity and novelty in one number that copies cannot raise.
+    is not a reference's: alignment, diversity and novelty in one number that copies cannot raise.
 
     Raises:
         ConfigError: the suite's universe is not known.
@@ -100,7 +100,7 @@ def copies(made: TrialOutputs) -> float:
 def shared_run(made: TrialOutputs) -> float:
     """Return the mean share of a draw's words that its longest run from a reference takes up.
 
-    It tells memorisation apart where no draw is a copy.
+    It measures memorisation even if no sample is a copy.
     """
     from benchmarks.metrics.memorisation import memorisation
 

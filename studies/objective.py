@@ -25,7 +25,7 @@ class Objective:
         about: what it is, in words.
         direction: which way is better.
         measure: from what a setting made to the number.
-        scores: whether it takes the whole pipeline, so that the suite's own solutions must pass
+        scores: whether it needs the complete pipeline, so that canonical solutions must pass
             first; otherwise the synthesize stage is all that it needs.
     """
 
@@ -48,7 +48,7 @@ def _named(
 OBJECTIVES: Mapping[str, Objective] = MappingProxyType(
     {
         "pass@1": _named(
-            "maximize", "Pass@1 on development problems, after the whole pipeline",
+            "maximize", "Pass@1 on development problems, after the complete pipeline",
             measures.pass_at_1, scores=True,
         ),
         "tokens": _named(

@@ -28,7 +28,7 @@ class TrialOutputs:
             pipeline: over development problems, with the setting in its config.
             method: the one that is tuned.
             seed: of the row.
-            whole: whether anything that is asked for takes all stages; else the first is enough.
+            whole: whether a requested measure needs all stages; else only the first one is run.
         """
         self.pipeline, self.method, self.seed = pipeline, method, seed
         self._whole = whole

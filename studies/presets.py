@@ -1,4 +1,4 @@
-"""Named studies: functions that return a whole config; a variant is a `replace` of another."""
+"""Named studies: functions that return a complete config; a variant is a `replace` of another."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def housestyle_quick() -> StudyConfig:
     """DOMINO on *housestyle*, at most 15 minutes on four cores, by a stand-in for Pass@1.
 
     A trial fits for 100 steps and draws 96 instructions: what counts is how many of them are new
-    tasks of the domain. The default fit and the whole pipeline are for the result alone, with one
+    tasks of the domain. The default fit and the complete pipeline are for the result only, with one
     fresh seed.
     """
     run = housestyle()
@@ -56,7 +56,7 @@ def housestyle_quick() -> StudyConfig:
 def housestyle_full() -> StudyConfig:
     """DOMINO on *housestyle* by what counts: Pass@1 on development problems, the default's budget.
 
-    A trial is the whole pipeline with two seeds, the second for the better half of the settings
+    A trial is the complete pipeline with two seeds, the second for the better half of the settings
     (pruner halving by seeds: LOG.md, 2026-11-27). Hours on four cores: several processes share its
     trials.
     """
@@ -122,7 +122,7 @@ def _ablation() -> StudyConfig:
 
     Every fit keeps its last step, as the paper's do: a hold-out and a guard against copies would
     choose the checkpoints in which the terms that are compared differ least. `--objective pass@1`
-    takes every cell through the whole pipeline instead.
+    runs the complete pipeline for every setting instead.
     """
     run = housestyle()
     fit = {"steps": 200, "held_out": 0.0, "guard_samples": 0}

@@ -63,7 +63,7 @@ def load(config: StudyConfig) -> optuna.Study:
     known = optuna.get_all_study_names(storage)
     if config.full_name not in known:
         raise ConfigError(
-            f"storage {shown(address)} holds no study {config.full_name}"
+            f"storage {shown(address)} has no study {config.full_name}"
             f"{closest(config.full_name, known)}; it holds: {', '.join(known) or 'none'}"
         )
     return _checked(config, optuna.load_study(study_name=config.full_name, storage=storage))

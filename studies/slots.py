@@ -90,7 +90,7 @@ def was_reassigned(trial: optuna.Trial) -> bool:
 def retry(study: optuna.Study, slot: int, own: Sequence[FrozenTrial]) -> None:
     """Enqueue another trial for a lost slot, with the last one's setting as far as it is known.
 
-    A trial that died before it had its whole setting is sampled anew with its slot's seed.
+    A trial that died before its setting was complete is sampled again with its slot's seed.
     """
     settings: list[Mapping[str, Any]] = [trial.user_attrs.get(SETTING, {}) for trial in own]
     known: Mapping[str, Any] = next((setting for setting in reversed(settings) if setting), {})

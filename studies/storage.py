@@ -74,7 +74,7 @@ def shown_place(config: StudyConfig) -> str:
 
 
 def open_storage(address: str) -> BaseStorage:
-    """Open a database URL, or a journal file where the address is no URL.
+    """Open a database URL, or a journal file if the address is not a URL.
 
     Raises:
         ConfigError: it cannot be reached.
@@ -139,7 +139,7 @@ def _new_database_storage(address: str) -> RDBStorage:
 
 @contextmanager
 def kept_in(config: StudyConfig) -> Iterator[None]:
-    """Say in one line where the storage of a study under way no longer answers.
+    """Report in one line when the storage of a running study no longer answers.
 
     Raises:
         StoreError: a server is gone, or what it holds is.
@@ -309,7 +309,7 @@ def _require_one_at(address: str) -> None:
 def _engine_options(address: str) -> dict[str, Any]:
     """Return what keeps a database from failing where trials are long and others write too."""
     if address.startswith("sqlite"):
-        return {"connect_args": {"timeout": _LOCKED_S}}  # it locks the whole file
+        return {"connect_args": {"timeout": _LOCKED_S}}  # SQLite locks the complete file
     options: dict[str, Any] = {"pool_pre_ping": True}  # servers cut connections that are idle
     if address.startswith(("mysql", "mariadb")):
         # Their default holds on to what a transaction read first; MariaDB from 11.6 on then fails

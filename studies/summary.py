@@ -37,7 +37,7 @@ class Summary:
 
 
 def _number(value: float, digits: int) -> str:
-    """Return a share with as many digits, a count whole."""
+    """Return a share with three digits, a count as an integer."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
 
 
@@ -56,7 +56,7 @@ def summarize(values: Sequence[float]) -> Summary:
 
 
 def of_trial(trial: FrozenTrial, name: str) -> Summary:
-    """Return what a complete trial came to."""
+    """Return the value of a complete trial."""
     return summarize(by_seed(trial, name))
 
 

@@ -148,7 +148,7 @@ def _choice(config: StudyConfig, best: FrozenTrial) -> str:
         how = (f"is chosen: of the front, which nothing beats in all objectives, it has the best "
                f"{config.objective}")  # fmt: skip
     return (
-        f"Trial {best.number} (*) {how}. Its value above chose it and is no result: the "
+        f"Trial {best.number} (*) {how}. Its value above chose it and is not a result: the "
         "result is what it reaches on the test problems with other seeds."
     )
 

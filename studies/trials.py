@@ -126,7 +126,7 @@ class Watcher:
 
     That is the held-out losses of the first fit, or the objective over the seeds so far. Each loss
     is reported once, live or from the curve of a fit that was not run again. A fit that is stopped
-    leaves a stage without a manifest, which is never taken for a whole one.
+    leaves a stage without a manifest, which is never mistaken for a complete one.
 
     Attributes:
         steps: optimiser steps of all seeds so far; those of a stored fit count as if run again, up

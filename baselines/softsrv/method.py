@@ -34,7 +34,7 @@ class SoftSRV(Baseline[SoftSRVConfig]):
     A prompt P(z) is trained so that the frozen backbone reconstructs a reference behind the
     prompt of that reference's embedding z. New data is sampled behind the prompts of all
     references in turn. DOMINO keeps what references share and throws the rest away; SoftSRV
-    keeps what tells them apart, and varies its samples by it.
+    keeps what distinguishes them, and varies its samples by it.
 
     Departures from the authors' program, which is not public, and why:
 
@@ -67,7 +67,7 @@ class SoftSRV(Baseline[SoftSRVConfig]):
         return [completion.text for completion in self.engine.generate(requests, sampling)]
 
     def save(self, directory: Path) -> None:
-        """Write the references' prompts beside `method.json`."""
+        """Write the references' prompts next to `method.json`."""
         super().save(directory)
         save_file({_KEY: torch.stack(self._prompts)}, str(directory / PROMPTS_FILE))
 

@@ -33,7 +33,7 @@ EVALPLUS, BIGCODEBENCH = "evalplus", "bigcodebench"
 PEERS: Mapping[str, str] = {
     "housestyle": EVALPLUS, "humaneval+": EVALPLUS, "mbpp+": EVALPLUS, "bigcodebench": BIGCODEBENCH,
 }  # fmt: skip
-"""The evaluator that judges the same problem beside ours, by suite."""
+"""The official evaluator with which ours is compared, by suite."""
 _REMEDY = {
     EVALPLUS: "make install",
     BIGCODEBENCH: "pip install --no-deps bigcodebench==0.2.5 (its evaluator needs numpy alone)",

@@ -71,7 +71,7 @@ def load_attacks(folder: Path = ATTACKS, names: Sequence[str] = ()) -> list[Atta
     """Return the attacks of a folder by kind and name, or those that are named.
 
     Raises:
-        AttackError: the folder is not there or holds none, or a name is unknown.
+        AttackError: the folder does not exist or has no programs, or a name is unknown.
     """
     files = [path for kind in KINDS for path in sorted((folder / kind).glob("*.py"))]
     if not files:

@@ -1,7 +1,7 @@
 """Whether two stores hold the same: every stage, every record, every file.
 
-What tells of the machine and not of the data is left out: clocks, and which programs were late
-beside others and so run again alone.
+Values that depend on the machine and not on the data are left out: times, and which programs were
+rerun without contention.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _table(report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def of_the_data(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record, a summary or a row of a table without what tells of the machine."""
+    """Return a record, a summary or a row of a table without values that depend on the machine."""
     return {name: value for name, value in record.items() if name not in _OF_THE_MACHINE}
 
 

@@ -1,4 +1,4 @@
-"""What befalls a run: a kill of its whole process group, a torn file, a disk with no space left."""
+"""The faults injected into a run: a kill of its process group, a truncated file, a full disk."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def disk_at(root: Path, like: Path, *, mount: bool) -> Iterator[Disk]:
 
     Args:
         root: the new directory.
-        like: a finished store, which tells how much space a run needs.
+        like: a finished store, whose size is the space that a run needs.
         mount: whether to try.
     """
     sizes = [path.stat().st_size for path in like.rglob("*") if path.is_file()] or [0]

@@ -2,7 +2,7 @@
 
 A run that ends before it is killed is compared, and the next one begins in a new directory, until
 all kills have been dealt. Torn tails and full disks keep step with the kills from the first one on;
-one that came to nothing stays owed.
+one that had no effect is repeated later.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class OrdealConfig:
         command: a run without --output and --json.
         work: an empty or new directory for all that the ordeal writes.
         kills: how often the process group is killed, at most.
-        minutes: after so many of disturbance the run under way may end; None sets no limit.
+        minutes: after this time no more faults are injected, and the current run may end; None is
+            no limit.
         tails: torn tails of record files for each kill, at most one.
         full_disks: full disks for each kill, at most one.
         seed: of all chances.

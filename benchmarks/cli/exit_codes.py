@@ -1,4 +1,4 @@
-"""What all commands share: their parser, and how an error becomes one line and an exit code."""
+"""Shared by all commands: the argument parser, and how errors become one line and an exit code."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ BAD_INPUT = (
 
 
 CLOSED_PIPE = 141
-"""What a shell says of a command that ended because its reader had: 128 and SIGPIPE's number."""
+"""Exit code of a command whose output is no longer read, as shells set it: 128 + SIGPIPE."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises what is wrong instead of printing the usage."""
+    """Raises an error instead of printing the usage and exiting."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise the message as bad input."""
+        """Raise the message as a ConfigError."""
         raise ConfigError(f"{message}; see --help")
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        """Write help; argparse itself hides that it could not be written."""
+        """Write help; argparse's own method hides write errors."""
         (file or sys.stderr).write(message)
 
 
 def exit_code(program: str, work: Callable[[], int]) -> int:
-    """Return the exit code of a command line's work; the one boundary where errors become a line.
+    """Run a command and return its exit code; the only place where errors become one line.
 
-    Warnings are one line each. Where the reader of the output has ended (`| head`), so does the
-    command, in silence. Whatever is neither bad input nor a broken machine is a fault of ours and
-    keeps its traceback.
+    Warnings are one line each. If the output is no longer read (`| head`), the command ends
+    silently. An error that is neither bad input nor a broken machine is a bug: its traceback is
+    shown.
     """
 
     def say(text: str, code: int) -> int:
-        with contextlib.suppress(OSError):  # nobody may be listening
+        with contextlib.suppress(OSError):  # standard error may be closed
             print(f"{program}: {' '.join(text.split())}", file=sys.stderr)
         return code
 
@@ -69,21 +69,21 @@ def exit_code(program: str, work: Callable[[], int]) -> int:
     except BROKEN_MACHINE as error:
         return say(str(error), 1)
     except KeyboardInterrupt:
-        return say("interrupted; type the same command again to continue", 130)
-    except (BrokenPipeError, SystemExit) as error:  # the second is how rich ends
+        return say("interrupted; repeat the command to resume", 130)
+    except (BrokenPipeError, SystemExit) as error:  # rich raises SystemExit
         if not _reader_has_ended(error):
             raise
         _discard_output()
         return CLOSED_PIPE
     except Exception as error:
-        if is_disk_full(error):  # by whatever library was writing
+        if is_disk_full(error):  # raised by any library
             place = getattr(error, "filename", None) or "a file or standard output"
             return say(disk_full_message(place), 1)
         raise
 
 
 class OutputError(RuntimeError):
-    """Standard output cannot be written: why, and what to do."""
+    """Standard output cannot be written: the reason and the remedy."""
 
 
 BROKEN_MACHINE = (StoreError, SandboxError, LaunchError, OutputError)
@@ -91,13 +91,13 @@ BROKEN_MACHINE = (StoreError, SandboxError, LaunchError, OutputError)
 
 @contextlib.contextmanager
 def _output() -> Iterator[None]:
-    """Check standard output before work, and that it has taken everything when work ends."""
+    """Check standard output before the command, and that everything was written after it."""
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for good
-    if sys.stdout is None:  # its number would go to the next file that is opened
+    if sys.stdout is None:  # the next opened file would get its descriptor
         raise OutputError("standard output is closed: give it a file, or /dev/null")
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # its encoding may not have everything
+        sys.stdout.reconfigure(errors="backslashreplace")  # some encodings lack characters
     try:
         yield
     finally:
@@ -108,22 +108,22 @@ def _output() -> Iterator[None]:
         except OSError as error:
             _discard_output()
             raise OutputError(
-                f"standard output cannot be written ({error.strerror}): give it another place"
+                f"standard output cannot be written ({error.strerror}): redirect it elsewhere"
             ) from error
 
 
 def _reader_has_ended(error: BaseException) -> bool:
-    """Whether an error came of output that is no longer read, and not of another pipe."""
+    """Whether the cause of an error is that standard output is no longer read."""
     if isinstance(error, SystemExit):
         return isinstance(error.__context__, BrokenPipeError)
     poll = select.poll()
     for number in (1, 2):
-        poll.register(number, 0)  # errors alone
+        poll.register(number, 0)  # reports errors only
     return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _discard_output() -> None:
-    """Let the interpreter write what is left to nowhere, or it would complain as it ends."""
+    """Redirect remaining output to /dev/null: the interpreter reports write errors at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.close(null)

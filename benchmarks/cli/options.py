@@ -1,8 +1,8 @@
-"""The command line of `python -m benchmarks.run`: options, presets and files into one config.
+"""The command line of `python -m benchmarks.run`: options, presets and files become one config.
 
-What is wrong with the input is one line and exit code 2; a machine that cannot go on (a full
-disk, a broken sandbox) is one line and exit code 1, which is also a run's where a method failed;
-anything else is a fault of ours and keeps its traceback.
+Invalid input gives one line and exit code 2. A machine that cannot continue (a full disk, a broken
+sandbox) gives one line and exit code 1, and so does a run in which a method failed. Any other
+error is a bug and shows its traceback.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ PROGRAM = "python -m benchmarks.run"
 
 
 ALLOW_UNSANDBOXED = {"sandbox": {"allow_unsandboxed": True}}
-"""What `--allow-unsandboxed` sets in a run."""
+"""The config values that `--allow-unsandboxed` sets."""
 
 
 UNTIL_DECIDED_SEEDS = 10
-"""Seeds of `--until-decided`, where no others are given: as many as its last analysis needs."""
+"""Default number of seeds for `--until-decided`: those of its last analysis."""
 
 _FREE_FORM = "--method_options."
 _TEMPLATE = "--template_options."
@@ -45,14 +45,14 @@ _TEMPLATE = "--template_options."
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Command:
-    """One invocation.
+    """A parsed command line.
 
     Attributes:
-        config: the run.
-        json: file that the report is also written to; "-" prints it in place of the table.
-        plain: lines in place of the live display.
-        quiet: neither.
-        plan: what a plan of the run's cost is asked for; None runs it.
+        config: of the run.
+        json: file for the report as JSON; "-" prints it instead of the table.
+        plain: print lines instead of the live display.
+        quiet: print nothing before the table.
+        plan: request for an estimate of the run's cost; None runs it.
     """
 
     config: RunConfig
@@ -63,10 +63,10 @@ class Command:
 
 
 def read_command(arguments: Sequence[str]) -> Command:
-    """Return what the arguments ask for: preset, then config files, then single options.
+    """Return the parsed command: preset, overridden by config files, overridden by options.
 
     Raises:
-        ConfigError: an option, a file, a key or a value is wrong.
+        ConfigError: an option, a file, a key or a value is invalid.
     """
     options = list(leaves(load_preset(DEFAULT)))
     whole = "--help-all" in arguments
@@ -78,7 +78,7 @@ def read_command(arguments: Sequence[str]) -> Command:
     if given.until_decided:
         values = merge({"seeds": list(range(UNTIL_DECIDED_SEEDS))}, values)
         flags.append({"compare": {"until_decided": True}})
-    for part in [*_overrides(options, given), *_free_form(rest, options), *flags]:
+    for part in [*overrides(options, given), *_free_form(rest, options), *flags]:
         values = merge(values, part)
     if given.fields:
         values = merge(_with_fields(given.fields, values), values)
@@ -113,7 +113,7 @@ def _with_fields(fields: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plan(given: argparse.Namespace) -> PlanRequest | None:
-    """Return what a plan is asked for; refuse its options where none is asked for."""
+    """Return the requested plan, if any; refuse options of a plan without `--plan`."""
     values = [
         _nested([leaf.path], convert_text(f"--assume.{leaf.path}", leaf.hint, text))
         for leaf in leaves(Assumptions())
@@ -123,81 +123,86 @@ def _plan(given: argparse.Namespace) -> PlanRequest | None:
         assumed = {name: value for one in values for name, value in one.items()}
         return PlanRequest(device=given.device, assumed=update(Assumptions(), assumed))
     if values or given.device is not None:
-        raise ConfigError("--device and --assume.* say how to plan: give --plan, or leave them out")
+        raise ConfigError("--device and --assume.* need --plan: add --plan or remove them")
     return None
 
 
 def make_parser(options: Iterable[Leaf], *, whole: bool = True) -> argparse.ArgumentParser:
-    """Return the parser with one option for every field of a run.
+    """Return the parser, with one option for each field of a run.
 
-    Its help shows what is set most often; every field, group by group, where it is `whole`.
+    Its help shows the most important fields; with `whole`, all fields in groups.
     """
     parser = Parser(
         prog=PROGRAM,
         usage=f"{PROGRAM} [--preset NAME] [--config FILE] [--FIELD VALUE ...]",
         description="Benchmark synthesis methods: from references to a Pass@1 table.",
-        epilog="A killed run continues when the same command is given again."
-        + ("" if whole else " Its parts have fields too (--evaluate.samples 5): see --help-all."),
+        epilog="Repeat the command to resume a killed run."
+        + ("" if whole else " Nested fields, such as --evaluate.samples 5: see --help-all."),
         allow_abbrev=False,
     )
     parser.add_argument(
         "--preset",
         metavar="NAME",
-        help=f"{', '.join(PRESETS)} (default: the suite's own where it has one, else {DEFAULT})",
+        help=f"{', '.join(PRESETS)} (default: the preset named as the suite, else {DEFAULT})",
     )
     parser.add_argument(
         "--config", metavar="FILE", action="append", default=[],
-        help="YAML file of the fields below; may be repeated, later files and options win",
+        help="YAML file with the fields below; can be repeated; later files override earlier ones, "
+        "options override files",
     )  # fmt: skip
     parser.add_argument(
         "--json", metavar="FILE",
-        help="also write the table's rows as JSON; - prints them in place of the table",
+        help="also write the table as JSON; - prints it instead of the table",
     )  # fmt: skip
     parser.add_argument(
         "--fields", metavar="NAME=COLUMN,...",
         help="names of columns in your own files, as instruction=question,response=answer",
     )  # fmt: skip
-    parser.add_argument("--plain", action="store_true", help="lines in place of the live display")
+    parser.add_argument(
+        "--plain", action="store_true", help="print lines instead of the live display"
+    )
     parser.add_argument(
         "--allow-unsandboxed", action="store_true",
-        help="run programs without bubblewrap where it is missing: they can then do what you can",
+        help="run programs without a sandbox if bubblewrap does not work: they then have all your "
+        "permissions",
     )  # fmt: skip
     parser.add_argument(
         "--until-decided", action="store_true",
-        help="compare the methods at 4, 6, 8 and 10 seeds, and stop once every primary comparison "
-        "is decided (seeds 0 to 9, where --seeds names no others)",
+        help="compare the methods at 4, 6, 8 and 10 seeds, and stop when every primary comparison "
+        "is decided (default --seeds: 0 to 9)",
     )  # fmt: skip
     parser.add_argument(
-        "--quiet", action="store_true", help="nothing before the table (DIR/logs has it all)"
+        "--quiet", action="store_true", help="print nothing before the table (the log has all)"
     )
-    parser.add_argument("--help-all", action="help", help="show the fields of every part as well")
+    parser.add_argument("--help-all", action="help", help="show nested fields too")
     groups: dict[str, argparse._ActionsContainer] = {"": parser}
     _add_plan_options(parser, whole=whole)
     for leaf in options:
         part = leaf.path.rpartition(".")[0]
         if part not in groups:
             groups[part] = parser.add_argument_group(part if whole else "")
-        _add_option(groups[part], leaf, shown=whole or not part)
+        add_option(groups[part], leaf, shown=whole or not part)
     return parser
 
 
 def _add_plan_options(parser: argparse.ArgumentParser, *, whole: bool) -> None:
     parser.add_argument(
         "--plan", action="store_true",
-        help="say what the run will cost, and run nothing: tokens, FLOPs, memory, device time",
+        help="estimate the cost of the run (tokens, FLOPs, memory, device time) without running it",
     )  # fmt: skip
     parser.add_argument(
         "--device", metavar="NAME",
-        help=f"of --plan: {', '.join([*DEVICES, THIS_MACHINE])} (default: {THIS_MACHINE} for the "
-        f"shipped backbone, else {DEFAULT_GPU})",
+        help=f"device for --plan: {', '.join([*DEVICES, THIS_MACHINE])} (default: {THIS_MACHINE} "
+        f"for the included backbone, else {DEFAULT_GPU})",
     )  # fmt: skip
     group = parser.add_argument_group("assume" if whole else "")
     for leaf in leaves(Assumptions()):
-        named = replace(leaf, path=f"assume.{leaf.path}", help=f"of --plan: {leaf.help}")
-        _add_option(group, named, shown=whole)
+        named = replace(leaf, path=f"assume.{leaf.path}", help=f"for --plan: {leaf.help}")
+        add_option(group, named, shown=whole)
 
 
-def _add_option(parser: argparse._ActionsContainer, leaf: Leaf, *, shown: bool = True) -> None:
+def add_option(parser: argparse._ActionsContainer, leaf: Leaf, *, shown: bool = True) -> None:
+    """Add the option of a config's field, with its explanation, type and default."""
     text = f"{leaf.help} [{describe_type(leaf.hint)}; default: {_words(leaf.default)}]"
     name = leaf.path.rpartition(".")[2].upper()
     parser.add_argument(
@@ -219,7 +224,7 @@ def _words(value: Any) -> str:
 
 
 def _pairs(value: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Yield the innermost values of a mapping as they are given on the command line."""
+    """Yield the innermost values of a mapping, written as on the command line."""
     for key, item in value.items():
         if isinstance(item, Mapping):
             yield from _pairs(item, f"{prefix}{key}.")
@@ -227,7 +232,12 @@ def _pairs(value: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{key} {_words(item)}"
 
 
-def _overrides(options: Iterable[Leaf], given: argparse.Namespace) -> list[dict[str, Any]]:
+def overrides(options: Iterable[Leaf], given: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return the given options as values of the fields that they name.
+
+    Raises:
+        ConfigError: a value cannot be read as its field's type.
+    """
     texts = vars(given)
     return [
         _nested(leaf.path.split("."), convert_text(f"--{leaf.path}", leaf.hint, texts[leaf.path]))
@@ -240,13 +250,13 @@ def _free_form(rest: Sequence[str], options: Iterable[Leaf]) -> list[dict[str, A
     """Return options of methods (--method_options.NAME.FIELD) and of the chat template.
 
     Raises:
-        ConfigError: another one is left.
+        ConfigError: an option is unknown or lacks its value.
     """
     pending, found = list(rest), []
     while pending:
         name, equals, text = pending.pop(0).partition("=")
         is_template = name.startswith(_TEMPLATE) and name != _TEMPLATE
-        # A plug-in's name (package.module:Class) has dots of its own; a field's has none.
+        # A plug-in's name (package.module:Class) contains dots, a field's does not.
         method, _, option = name.removeprefix(_FREE_FORM).rpartition(".")
         if not is_template and (not name.startswith(_FREE_FORM) or not method or not option):
             known = [f"--{leaf.path}" for leaf in options]
@@ -288,7 +298,7 @@ def _nested(path: Sequence[str], value: Any) -> dict[str, Any]:
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return both mappings in one, nested ones too; where both have a value, `above` wins."""
+    """Merge two mappings, nested ones too; values in `above` override those in `below`."""
     merged = dict(below)
     for name, value in above.items():
         old = merged.get(name)

@@ -1,8 +1,8 @@
 """Frozen config dataclasses from plain values: YAML files and dotted command-line overrides.
 
 Only the types that configs use are read; a wrong key or value is one line that names the field,
-the value, and what is expected. An unquoted YAML value is kept as written until its field says what
-it is, so that files and command line agree: YAML itself would make a date of 2024-08-01, false of
+the value, and what is expected. An unquoted YAML value stays text until its field's type is known,
+so that files and command line agree: YAML itself would make a date of 2024-08-01, false of
 no, 90 of 1:30, and text of 1e-3.
 """
 

@@ -35,12 +35,12 @@ def disk_full_message(path: Path | str) -> str:
     """The one line that a user reads when the disk is full."""
     return (
         f"no space left to write {path}: all finished stages are kept; "
-        "free some space and type the same command again to continue"
+        "free some space and repeat the command to resume"
     )
 
 
 def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:
-    """Replace a file's whole content: readers see the old one or the new, never a part.
+    """Replace a file's content atomically: readers see the old one or the new one, never a part.
 
     Args:
         path: the file.
@@ -66,7 +66,7 @@ def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) 
 
 
 def write_error(path: Path, error: OSError) -> StoreError:
-    """Return the error that tells a user why a file cannot be written."""
+    """Return an error that explains why a file cannot be written."""
     if is_disk_full(error):
         return StoreError(disk_full_message(path))
     return StoreError(f"cannot write {path}: {error.strerror or error}; check its permissions")
@@ -91,7 +91,7 @@ def sqlite_file(url: str) -> Path | None:
 
 
 def whole_bytes(path: Path) -> int:
-    """Return how many bytes of a file are whole lines; 0 where there is no file."""
+    """Return the number of bytes in complete lines of a file; 0 if there is no file."""
     return path.read_bytes().rfind(b"\n") + 1 if path.is_file() else 0
 
 

@@ -1,4 +1,4 @@
-"""What a process sets up once, before any heavy library is imported."""
+"""What a process sets up once, before any heavy library is imported, and what it gives others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def prepare_process() -> None:
     """Set what libraries read from the environment once, before any of them is imported.
 
     What the user has set stays. MLflow: give up on an unreachable server within seconds, send no
-    telemetry; nor does Ray. tokenizers: no threads beside torch's own in worker processes.
+    telemetry; nor does Ray. tokenizers: no threads of its own in worker processes.
     transformers and datasets: no bars of their own through our display. OpenMP: threads that wait
     sleep; where other work has the cores they would take them from the thread they wait for.
     """
@@ -77,3 +77,9 @@ def _keep_freed_memory() -> None:
     if mallopt is not None and "MALLOC_TRIM_THRESHOLD_" not in os.environ:
         mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT)
         mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """Return this process's environment without evalplus's settings, and with some more."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("EVALPLUS_")}
+    return {**own, **more}

@@ -1,4 +1,4 @@
-"""What is slow to find out and rarely changes, remembered beside the runs while nothing changed."""
+"""Caches values that are slow to compute, in the run directory, until their inputs change."""
 
 from __future__ import annotations
 

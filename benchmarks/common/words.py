@@ -9,7 +9,7 @@ from rich.console import Console
 
 
 def warning_line(message: Warning | str) -> str:
-    """Return how a person is told of a warning."""
+    """Return a warning as one line of text."""
     return f"warning: {' '.join(str(message).split())}"
 
 

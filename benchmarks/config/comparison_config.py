@@ -1,4 +1,4 @@
-"""Which comparisons a run plans before it is made, and what it takes to decide them."""
+"""The comparisons that a run plans in advance, and when they are decided."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _VS = " vs "
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ComparisonConfig:
-    """The planned comparisons of a run; no stage depends on them.
+    """The planned comparisons of a run; they do not affect cached stages.
 
     Attributes:
-        contrasts: the primary comparisons, "A vs B" each; empty takes every method against
-            no-data, and domino against every other method, controls and methods under a second
-            name left out. All other pairs are exploratory.
-        margin: two methods are equivalent where they differ by less than so many points.
-        until_decided: analyse at 4, 6, 8 and 10 seeds, by O'Brien and Fleming's bounds; the run
-            stops at the first of these analyses at which every primary comparison is decided.
+        contrasts: the primary comparisons, each written "A vs B"; empty: every method against
+            no-data, and domino against every other method, without controls and methods under a
+            second name. All other pairs are exploratory.
+        margin: methods that differ by less than this number of points are equivalent.
+        until_decided: analyse at 4, 6, 8 and 10 seeds with O'Brien-Fleming bounds; the run stops
+            at the first analysis in which every primary comparison is decided.
     """
 
     contrasts: tuple[str, ...] = ()
@@ -31,20 +31,20 @@ class ComparisonConfig:
     until_decided: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what is not a comparison or a margin."""
+        """Refuse invalid comparisons and margins."""
         if not 0 < self.margin < 100:
-            raise ConfigError(f"margin is {self.margin:g}: give points above 0 and below 100")
+            raise ConfigError(f"margin is {self.margin:g}: give points between 0 and 100")
         pairs = [frozenset(_parse(text)) for text in self.contrasts]
         for text, pair in zip(self.contrasts, pairs, strict=True):
             if pairs.count(pair) > 1:
                 raise ConfigError(f"contrasts repeat {text!r}: give each pair once")
 
     def check(self, methods: Sequence[str], seeds: Sequence[int]) -> None:
-        """Refuse what a run of these methods and seeds cannot compare.
+        """Refuse comparisons that a run of these methods and seeds cannot make.
 
         Raises:
             ConfigError: a contrast names an unknown method, or interim analyses have too few seeds
-                or no order of them.
+                or seeds that are not in ascending order.
         """
         for text in self.contrasts:
             for name in _parse(text):
@@ -62,7 +62,7 @@ class ComparisonConfig:
         if self.until_decided and list(seeds) != sorted(seeds):
             raise ConfigError(
                 f"compare.until_decided with seeds {', '.join(map(str, seeds))}: give them in "
-                "ascending order, which is that of the analyses"
+                "ascending order, the order of the analyses"
             )
 
     def pairs(self, methods: Sequence[str]) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""A run's config as it holds on every machine: of files the names, of servers nothing."""
+"""A run's config without anything that depends on the machine: file names without folders."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PLACES = (
 
 
 def portable(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a run's config without what holds on one machine alone; of files, the names."""
+    """Return a run's config without values that depend on the machine; paths become file names."""
     values: dict[str, Any] = deepcopy(dict(config))
     _remove_unkeyed(values, RunConfig)  # records of earlier releases have such fields
     values.get(_SERVER[0], {}).pop(_SERVER[1], None)
@@ -35,7 +35,7 @@ def portable(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _remove_unkeyed(values: dict[str, Any], config_class: type) -> None:
-    """Remove the fields that do not change a result."""
+    """Remove fields that cannot change a result."""
     for name, hint in field_types(config_class).items():
         if not changes_result(config_class.__dataclass_fields__[name]):  # type: ignore[attr-defined]
             values.pop(name, None)
@@ -44,5 +44,5 @@ def _remove_unkeyed(values: dict[str, Any], config_class: type) -> None:
 
 
 def without_place(text: str) -> str:
-    """Return a file's name where the text is a path; else the text."""
+    """Return the file name if the text is a path, else the text."""
     return Path(text).name if text.startswith(("/", "~", "..")) else text

@@ -1,6 +1,6 @@
-"""Named runs: functions that return a whole config; a variant is a `replace` of another.
+"""Named runs: functions that return a complete config; a variant is a `replace` of another.
 
-The numbers of each preset are all here.
+All numbers of the presets are in this file.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ OFFICIAL_FIT: Mapping[str, Any] = MappingProxyType(
         "padding": "labels", "initialisation": "normal", "held_out": 0.0, "guard_samples": 0,
     }
 )  # fmt: skip
-"""`DominoConfig.official()` as options: its module imports torch, which --help must not."""
+"""`DominoConfig.official()` as options; its module imports torch, which is too slow for --help."""
 
 PAPER_FIT: Mapping[str, Any] = MappingProxyType({**OFFICIAL_FIT, "padding": "ignored"})
-"""The same where a batch's padding carries no loss: prefixes are shared, and gradients cached."""
+"""The same without loss on padding: prefixes are shared and gradients cached."""
 _OF_THE_MATRIX = frozenset({"sample_tokens", "form", "dense_updates"})
-"""Options that a fit of the domain term alone does not have."""
+"""Options that do not exist for a fit of the domain term alone."""
 PAPER_BACKBONES: Mapping[str, str] = MappingProxyType(
     {
         "7b": "Qwen/Qwen2.5-Coder-7B-Instruct",
@@ -41,7 +41,7 @@ PAPER_BACKBONES: Mapping[str, str] = MappingProxyType(
         "deepseek-lite": "deepseek-ai/DeepSeek-Coder-V2-Lite-Instruct",
     }
 )
-"""The paper's backbones, by the end of their presets' names."""
+"""The paper's backbones, by the suffix of their presets."""
 
 
 TUNED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -58,10 +58,10 @@ other methods have not been run, and they keep their authors' parameters."""
 
 
 def housestyle() -> RunConfig:
-    """The default: compositions, references are instructions, the plain backbone answers.
+    """The default: track compositions, references are instructions, the plain backbone answers.
 
-    The options of DOMINO and of few-shot are those that the study `housestyle-quick` chose. Both
-    came out for low temperatures of sampling (0.62 and 0.55); the run has one for all methods.
+    The options of DOMINO and few-shot were chosen by the study `housestyle-quick`. It preferred
+    low sampling temperatures for both (0.62 and 0.55); the run has one temperature for all methods.
     """
     return RunConfig(
         suite="housestyle",
@@ -86,7 +86,7 @@ def housestyle() -> RunConfig:
 
 
 def housestyle_conventions() -> RunConfig:
-    """Hidden house conventions: two references with responses, each method answers itself."""
+    """Hidden conventions: two references with responses, and each method writes its responses."""
     return replace(
         housestyle(),
         suite="housestyle-conventions",
@@ -100,10 +100,10 @@ def housestyle_conventions() -> RunConfig:
 
 
 def housestyle_dialects() -> RunConfig:
-    """A domain in a dialect of its own: 8 references show part of its terms, the solver answers.
+    """Track dialects: 8 references show some of the domain's terms, and the exact solver answers.
 
-    The backbone is the one that is weak in context; `--suite_options.coherence coherent` is the
-    other. Fits are short because long ones overfit eight references.
+    The backbone is the one with weak in-context learning; `--suite_options.coherence coherent`
+    takes the other. Fits are short because long ones overfit eight references.
     """
     fit = {"domain_tokens": 16, "steps": 60, "batch_size": 4, "learning_rate": 0.01,
            "guard_samples": 0, "held_out": 0.0}  # fmt: skip
@@ -132,7 +132,7 @@ def housestyle_dialects() -> RunConfig:
 
 
 def housestyle_all() -> RunConfig:
-    """Every method on one domain, as `housestyle` has it; the description is a reader's."""
+    """All methods on one domain, as in `housestyle`; a person wrote the description."""
     return replace(
         housestyle(),
         methods=(
@@ -148,7 +148,7 @@ def housestyle_all() -> RunConfig:
 
 
 def mbpp() -> RunConfig:
-    """Real MBPP+ problems with a model of your own: give --model and --suite_options.*."""
+    """MBPP+ with your own model: give --model and --suite_options.*."""
     return replace(
         housestyle(),
         suite="mbpp+",
@@ -165,10 +165,10 @@ def mbpp() -> RunConfig:
 
 
 def paper_official() -> RunConfig:
-    """The paper's run as its public code does it, over MBPP+: give --model and --suite_options.*.
+    """The settings of the paper's public code, on MBPP+: give --model and --suite_options.*.
 
-    80,000 draws at temperature 0.8, greedy responses, 10 programs a problem at temperature 0.2.
-    The options of `domino` are `DominoConfig.official()`; other suites by --suite.
+    80,000 samples at temperature 0.8, greedy responses, 10 programs per problem at temperature
+    0.2. The options of `domino` are `DominoConfig.official()`; --suite selects another suite.
     """
     return replace(
         mbpp(),
@@ -183,12 +183,12 @@ def paper_official() -> RunConfig:
 
 
 def paper_lcb_generation(model: str) -> RunConfig:
-    """The paper's run on LiveCodeBench's code generation: 80,000 draws at temperature 0.8.
+    """The paper's run on LiveCodeBench's code generation: 80,000 samples at temperature 0.8.
 
-    Earlier problems are references, later ones the test; `--suite_options.cutoff` names the day.
-    The fit is `paper_official`'s, but for padding, which carries no loss here, so that a step
-    fits one GPU. What the paper leaves open is ours: the fine-tuning recipe (LoRA, about one epoch
-    over 40,000 pairs) and the limit of tokens in evaluation.
+    Earlier problems are references, later ones the test, split by `--suite_options.cutoff`. The
+    fit is that of `paper_official` without loss on padding, so that a step fits on one GPU. The
+    paper does not state the fine-tuning recipe and the maximum number of tokens in evaluation;
+    here it is LoRA for about one epoch over 40,000 pairs.
     """
     return RunConfig(
         suite="livecodebench",
@@ -217,9 +217,9 @@ def paper_lcb_generation(model: str) -> RunConfig:
 
 
 def paper_lcb_execution(model: str) -> RunConfig:
-    """The paper's run on LiveCodeBench's code execution: 40,000 draws at temperature 0.6.
+    """The paper's run on LiveCodeBench's code execution: 40,000 samples at temperature 0.6.
 
-    What is reconstructed is function and call; the suite runs what was drawn and checks its answer.
+    Methods generate a function and a call; the suite runs them and checks the response.
     """
     generation = paper_lcb_generation(model)
     return replace(
@@ -232,7 +232,7 @@ def paper_lcb_execution(model: str) -> RunConfig:
 
 
 def smoke() -> RunConfig:
-    """Every stage once, in seconds; its scores mean nothing."""
+    """Runs every stage once, in about a minute; its scores mean nothing."""
     return replace(
         housestyle(),
         local=LocalConfig(),

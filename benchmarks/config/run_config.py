@@ -1,7 +1,7 @@
-"""What a run is: one frozen config, validated where it is made.
+"""The config of a run, validated when it is made.
 
-Fields that cannot change a result are declared so by `metadata={"changes_result": False}`: they
-affect neither cached stages nor the names of runs.
+Fields that cannot change a result are declared by `metadata={"changes_result": False}`: they affect
+neither cached stages nor the names of runs.
 """
 
 from __future__ import annotations
@@ -49,58 +49,58 @@ from domino.records import Sampling
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunConfig:
-    """One benchmark run: every method and seed through the same stages.
+    """A benchmark run: all methods and seeds go through the same stages.
 
     Attributes:
-        suite: name of the benchmark; own is your file of problems, package.module:function a
-            suite of your own code.
-        suite_options: where its data is, and which part of it is meant.
-        model: directory, hub name or GGUF file of the backbone; "housestyle" is the one shipped
-            here for the suite's track.
-        chat_template: Jinja file in the place of the backbone's own template.
-        template_options: values that the chat template reads, as --template_options.KEY VALUE.
-        thought_end: what ends a thought before an answer; null is </think> where templates have it.
-        attention: how it computes attention; flash_attention_2 and flex_attention need a GPU, and
-            texts are then still decoded by sdpa.
-        engine: what generates all text: transformers (in this process), vllm (in its own), or
-            openai (a server; fine-tuned backbones are then evaluated by transformers).
-        vllm: how engine vllm runs the backbone.
-        openai: the server of engine openai.
-        methods: names of the methods, one row each; package.module:Class is one of your own,
-            dataset/NAME a data set of yours (--method_options.dataset/NAME.path), references+NAME
-            the same pairs and the references together, and NAME@ALIAS the same method once more,
-            drawn independently.
-        method_options: fields of a method's own config, one by one: --method_options.NAME.FIELD.
-        seeds: each seed is a whole pipeline: fit, synthesis, fine-tuning, evaluation.
-        references: how many of the suite's references are used; null uses all.
-        description: words about the domain, for methods that can use them; the suite's own where
-            none are given.
-        pairs: synthetic pairs that each method may fine-tune on.
-        oversample: instructions drawn for each pair that may stay.
+        suite: name of the benchmark; own is a suite from your file, package.module:function one
+            from your code.
+        suite_options: its data and split.
+        model: directory, hub name or GGUF file of the backbone; "housestyle" is the included one
+            for the suite's track.
+        chat_template: Jinja file that replaces the backbone's chat template.
+        template_options: variables of the chat template, as --template_options.KEY VALUE.
+        thought_end: text that ends a thought before an answer; null is </think> if the template
+            has it.
+        attention: implementation of attention; flash_attention_2 and flex_attention need a GPU,
+            and decoding then still uses sdpa.
+        engine: generates all text: transformers (in this process), vllm (in a separate process),
+            or openai (a server; fine-tuned models are then evaluated by transformers).
+        vllm: options of engine vllm.
+        openai: options of engine openai.
+        methods: names of the methods, one row each; package.module:Class is your own method,
+            dataset/NAME your own data set (--method_options.dataset/NAME.path), references+NAME
+            also trains on the references, and NAME@ALIAS runs a method a second time with
+            independent samples.
+        method_options: fields of a method's config, as --method_options.NAME.FIELD.
+        seeds: each seed is a complete pipeline: fit, synthesis, fine-tuning, evaluation.
+        references: number of the suite's references that are used; null uses all.
+        description: description of the domain, for methods that use one; default: the suite's.
+        pairs: maximum number of synthetic pairs per method and seed for fine-tuning.
+        oversample: instructions to sample per training pair.
         sampling: how instructions are sampled.
         response_sampling: how responses are sampled; a single response is decoded greedily.
-        responder: who answers: the plain backbone, the backbone behind references, the method's
-            own conditioning, or the suite's exact solver.
-        shots: references in the context of responder "references".
-        filter: which instructions and responses may pass.
-        decontaminate: what counts as a repeated task.
-        finetune: the recipe, the same for every method.
-        accelerate: in how many processes, and how, the backbone is fine-tuned.
-        evaluate: how the problems are tried.
-        embed: what measures of the data are computed on; no score depends on it.
-        compare: which comparisons of methods are planned, and what decides them.
+        responder: who writes responses: the plain backbone, the backbone with references in its
+            prompt, the method itself, or the suite's exact solver.
+        shots: number of references in the prompt of responder "references".
+        filter: criteria for instructions and responses.
+        decontaminate: when a task counts as repeated.
+        finetune: the fine-tuning recipe, the same for every method.
+        accelerate: processes of fine-tuning.
+        evaluate: sampling and inputs of the evaluation.
+        embed: texts and model for measures of the data; scores do not depend on it.
+        compare: planned comparisons of methods.
         sandbox: limits for untrusted programs.
-        launcher: where stages are carried out: local (on this machine) or ray (on a cluster).
-        local: the processes of launcher local.
-        ray: the cluster of launcher ray.
+        launcher: where stages run: local (this machine) or ray (a cluster).
+        local: options of launcher local.
+        ray: options of launcher ray.
         output: directory of all stored stages.
-        cells: folder of small files, one a method and seed, that can be committed: what is there is
-            not run again, here or on any other machine, and what ends is written there.
-        store: URL of a store that machines share (s3://, gs://, file://, whatever fsspec knows):
-            finished stages are put there, and taken from there where they are not in `output`.
-        tracking_uri: MLflow's address; null takes MLFLOW_TRACKING_URI, or a local database.
-        register_mib: adapters of at most this size are copied into MLflow and registered as
-            models there; 0 registers none.
+        cells: folder for one small file per method and seed, to be committed; rows that are
+            there are not run again, on any machine.
+        store: URL of a store that machines share (s3://, gs://, file://, ..., by fsspec); finished
+            stages are uploaded, and downloaded if they are not in `output`.
+        tracking_uri: MLflow's address; null uses MLFLOW_TRACKING_URI, or a local database.
+        register_mib: adapters up to this size are copied into MLflow and registered as models;
+            0 registers none.
     """
 
     suite: str = "housestyle"
@@ -144,7 +144,7 @@ class RunConfig:
     register_mib: int = field(default=64, metadata={"changes_result": False})
 
     def __post_init__(self) -> None:
-        """Refuse names that are not known and numbers that no run can follow."""
+        """Refuse unknown names and invalid numbers."""
         if not is_plug_in_suite(self.suite):
             _require_known("suite", [self.suite], SUITES)
         _require_known("engine", [self.engine], ENGINES)
@@ -156,7 +156,7 @@ class RunConfig:
             if (is_plug_in(name) or is_data_set(name)) and name not in self.methods:
                 raise ConfigError(
                     f"method_options has options of {name!r}, which is not among the methods"
-                    f"{closest(name, self.methods)}: add it to --methods, or leave them out"
+                    f"{closest(name, self.methods)}: add it to --methods, or remove its options"
                 )
         typed = {name: typed_options(name, own) for name, own in self.method_options.items()}
         object.__setattr__(self, "method_options", typed)
@@ -172,18 +172,18 @@ class RunConfig:
             _require_at_least("references", self.references, 2)
         if self.engine == "openai" and self.ray.shards > 1:
             raise ConfigError(
-                f"ray.shards is {self.ray.shards} with engine openai: a server shares requests out "
-                "itself; leave ray.shards at 1"
+                f"ray.shards is {self.ray.shards} with engine openai: the server distributes "
+                "requests itself; set ray.shards to 1"
             )
         if self.engine != "transformers" and (self.local.processes or 1) > 1:
             raise ConfigError(
                 f"local.processes is {self.local.processes} with engine {self.engine}: each "
-                "process would open an engine of its own; leave local.processes at 1"
+                "process would start its own engine; set local.processes to 1"
             )
         if self.model == HOUSESTYLE_MODEL and self.backbone not in SHIPPED_MODELS:
             raise ConfigError(
-                f"suite_options.coherence is {self.suite_options.coherence!r}: shipped backbones "
-                "are weak and coherent; give the directory of another as --model"
+                f"suite_options.coherence is {self.suite_options.coherence!r}: the included "
+                "backbones are weak and coherent; give the directory of another one by --model"
             )
         if not self.model:
             raise ConfigError("model is empty: give a directory or a hub name")
@@ -192,23 +192,23 @@ class RunConfig:
 
     @property
     def backbone(self) -> str:
-        """The backbone by its own name: the track dialects has one for each coherence."""
+        """The name of the backbone; the track dialects has one for each coherence."""
         if self.model != HOUSESTYLE_MODEL or self.suite_options.track != "dialects":
             return self.model
         return f"{HOUSESTYLE_MODEL}-{self.suite_options.coherence or 'weak'}"
 
     @property
     def draws(self) -> int:
-        """Instructions that a method draws, before any filter."""
+        """Number of instructions that a method samples, before any filter."""
         return math.ceil(self.pairs * self.oversample)
 
 
 def read_config_file(path: Path) -> dict[str, Any]:
-    """Return the mapping that a YAML file holds; `update` says what its unquoted values are.
+    """Return the mapping in a YAML file; `update` converts its unquoted values.
 
     Raises:
-        ConfigError: the file is missing, not UTF-8, not YAML, gives a key twice, or holds
-            something else.
+        ConfigError: the file is missing, not UTF-8, not YAML, has a key twice, or does not
+            contain a mapping.
     """
     try:
         values = read_yaml(path.read_text(encoding="utf-8"))
@@ -223,7 +223,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
     if values is None:
         return {}
     if not isinstance(values, dict) or not all(str(key).isidentifier() for key in values):
-        raise ConfigError(f"config file {path}: holds no mapping of fields to values")
+        raise ConfigError(f"config file {path}: does not contain a mapping of fields to values")
     return values
 
 
@@ -243,13 +243,13 @@ def _require_distinct(name: str, given: Sequence[Any]) -> None:
 
 
 def _require_no_password(name: str, url: str) -> None:
-    """Refuse a URL that would be logged with a password, without repeating it."""
+    """Refuse a URL with a password, which would be logged; the error does not repeat it."""
     parts = [urlsplit(part) for part in url.split("::")]
     if not url or any(part.password is not None for part in parts):
-        what = "holds a password" if url else "is empty"
+        what = "contains a password" if url else "is empty"
         raise ConfigError(
-            f"{name} {what}: give a URL without one, such as s3://bucket/place; credentials come "
-            "from the environment, by the rules of fsspec and of the protocol's package"
+            f"{name} {what}: give a URL without a password, such as s3://bucket/folder; "
+            "credentials come from the environment, as fsspec and the protocol's package define"
         )
 
 
@@ -259,7 +259,7 @@ def _require_at_least(name: str, value: float, minimum: int) -> None:
 
 
 def synthesize_config(config: RunConfig, method: str) -> SynthesizeConfig:
-    """Return what the first stage needs to know."""
+    """Return the config of the first stage."""
     method = drawing_name(method)
     options, other_options = changed_options(method, options_of(config, method))
     if is_data_set(method):  # equal data has one cache key, wherever it lies
@@ -278,14 +278,14 @@ def synthesize_config(config: RunConfig, method: str) -> SynthesizeConfig:
 
 
 def options_of(config: RunConfig, method: str) -> Mapping[str, Any]:
-    """Return a method's options; those of the method itself for one with an alias."""
+    """Return a method's options; an alias has those of its method unless given its own."""
     options = config.method_options
     own = options.get(method, options.get(drawing_name(method)))
     return options.get(base_name(method), {}) if own is None else own
 
 
 def respond_config(config: RunConfig, method: str) -> RespondConfig:
-    """Return the responder's rule: the same for every method."""
+    """Return the config of the responder, the same for every method."""
     return RespondConfig(
         method=drawing_name(method),
         responder=config.responder,
@@ -303,9 +303,9 @@ def finetune_config(config: RunConfig, method: str) -> FinetuneConfig:
 
 
 def decontaminate_config(config: RunConfig, new: bool) -> DecontaminateConfig:
-    """Return the budget, and whether references may not be repeated.
+    """Return the maximum number of pairs, and whether copies of references are dropped.
 
-    A method whose instructions are the references (`new` is False) is neither cut to the budget
-    nor refused for repeating them.
+    A method whose instructions are the references (`new` is False) has no maximum, and its copies
+    of references are kept.
     """
     return replace(config.decontaminate, pairs=config.pairs if new else None, references=new)

@@ -1,1 +1,1 @@
-"""What a person sees while a run goes on."""
+"""Progress of a run: display, event log, Ctrl-C."""

@@ -1,4 +1,4 @@
-"""The log of an invocation: one JSON line an event, in the run directory, beside the display."""
+"""The event log of a command: one JSON line per event, in the run directory."""
 
 from __future__ import annotations
 
@@ -6,39 +6,41 @@ import contextlib
 import os
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any
 
-from benchmarks.console.display import Display
+from benchmarks.console.display import ProgressEvent
 from benchmarks.store.provenance import process_tags
 from domino.records import Record
 
 LOGS = "logs"
-"""Directory of the logs, below the output directory."""
+"""Directory of the logs, in the output directory."""
 
-EventKind = Literal["run", "stage", "start", "progress", "reused", "waiting", "line", "end"]
 _PROGRESS_EVERY_S = 2.0
+_EVENTS = {"resume": "start", "advance": "progress", "note": "progress"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Event(Record):
-    """One thing that happened in an invocation.
+    """A line of the log.
 
     Attributes:
-        at: when, in UTC, ISO 8601.
-        event: "run" begins the log, "stage" a stage, "start" a part of it, "end" ends the log.
+        at: time in UTC, ISO 8601.
+        event: "run" begins the log, "stage" a stage, "start" a count, "end" ends the log; or
+            "progress", "reused", "waiting", "line".
         row: method and seed.
-        stage: the label of what runs.
+        stage: label of what runs.
         number: of the stage, from 1.
-        of: how many stages there are.
-        done: items of the current part.
-        total: how many there will be; None where it is not known.
-        text: a note, a line, or how the invocation ended.
-        about: of "run": suite, model, methods, seeds, and which process it is.
-        beside: what else runs at the same time, in words.
+        of: number of stages.
+        done: items done in the current count.
+        total: number of items; None if unknown.
+        text: a note, a line, or how the command ended.
+        about: of "run": suite, model, methods, seeds, and the process.
+        parallel: what else runs at the same time.
     """
 
     at: str
@@ -51,30 +53,26 @@ class Event(Record):
     total: int | None = None
     text: str = ""
     about: Mapping[str, Any] = field(default_factory=dict)
-    beside: str = ""
+    parallel: str = ""
 
 
-class RecordingDisplay(Display):
-    """Shows by another display, and writes every event; a log that cannot be written is left off.
+class EventLog(AbstractContextManager["EventLog"]):
+    """Writes the events of a display to a file; a log that cannot be written is skipped.
 
-    Args:
-        shown: the display for people.
-        output: the run directory; nothing is written before `begin`.
+    Attributes:
+        name: under which the run is saved; written with the last event.
     """
 
-    def __init__(self, shown: Display, output: Path) -> None:
-        """Write below `output`."""
-        self._shown = shown
+    def __init__(self, output: Path) -> None:
+        """Write to `output`/logs, from `begin` on."""
         self._output = output
         self._file: int | None = None
-        self._row = self._stage = self._note = self._beside = ""
-        self._number = self._of = self._done = 0
-        self._total: int | None = None
+        self._now = ProgressEvent(kind="line")
         self._wrote = 0.0
-        self._name = ""
+        self.name = ""
 
     def begin(self, about: Mapping[str, Any]) -> None:
-        """Open the log: the input is right, and work begins."""
+        """Open the log; called when the input has been checked and work begins."""
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.jsonl"
         path = self._output / LOGS / name
         with contextlib.suppress(OSError):
@@ -82,95 +80,37 @@ class RecordingDisplay(Display):
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self._write("run", about={**about, "process": process_tags()})
 
-    def __enter__(self) -> Self:
-        """Begin to show."""
-        self._shown.__enter__()
-        return self
-
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Write how it ended, and close the log."""
-        self._shown.__exit__(kind, error, trace)
-        self._write("end", text=_ending(error, self._name))
+        """Write how the command ended, and close the log."""
+        self._write("end", text=_ending(error, self.name))
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
-    def stage(self, row: str, number: int, of: int) -> None:
-        """Begin a stage."""
-        self._shown.stage(row, number, of)
-        self._row, self._number, self._of, self._stage = row, number, of, ""
-        self._done, self._total = 0, None
-        self._write("stage")
+    def __call__(self, event: ProgressEvent) -> None:
+        """Write an event; counts and notes at most every two seconds."""
+        self._now = event
+        name = _EVENTS.get(event.kind, event.kind)
+        if name == "progress":
+            if time.monotonic() - self._wrote >= _PROGRESS_EVERY_S:
+                self._write(name, text=event.note)
+        elif name != "parallel":
+            self._write(name, text=event.text if name in ("line", "waiting") else "")
 
-    def reused(self, label: str) -> None:
-        """Say that the stage was complete already."""
-        self._shown.reused(label)
-        self._stage = label
-        self._write("reused")
-
-    def start(self, label: str, total: int | None) -> None:
-        """Begin counting."""
-        self._shown.start(label, total)
-        self._begin_part(label, total, 0)
-
-    def under_way(self, label: str, total: int | None, done: int, seconds: float) -> None:
-        """Go on counting."""
-        self._shown.under_way(label, total, done, seconds)
-        self._begin_part(label, total, done)
-
-    def _begin_part(self, label: str, total: int | None, done: int) -> None:
-        self._stage, self._total, self._done, self._note = label, total, done, ""
-        self._write("start")
-
-    def advance(self, n: int = 1) -> None:
-        """Count, and now and then write so."""
-        self._shown.advance(n)
-        self._done += n
-        if time.monotonic() - self._wrote >= _PROGRESS_EVERY_S:
-            self._write("progress", text=self._note)
-
-    def note(self, text: str) -> None:
-        """Keep the text for the next event of progress; write it where none comes."""
-        self._shown.note(text)
-        self._note = text
-        if time.monotonic() - self._wrote >= _PROGRESS_EVERY_S:
-            self._write("progress", text=text)
-
-    def beside(self, text: str) -> None:
-        """Keep the text for the events to come."""
-        self._shown.beside(text)
-        self._beside = text
-
-    def line(self, text: str) -> None:
-        """Write the line."""
-        self._shown.line(text)
-        self._write("line", text=text)
-
-    def kept_as(self, name: str) -> None:
-        """Say under which name the run is kept; its last event tells it too."""
-        self._name = name
-        self.line(f"Kept as {name}; writing its page and MLflow's tables")
-
-    def waiting(self, text: str) -> None:
-        """Write whom the stage waits for."""
-        self._shown.waiting(text)
-        self._write("waiting", text=text)
-
-    def _write(
-        self, kind: EventKind, *, text: str = "", about: Mapping[str, Any] | None = None
-    ) -> None:
+    def _write(self, name: str, *, text: str = "", about: Mapping[str, Any] | None = None) -> None:
         if self._file is None:
             return
         self._wrote = time.monotonic()
+        now = self._now
         event = Event(
-            at=datetime.now(UTC).isoformat(timespec="milliseconds"), event=kind, row=self._row,
-            stage=self._stage, number=self._number, of=self._of, done=self._done,
-            total=self._total, text=text, about=about or {}, beside=self._beside,
+            at=datetime.now(UTC).isoformat(timespec="milliseconds"), event=name, row=now.row,
+            stage=now.label, number=now.number, of=now.of, done=now.done, total=now.total,
+            text=text, about=about or {}, parallel=now.parallel,
         )  # fmt: skip
         with contextlib.suppress(OSError):
             os.write(self._file, event.to_json().encode() + b"\n")
@@ -178,7 +118,7 @@ class RecordingDisplay(Display):
 
 def _ending(error: BaseException | None, name: str) -> str:
     if error is None:
-        return f"finished: kept as {name}" if name else "finished"
+        return f"finished: saved as {name}" if name else "finished"
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
     return f"stopped: {' '.join(str(error).split()) or type(error).__name__}"

@@ -1,4 +1,4 @@
-"""Ctrl-C: once finishes the record in flight, twice stops at once."""
+"""Ctrl-C: once finishes the current record, twice stops immediately."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from types import FrameType
 
 _STDERR = 2
 _ASKED = (
-    b"\nCtrl-C: finishing the record in flight, or the training; the same command continues there. "
-    b"Ctrl-C again stops at once.\n"
+    b"\nCtrl-C: finishing the current record or training step; repeat the command to resume. "
+    b"Press Ctrl-C again to stop immediately.\n"
 )
 
 
 class Interruption:
-    """The first Ctrl-C is a request, which `check` answers where stopping loses nothing.
+    """The first Ctrl-C is a request to stop; `check` stops where no work is lost.
 
-    That is after each record that was written, before each stage, and while a stage waits for
-    another process. What has no records (loading a model, say) is cut short by the second one.
+    It is called after each record is written, before each stage, and while a stage waits for
+    another process. Work without records, such as loading a model, is ended by the second Ctrl-C.
     """
 
     def __init__(self) -> None:
-        """Nothing is asked yet."""
+        """Nothing is requested yet."""
         self._asked = False
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Take Ctrl-C over for a block, where it is this thread's and is not ignored."""
+        """Handle Ctrl-C in a block; only in the main thread, and if it is not ignored."""
         ours = threading.current_thread() is threading.main_thread()
         if not ours or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
             yield
@@ -41,10 +41,10 @@ class Interruption:
             signal.signal(signal.SIGINT, before)
 
     def check(self) -> None:
-        """Stop here where it was asked for.
+        """Stop here if Ctrl-C was pressed.
 
         Raises:
-            KeyboardInterrupt: it was.
+            KeyboardInterrupt: it was pressed.
         """
         if self._asked:
             raise KeyboardInterrupt
@@ -52,5 +52,5 @@ class Interruption:
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self._asked = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        with contextlib.suppress(OSError):  # not by a stream: one may be in the middle of a write
+        with contextlib.suppress(OSError):  # a stream may be in the middle of a write
             os.write(_STDERR, _ASKED)

@@ -176,7 +176,7 @@ def _results(pairs: Sequence[tuple[Problem, Program]], config: SandboxConfig) ->
 
 
 def _canonical(problem: Problem) -> Program:
-    """Return the program that must pass: the problem's answer where that is no solution."""
+    """Return the program that must pass: the problem's answer if that is not a solution."""
     code = problem.meta.get("answer") or (
         problem.canonical_solution if is_target(problem) else canonical_code(problem)
     )

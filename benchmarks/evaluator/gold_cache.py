@@ -104,7 +104,7 @@ def _cut(body: bytes, kept: list[int | str]) -> tuple[Output | HashedOutput, ...
 
 @functools.cache
 def _programs_see(interpreter: str | None) -> list[str]:
-    """Return what tells the worker's code, an interpreter and its packages from others."""
+    """Return what identifies the worker's code, an interpreter and its packages."""
     found = find_interpreter(interpreter)
     packages = [path.name for folder in found.packages for path in Path(folder).glob("*.dist-info")]
     binary = Path(found.executable).resolve()
@@ -114,7 +114,7 @@ def _programs_see(interpreter: str | None) -> list[str]:
 
 @functools.cache
 def _machine() -> list[str]:
-    """Return what tells machines of different speed apart, as far as they say."""
+    """Return what distinguishes machines of different speed, as far as it is known."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,7 +1,7 @@
 """Runs canonical solutions and programs together: a program waits only for its own solution.
 
-What no verdict needs is not run: a program that fails a base input has failed, and a canonical
-solution is given the plus inputs only once a program of its problem has passed the base inputs.
+Runs that cannot affect a verdict are skipped: a program that fails a base input has failed, and a
+canonical solution gets the plus inputs only if a program of its problem passes the base inputs.
 
 A canonical solution goes through these states, by problem:
 
@@ -32,10 +32,11 @@ from benchmarks.sandbox.host import Worker
 from domino.records import Outcome, Problem, Program, Verdict
 
 _LONG_S = 1.0
-"""Programs whose canonical solution takes as long are begun before all else."""
+"""Programs whose canonical solution takes at least this long start first: the last one running
+would otherwise keep all other workers idle."""
 
 _FAR = 100_000
-"""Solutions whose inputs have such numbers may loop as far: they are run before other programs."""
+"""Solutions with numbers of at least this size as inputs may loop that often; they start early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +60,12 @@ _Result = Gold | Verdict | Checked | None
 
 
 class Schedule:
-    """Decides what runs next, and records what came out of it.
+    """Decides what runs next, and records the results.
 
     Attributes:
-        golds: the outputs of the canonical solutions so far, by problem id; a verdict where one
-            failed.
-        verdicts: the programs' verdicts so far, by their numbers; none where the solution failed.
-        to_rerun: numbers of the programs that contention left undecided.
+        golds: outputs of the canonical solutions so far, by problem id; a verdict if one failed.
+        verdicts: verdicts of the programs so far, by number; none if the solution failed.
+        to_rerun: numbers of programs that are undecided because of contention.
     """
 
     def __init__(
@@ -109,13 +109,14 @@ class Schedule:
 
         Raises:
             SandboxError: the sandbox itself does not work.
-            CheckingError: outputs came that are not those of the calls.
+            CheckingError: the number of outputs does not match the calls.
         """
         begin: list[_Item] = []
         for problem in self._problems.values():
             begin += self._first_items(problem)
         self._each(begin, self._config)
         if not self._no_more:
+            # With one worker nothing else of ours runs, so limits need no extension.
             self._alone = True
             undecided = [_Trial(number) for number in sorted(self.to_rerun)]
             self._each(undecided, dataclasses.replace(self._config, workers=1))
@@ -180,13 +181,15 @@ class Schedule:
         return [_Trial(number) for number in self._numbers.get(key, ())]
 
     def _after_run(self, item: _Trial, base: Checked) -> Sequence[_Item]:
-        """Return what follows a program's run: its plus inputs, or first those of its solution."""
+        """Return what follows a program's run: its plus inputs, after those of its solution."""
         key = self._programs[item.number].problem_id
         passed = base.outcome is Outcome.PASSED and not self._needs_rerun(base)
         if item.plus or not passed or not self._is_plus(key):
             return ()
         self._passed_base[item.number] = base
         trial = _Trial(item.number, plus=True)
+        # Under the lock: a solution that finishes its plus inputs now must either be seen here, or
+        # find this program among those that wait for it.
         with self._lock:
             gold = self.golds[key]
             if isinstance(gold, Verdict):
@@ -198,7 +201,7 @@ class Schedule:
         return [_Solution(self._problems[key], plus=True)] if first else []
 
     def _is_plus(self, key: str) -> bool:
-        """Whether there are plus inputs; a suite may have to read and decode them to know."""
+        """Whether there are plus inputs; cached, because a suite may have to decode them first."""
         if key not in self._has_plus:
             self._has_plus[key] = len(self._problems[key].plus_inputs) > 0
         return self._has_plus[key]
@@ -226,7 +229,7 @@ class Schedule:
         self._on_program_done(self.verdicts[number])
 
     def _order(self, item: _Item) -> tuple[int, float]:
-        """What is likely to take long first; then a solution's programs before other solutions."""
+        """Return the order of an item: expected long runs first, then programs, then solutions."""
         if isinstance(item, _Solution):
             largest = self._largest_number(item.problem)
             return 1 if largest >= _FAR else 3, -largest
@@ -241,7 +244,7 @@ class Schedule:
         return (1, -largest) if largest >= _FAR else (2, -part.seconds)
 
     def _largest_number(self, problem: Problem) -> int:
-        """How far a solution's loop may go: the best guess at its time that costs nothing."""
+        """Return the largest integer input, a cheap estimate of a solution's running time."""
         if problem.id not in self._largest:
             calls = itertools.chain(problem.base_inputs, problem.plus_inputs)
             numbers = (value for call in calls for value in call if type(value) is int)

@@ -129,14 +129,14 @@ def _numbers(value: Any) -> Any:
         return np.array(_numbers(value.items), np.dtype(value.kind)).reshape(value.shape or ())
     if isinstance(value, int | float | complex | np.number | np.bool):
         return value
-    raise TypeError(f"{type(value).__name__} is no number")
+    raise TypeError(f"{type(value).__name__} is not a number")
 
 
 def elements(value: Any) -> Iterable[Any]:
     """Return what iterating over the value gives.
 
     Raises:
-        TypeError: it is no iterable.
+        TypeError: it is not iterable.
     """
     if isinstance(value, Array | Single):
         if len(value.shape or ()) != 1:

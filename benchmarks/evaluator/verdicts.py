@@ -25,7 +25,7 @@ _AT_ONCE_BYTES = 1 << 16
 """Whole outputs above it, and all after them, wait for the program's end: its clock goes on."""
 
 Run = Callable[[Worker, Job, StopEarly], JobResult]
-"""How a worker runs a job: beside others, or again and alone."""
+"""How a worker runs a job: with others at the same time, or again and alone."""
 
 
 class CheckingError(ValueError):
@@ -74,7 +74,7 @@ def check_part(
             detail = f"{name}: its outputs are others each time that it runs"
             checked = Checked(Outcome.WRONG, detail, second.seconds)
     if checked is None:
-        detail = f"{gold.problem.id}: an output came hashed that must come whole"
+        detail = f"{gold.problem.id}: an output was hashed that must be complete"
         raise CheckingError(f"{detail}: this is a fault of the sandbox, and nothing may be scored")
     return checked
 
@@ -136,9 +136,9 @@ class _Comparing:
         self._cannot_tell = False
 
     def __call__(self, outputs: Sequence[AnyOutput]) -> bool:
-        """Look at what is new among the outputs so far; return whether another run must tell.
+        """Compare the new outputs; return whether a second run is needed to decide.
 
-        A wrong output does not end the program: its end would tell the next sample which answer was
+        A wrong output does not end the program: its end would show the next sample which answer was
         wrong, by any note that one program can leave for another.
         """
         while self._next < len(outputs) and not self._settled:
@@ -151,7 +151,7 @@ class _Comparing:
         return self._cannot_tell
 
     def checked(self, result: JobResult) -> Checked | None:
-        """Return what the outputs are worth, those left included; None where hashes cannot tell."""
+        """Return the outcome of all outputs; None if hashes cannot decide it."""
         for output in result.outputs[self._next :]:
             if isinstance(output, ErrorMarker) or self._settled:
                 break

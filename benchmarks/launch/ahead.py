@@ -1,4 +1,4 @@
-"""Rows ahead of the one that is being reported: all at once, each as far as it can go."""
+"""Runs all rows at the same time, while they are reported in order."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from benchmarks.console.display import make_display
+from benchmarks.console.display import Display
 
 if TYPE_CHECKING:
     from benchmarks.pipeline.pipeline import Pipeline
 
 WalkRow = Callable[["Pipeline", str, int], object]
-"""Takes one row through all its stages, and describes it: `run.walk_row`."""
+"""Runs all stages of a row, and describes it: `run.walk_row`."""
 
-_ROWS_AT_ONCE = 256  # a row that waits for a machine costs a sleeping thread here
+_ROWS_AT_ONCE = 256  # a waiting row is a sleeping thread
 
 
 @contextlib.contextmanager
 def walking_ahead(pipeline: Pipeline, walk: WalkRow) -> Iterator[None]:
-    """Take every row through its stages, and describe it, while the block walks them in order.
+    """Run every row and describe it in the background, while the block processes rows in order.
 
-    The pipeline must carry each stage out once, whoever asks for it. The end of the block waits for
-    the stages that are being asked for; rows that have not begun stay so.
+    The pipeline must compute each stage once, even if it is requested twice. The end of the block
+    waits for requested stages; rows that have not begun are not started.
     """
     config = pipeline.config
     rows = [(method, seed) for seed in config.seeds for method in config.methods]
@@ -37,6 +37,6 @@ def walking_ahead(pipeline: Pipeline, walk: WalkRow) -> Iterator[None]:
 
 
 def _walk(pipeline: Pipeline, walk: WalkRow, method: str, seed: int) -> None:
-    detached = pipeline.detached(make_display(plain=True, quiet=True))
-    with contextlib.suppress(Exception):  # whoever walks the rows in order meets the same error
+    detached = pipeline.detached(Display())
+    with contextlib.suppress(Exception):  # raised again in the ordered walk
         walk(detached, method, seed)

@@ -1,7 +1,7 @@
-"""Launchers by name: an explicit map from a run's choice to what carries its stages out.
+"""Launchers by name: they decide where the stages of a run are computed.
 
-A launcher only changes how the stages of a pipeline become complete in the store. The rows are
-walked by the same code, so table, MLflow and report do not know of it.
+A launcher only changes how stages become complete in the store. Rows are processed by the same
+code, so table, MLflow and report do not depend on it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmarks.pipeline.pipeline import Pipeline
 
     Launch = Callable[[Pipeline, WalkRow], AbstractContextManager[Pipeline]]
-    """Gives, for a block, the pipeline whose stages the launcher carries out."""
+    """Yields a pipeline whose stages the launcher computes."""
 
 
 @contextmanager
@@ -44,11 +44,11 @@ def _ray(config: RunConfig) -> Iterator[Launch]:
 LAUNCHERS: Mapping[str, Callable[[RunConfig], AbstractContextManager[Launch]]] = MappingProxyType(
     {"local": _local, "ray": _ray}
 )
-"""Launcher name to what makes it ready; a library is imported when its launcher is chosen."""
+"""Launcher name to the function that starts it; libraries are imported when it is chosen."""
 
 
 def open_launcher(config: RunConfig) -> AbstractContextManager[Launch]:
-    """Make a run's launcher ready, before any work.
+    """Start a run's launcher, before any work.
 
     Raises:
         ConfigError: its library is missing, or its cluster cannot be reached or is too small.

@@ -1,7 +1,7 @@
-"""A process of launcher local: carries out stages for a run on this machine.
+"""A worker process of the launcher local: completes stages for a run on this machine.
 
-The run speaks with it over a socket: it sends tasks, one at a time, and gets back how far each is
-and what came of it. The process ends when its run does.
+The run sends one task at a time over a socket, and receives its progress and its result. The
+process ends when the run ends.
 """
 
 from __future__ import annotations
@@ -15,94 +15,65 @@ import threading
 import time
 import traceback
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmarks.common.process import prepare_process
 from benchmarks.common.words import warning_line
-from benchmarks.launch.worker import SilentDisplay, StageResult, StageTask, complete, open_here
+from benchmarks.console.display import Display, ProgressEvent
+from benchmarks.launch.worker import StageResult, StageTask, complete, open_here
 
 if TYPE_CHECKING:
     from benchmarks.pipeline.pipeline import Pipeline
 
 STOP = "stop"
-"""In place of a task: end the record in flight, and then the stage."""
+"""Sent instead of a task: finish the current record, then end the stage."""
 
-_TELL_EVERY_S = 0.2
+_SEND_EVERY_S = 0.2
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StageProgress:
-    """How far a stage is.
+class PipeReporter:
+    """Sends the progress of a stage to the run, a few times a second.
 
     Attributes:
-        part: number of what it counts now, from 1; a stage may count several things in turn.
-        label: what it counts.
-        total: to which number; None where it is not known.
-        done: how many are done.
-        note: a short text beside it.
-        seconds: since it began to count.
-        waiting: whom it waits for, or did last.
+        lines: messages of the stage.
     """
 
-    part: int = 0
-    label: str = ""
-    total: int | None = None
-    done: int = 0
-    note: str = ""
-    seconds: float = 0.0
-    waiting: str = ""
-
-
-class PipeReporter(SilentDisplay):
-    """Tells the run how far the stage is, a few times a second."""
-
     def __init__(self, connection: Connection) -> None:
-        """Tell nothing yet."""
-        super().__init__()
+        """Send to `connection`."""
+        self.lines: list[str] = []
         self._connection = connection
-        self._state = StageProgress()
-        self._began = self._told = 0.0
+        self._event: ProgressEvent | None = None
+        self._began = self._sent = 0.0
 
-    def start(self, label: str, total: int | None) -> None:
-        """Begin a part."""
-        if self._state.part:
-            self.tell()  # how the last one ended
-        self._began = time.monotonic()
-        self._state = StageProgress(
-            part=self._state.part + 1, label=label, total=total, waiting=self._state.waiting
-        )
-        self.tell()
+    def __call__(self, event: ProgressEvent) -> None:
+        """Send an event, or keep its message."""
+        match event.kind:
+            case "line":
+                self.lines.append(event.text)
+            case "start":
+                self.send()  # the final state of the previous count
+                self._began, self._event = time.monotonic(), event
+                self.send()
+            case "waiting":
+                self._event = event
+                self.send()
+            case "advance" | "note":
+                self._event = event
+                if time.monotonic() - self._sent > _SEND_EVERY_S:
+                    self.send()
 
-    def advance(self, n: int = 1) -> None:
-        """Count."""
-        self._change(done=self._state.done + n)
-
-    def note(self, text: str) -> None:
-        """Keep the text."""
-        self._change(note=text)
-
-    def waiting(self, text: str) -> None:
-        """Tell whom the stage waits for."""
-        self._state = replace(self._state, waiting=text)
-        self.tell()
-
-    def tell(self) -> None:
-        """Tell now, where there is anything to tell."""
-        if self._state != StageProgress():
-            self._told = time.monotonic()
-            self._connection.send(replace(self._state, seconds=self._told - self._began))
-
-    def _change(self, **values: Any) -> None:
-        self._state = replace(self._state, **values)
-        if time.monotonic() - self._told > _TELL_EVERY_S:
-            self.tell()
+    def send(self) -> None:
+        """Send the last event, if there is one."""
+        if self._event is not None:
+            self._sent = time.monotonic()
+            self._connection.send(replace(self._event, seconds=self._sent - self._began))
 
 
 def main() -> None:
     """Serve one run: argv is the descriptor of the socket and the number of threads."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the run's, which tells
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the run, which asks to stop
     connection = Connection(int(sys.argv[1]))
     threading.Thread(target=_end_with_run, args=[connection.fileno()], daemon=True).start()
     prepare_process()
@@ -111,7 +82,7 @@ def main() -> None:
     pipeline: Pipeline | None = None
 
     def between() -> None:
-        # Only one thing can come while a stage is under way.
+        # While a stage runs, only STOP can arrive.
         if connection.poll():
             raise KeyboardInterrupt
 
@@ -120,7 +91,7 @@ def main() -> None:
             task = connection.recv()
         except EOFError:
             return
-        if task == STOP:  # it came too late: the stage had ended
+        if task == STOP:  # the stage ended before it arrived
             continue
         try:
             if pipeline is None:
@@ -132,36 +103,37 @@ def main() -> None:
 
 
 def _complete(pipeline: Pipeline, task: StageTask, connection: Connection) -> StageResult:
-    told = PipeReporter(connection)
+    reporter = PipeReporter(connection)
+    display = Display(reporter)
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: told.line(warning_line(message))
+        warnings.showwarning = lambda message, *_, **__: display.line(warning_line(message))
         try:
-            return complete(pipeline, task, told)
+            return complete(pipeline, task, display, reporter.lines)
         finally:
-            told.tell()
+            reporter.send()
 
 
 def _compute_with(threads: int) -> None:
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # also of the processes that stages start
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # child processes inherit it
     import torch
 
     torch.set_num_threads(threads)
 
 
 def _end_with_run(fd: int) -> None:
-    """End this process, in whatever it is, when the run's has ended."""
+    """End this process when the run has ended, even in the middle of a computation."""
     ended = select.poll()
-    ended.register(fd, 0)  # a hang-up is always told
+    ended.register(fd, 0)  # a hang-up is always reported
     ended.poll()
     os._exit(1)
 
 
 def _sendable(error: BaseException) -> BaseException:
-    """Return the error, or one that says the same where it cannot be sent."""
+    """Return the error, or a RuntimeError with its traceback if it cannot be pickled."""
     trace = "".join(traceback.format_exception(error))
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:  # noqa: BLE001 - whatever an exception's own state raises
+    except Exception:  # noqa: BLE001 - anything can be raised here
         return RuntimeError(trace)
     error.add_note(trace)
     return error

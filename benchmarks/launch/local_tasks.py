@@ -1,4 +1,4 @@
-"""The stages of a run in several processes of this machine, rows at the same time."""
+"""Runs the stages of several rows at the same time, in processes on this machine."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.common.process import cores
 from benchmarks.common.words import counted
+from benchmarks.console.display import ProgressEvent
 from benchmarks.launch.errors import LaunchError
-from benchmarks.launch.local_process import STOP, StageProgress
+from benchmarks.launch.local_process import STOP
 from benchmarks.launch.tasks import Tasks
 from benchmarks.launch.worker import RunSpec, StageResult, StageTask
 
@@ -28,20 +29,22 @@ if TYPE_CHECKING:
     from benchmarks.config.run_config import RunConfig
     from benchmarks.pipeline.pipeline import Pipeline, StageCall
 
+_NOTHING = ProgressEvent(kind="line")
 _ASK_EVERY_S = 0.2
 _ENDING_S = 10.0
-_STDERR = 2  # the run's standard output may be read by a machine
+_STDERR = 2  # standard output of the run may be read by a program
 _LIBRARIES_BYTES = 2 << 30
-# Weights, activations and an optimiser's state while the backbone is trained, measured in weights.
+# Memory for weights, activations and optimiser while the backbone is trained, in sizes of weights.
 _OF_WEIGHTS = 8
-# Not as a module that is run: what it sends would then be of a module named __main__.
+# Not by `python -m`: classes that it pickles would then belong to a module named __main__.
 _SERVE = "from benchmarks.launch.local_process import main; main()"
 
 
 def share_machine(config: RunConfig, model: Path) -> tuple[int, int]:
-    """Return how many processes a run has, and how many threads each of them.
+    """Return the number of processes of a run, and of threads per process.
 
-    Threads do not depend on how many rows there are: they can change the last bits of a row.
+    The number of threads does not depend on the number of rows, because it can change the last
+    bits of a result.
     """
     places = config.local.processes
     if places is None:
@@ -58,7 +61,7 @@ def _has_gpu() -> bool:
 
 
 def _fitting(model: Path) -> int:
-    """How many processes have room beside one another."""
+    """Return how many processes fit into memory."""
     import psutil
 
     weights = sum(path.stat().st_size for path in model.glob("*.safetensors"))
@@ -68,7 +71,7 @@ def _fitting(model: Path) -> int:
 
 @dataclass(frozen=True, order=True, slots=True)
 class _QueuedStage:
-    """A stage that no process has taken; rows that come first go first."""
+    """A stage that no process has taken yet; earlier rows go first."""
 
     row: int
     number: int
@@ -77,10 +80,10 @@ class _QueuedStage:
 
 
 class LocalTasks(Tasks):
-    """Stages in processes of this machine; each process has a thread here that speaks with it."""
+    """Runs stages in processes on this machine; a thread here communicates with each process."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        """Nothing is asked for yet; a process starts when it has something to do."""
+        """Start no process yet; a process starts with its first stage."""
         super().__init__()
         config = pipeline.config
         rows = [f"{method} seed {seed}" for seed in config.seeds for method in config.methods]
@@ -91,19 +94,19 @@ class LocalTasks(Tasks):
         self._threads = 1
         self._waiting: list[_QueuedStage] = []
         self._numbers = itertools.count()
-        self._states: dict[str, StageProgress] = {}
+        self._states: dict[str, ProgressEvent] = {}
         self._running: dict[str, StageTask] = {}
 
     def stop(self) -> None:
-        """End every process: a stage under way ends its record first, a training its steps."""
+        """End every process; a running stage finishes its current record or training step."""
         pending = [self._futures[address] for address in self._unfinished()]
         for future in pending:
-            future.cancel()  # what no process has taken
+            future.cancel()  # stages that no process has taken
         try:
             for process in self._processes:
                 process.ask_to_stop()
             wait(pending)
-        finally:  # also where Ctrl-C was pressed once more
+        finally:  # also if Ctrl-C is pressed again
             for process in self._processes:
                 process.end()
 
@@ -115,26 +118,26 @@ class LocalTasks(Tasks):
         waiting = _QueuedStage(
             row=self._places.get(call.row, -1), number=next(self._numbers), task=task, future=future
         )
-        heapq.heappush(self._waiting, waiting)  # whoever begins a stage holds the lock
+        heapq.heappush(self._waiting, waiting)  # the caller holds the lock
         if self._idle:
             process = self._idle.pop()
             threading.Thread(target=self._serve, args=[process], daemon=True).start()
         return future
 
     def _prepare(self, pipeline: Pipeline) -> None:
-        """Settle how many processes there are; a run that finds everything done needs none."""
+        """Choose the number of processes; a run whose stages are all finished needs none."""
         config = pipeline.config
         count, self._threads = share_machine(config, Path(pipeline.context.model))
         packed = RunSpec(config=config, directory=str(Path.cwd())).packed()
         self._processes = [_Process(packed, self._threads) for _ in range(count)]
         self._idle = list(self._processes)
         self._display.line(
-            f"{counted(count, 'row')} at a time, each in a process of "
+            f"{counted(count, 'row')} at a time, each in a process with "
             f"{counted(self._threads, 'thread')} (--local.processes 1: one after the other)"
         )
 
     def _serve(self, process: _Process) -> None:
-        """Have a process do what waits, until nothing does."""
+        """Give queued stages to a process until none is left."""
         while True:
             with self._lock:
                 if not self._waiting:
@@ -147,25 +150,25 @@ class LocalTasks(Tasks):
             self._running[task.address] = task
             try:
                 done = process.complete(task, functools.partial(self._keep, task.address))
-            except BaseException as error:  # noqa: BLE001 - raised again by who asks for the stage
+            except BaseException as error:  # noqa: BLE001 - raised again by future.result()
                 future.set_exception(error)
             else:
                 future.set_result(done)
             finally:
                 del self._running[task.address]
 
-    def _keep(self, address: str, state: StageProgress) -> None:
+    def _keep(self, address: str, state: ProgressEvent) -> None:
         self._states[address] = state
 
     def _show_until(self, future: Future[StageResult], pipeline: Pipeline, call: StageCall) -> None:
-        """Show what the stage counts, as its process tells."""
-        display, shown, address = pipeline.display, StageProgress(), call.stage.address
+        """Show the progress that the stage's process reports."""
+        display, shown, address = pipeline.display, _NOTHING, call.stage.address
         while True:
             over = future.done()
-            display.beside("" if over else self._others(address))
+            display.parallel("" if over else self._others(address))
             state = self._states.get(address, shown)
             if state.part != shown.part:
-                display.under_way(state.label, state.total, state.done, state.seconds)
+                display.resume(state.label, state.total, state.done, state.seconds)
             elif state.done > shown.done:
                 display.advance(state.done - shown.done)
             if state.note != shown.note:
@@ -179,14 +182,12 @@ class LocalTasks(Tasks):
             pipeline.store.between()
 
     def _others(self, address: str) -> str:
-        """Say what runs beside a stage."""
+        """Return words for the stages that run at the same time."""
         running = list(self._running.items())
-        said = [
-            _words(task, self._states.get(at, StageProgress()))
-            for at, task in running
-            if at != address
+        others = [
+            _words(task, self._states.get(at, _NOTHING)) for at, task in running if at != address
         ]
-        return f"beside it {', '.join(said)}" if said else ""
+        return f"in parallel: {', '.join(others)}" if others else ""
 
     def _outcome(self, future: Future[StageResult], call: StageCall) -> StageResult:
         try:
@@ -195,22 +196,22 @@ class LocalTasks(Tasks):
             raise LaunchError("the run was stopped") from error
         except EOFError as error:
             raise LaunchError(
-                f"{call.row}: the process that did {call.stage.name} has ended ({error}): where "
-                "memory was short, give a smaller --local.processes; all finished stages are "
-                "kept: type the same command again to continue"
+                f"{call.row}: the process of {call.stage.name} has died ({error}): if memory was "
+                "short, give a smaller --local.processes; finished stages are stored: repeat the "
+                "command to resume"
             ) from error
 
 
-def _words(task: StageTask, state: StageProgress) -> str:
+def _words(task: StageTask, state: ProgressEvent) -> str:
     of = f"/{state.total}" if state.total else ""
-    return f"{task.row} {state.label or 'at its beginning'}" + (f" {state.done}{of}" if of else "")
+    return f"{task.row} {state.label or 'starting'}" + (f" {state.done}{of}" if of else "")
 
 
 class _Process:
-    """One process, started when it is first needed, and again where it has died."""
+    """One process, started when it is first needed, and restarted after it died."""
 
     def __init__(self, packed: bytes, threads: int) -> None:
-        """Start nothing yet."""
+        """Do not start it yet."""
         self._packed = packed
         self._threads = threads
         self._process: subprocess.Popen[bytes] | None = None
@@ -218,13 +219,13 @@ class _Process:
         self._lock = threading.Lock()
         self._stopped = False
 
-    def complete(self, task: StageTask, tell: Callable[[StageProgress], None]) -> StageResult:
-        """Have a stage completed, and hand on how far it is.
+    def complete(self, task: StageTask, notify: Callable[[ProgressEvent], None]) -> StageResult:
+        """Have a stage completed, and pass its progress to `notify`.
 
         Raises:
-            EOFError: the process died; the message says of what.
+            EOFError: the process died; the message has the signal or exit code.
             CancelledError: the run was stopped before.
-            Exception: whatever the stage raised.
+            Exception: raised by the stage.
         """
         try:
             with self._lock:
@@ -232,8 +233,8 @@ class _Process:
                 connection.send(task)
             while True:
                 answer: Any = connection.recv()
-                if isinstance(answer, StageProgress):
-                    tell(answer)
+                if isinstance(answer, ProgressEvent):
+                    notify(answer)
                 elif isinstance(answer, BaseException):
                     raise answer
                 else:
@@ -243,7 +244,7 @@ class _Process:
             raise EOFError(self._cause()) from error
 
     def ask_to_stop(self) -> None:
-        """Ask for the end of the stage under way, where one is, and begin no other."""
+        """Ask the process to end its current stage, and send it no other."""
         with self._lock:
             self._stopped = True
             if self._connection is not None:
@@ -251,7 +252,7 @@ class _Process:
                     self._connection.send(STOP)
 
     def end(self) -> None:
-        """End the process, in the middle of a stage where it is in one."""
+        """Kill the process, even in the middle of a stage."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -271,7 +272,7 @@ class _Process:
         return self._connection
 
     def _cause(self) -> str:
-        """Say how the process ended, and forget it."""
+        """Return how the process ended, and forget it."""
         assert self._process is not None
         try:
             code = self._process.wait(timeout=_ENDING_S)

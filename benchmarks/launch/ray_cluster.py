@@ -1,4 +1,4 @@
-"""A Ray cluster: reached before any work, or refused in one line; what a stage reserves of it."""
+"""Connects to a Ray cluster before any work, and defines the resources that stages reserve."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KINDS: Mapping[str, StageKind] = MappingProxyType(
         "embed": "generate", "finetune": "train",
     }
 )  # fmt: skip
-"""What the stages that use the backbone reserve, by name; all others are "execute"."""
+"""Kind of resources of the stages that use the backbone, by name; all others are "execute"."""
 
 _MIB = 2**20
 _CONNECT_S = 5.0
@@ -34,7 +34,7 @@ _CONNECT_S = 5.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cluster:
-    """A cluster that is connected to.
+    """A connected cluster.
 
     Attributes:
         config: of the run.
@@ -45,7 +45,7 @@ class Cluster:
     nodes: Sequence[Mapping[str, float]]
 
     def kind(self, stage: str) -> StageKind:
-        """Return what a stage reserves for; a filter with a judge uses the backbone."""
+        """Return the kind of a stage; a filter with a judge uses the backbone."""
         judges = {
             "filter-instructions": self.config.filter.judge_instructions,
             "filter-responses": self.config.filter.judge_responses,
@@ -61,7 +61,7 @@ class Cluster:
         return options
 
     def check(self) -> None:
-        """Refuse what no machine has: Ray would wait for it for ever.
+        """Refuse resources that no machine has: Ray would wait for them forever.
 
         Raises:
             ConfigError: a kind of stage fits no machine.
@@ -71,8 +71,8 @@ class Cluster:
             if not any(_fits(asked, node) for node in self.nodes):
                 raise ConfigError(
                     f"ray.{kind} asks for {_words(asked)}, which no machine of the cluster has "
-                    f"({'; '.join(map(_node_words, self.nodes)) or 'it has none'}): ask for less, "
-                    "or add a larger machine before the run starts"
+                    f"({'; '.join(map(_node_words, self.nodes)) or 'it has none'}): request less, "
+                    "or add a larger machine before the run"
                 )
 
     def _gpus(self, kind: StageKind) -> float:
@@ -84,7 +84,7 @@ class Cluster:
 
 @contextmanager
 def connected(config: RunConfig) -> Iterator[Cluster]:
-    """Connect to the cluster of a run, and leave it at the end.
+    """Connect to the cluster of a run, and disconnect at the end.
 
     Raises:
         ConfigError: Ray is not installed, or the cluster cannot be reached or is too small.
@@ -118,12 +118,12 @@ def _reach(config: RayConfig) -> None:
             config.address or "local", logging_level=logging.ERROR, log_to_driver=False,
             include_dashboard=False if config.address is None else None,
         )  # fmt: skip
-    except (Exception, SystemExit) as error:  # Ray raises the bare one, and exits
+    except (Exception, SystemExit) as error:  # Ray raises plain Exception, and exits
         raise _unreachable(config.address, " ".join(str(error).split())[:300]) from error
 
 
 def _knock(address: str) -> None:
-    """See whether anything listens: Ray itself would try for minutes, then end the process."""
+    """Check whether the port is open: Ray itself would try for minutes and then end the process."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()

@@ -1,7 +1,7 @@
-"""Parts of one stage's work on other machines of the cluster, where these are free.
+"""Splits the work of one stage over free machines of the cluster.
 
-A part that no machine has begun when the stage is through with its own is done by the stage: a
-stage never waits for a place that another waiting stage holds.
+When the stage has finished its own part, it also computes the parts that no machine has begun. So
+stages never wait for resources that are held by other waiting stages, which would be a deadlock.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from domino.engines.base import Completion, Message, Request
     from domino.records import Problem, Program, Sampling, Verdict
 
-_LEAST = 16  # requests that are worth another machine's loading the backbone
+_LEAST = 16  # with fewer requests, loading the backbone on another machine takes longer
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -35,13 +35,13 @@ _R = TypeVar("_R")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shards:
-    """How a stage's work is shared out; called on its context (`worker.Equip`).
+    """How a stage's work is split; called on its context (`worker.Equip`).
 
     Attributes:
-        count: parts at most.
-        packed: the run's order, for the other machines.
+        count: maximum number of parts.
+        packed: the run, for the other machines.
         options: Ray's options for a part of a generation.
-        checking: those for a part of the programs that are checked.
+        checking: Ray's options for a part of an evaluation.
     """
 
     count: int
@@ -50,7 +50,7 @@ class Shards:
     checking: Mapping[str, Any]
 
     def __call__(self, context: StageContext) -> StageContext:
-        """Return the context with engines and a check that share out what they are given."""
+        """Return the context with engines and a check that split their work."""
         solver = context.make_solver
         return replace(
             context,
@@ -75,13 +75,13 @@ class Shards:
 
         Each machine runs the canonical solutions itself, so that its own speed sets its limits.
         """
-        tell = on_done or (lambda verdict: None)
+        notify = on_done or (lambda verdict: None)
 
         def here(first: int, part: Sequence[Program]) -> list[Verdict]:
-            return check_programs(problems, part, config, on_done=tell, known=known)
+            return check_programs(problems, part, config, on_done=notify, known=known)
 
         return self.share(
-            programs, here, check_there, lambda number, verdict: tell(verdict), self.checking,
+            programs, here, check_there, lambda number, verdict: notify(verdict), self.checking,
             problems, replace(config, workers=self.checking["num_cpus"]),
         )  # fmt: skip
 
@@ -90,18 +90,18 @@ class Shards:
         items: Sequence[_T],
         here: Callable[[int, Sequence[_T]], list[_R]],
         there: Callable[..., Any],
-        tell: Callable[[int, _R], None],
+        notify: Callable[[int, _R], None],
         options: Mapping[str, Any],
         *arguments: Any,
     ) -> list[_R]:
-        """Return the results of all items, in order; the first part is done here.
+        """Return the results of all items, in order; the first part is computed here.
 
         Args:
-            items: what is shared out, in consecutive parts.
-            here: does (number of its first item, part) in this process, and tells of it itself.
-            there: does (packed order, part, *arguments) on another machine: yields None as it
+            items: split into consecutive parts.
+            here: computes (number of its first item, part) in this process, and reports it itself.
+            there: computes (packed run, part, *arguments) on another machine: yields None when it
                 begins, then the results.
-            tell: called with (number, result) for those.
+            notify: called with (number, result) for those.
             options: Ray's, of a part.
             arguments: of `there`.
         """
@@ -117,7 +117,7 @@ class Shards:
                 made = _results(stream)
                 results += here(first, part) if made is None else made
                 for number, result in enumerate(made or (), first):
-                    tell(number, result)
+                    notify(number, result)
         except BaseException:
             for _, stream in begun:
                 ray.cancel(stream)
@@ -126,7 +126,7 @@ class Shards:
 
 
 def _results(stream: Any) -> Any:
-    """Return what a part on another machine came to; None where it has not begun, or was lost."""
+    """Return the result of a part on another machine; None if it has not begun, or was lost."""
     import ray
     from ray.exceptions import RayError, RayTaskError
 
@@ -144,16 +144,16 @@ def _results(stream: Any) -> Any:
 
 
 def parts(items: Sequence[_T], count: int) -> list[Sequence[_T]]:
-    """Return the items in at most `count` consecutive parts of about one size, none too small."""
+    """Split the items into at most `count` consecutive parts of similar size, none too small."""
     count = max(1, min(count, len(items) // _LEAST))
     edges = [len(items) * number // count for number in range(count + 1)]
     return [items[a:b] for a, b in itertools.pairwise(edges)]
 
 
 class ShardedEngine(Engine):
-    """Generates here and on other machines; a request's text is the same wherever it is made.
+    """Generates here and on other machines; a request's text does not depend on the machine.
 
-    Its own engine is forgotten at `close`, so that no second backbone lies beside one in training.
+    Its own engine is released at `close`, so that memory is free for the backbone in training.
     """
 
     def __init__(
@@ -182,15 +182,15 @@ class ShardedEngine(Engine):
         on_done: Callable[[int, Completion], None] | None = None,
     ) -> list[Completion]:
         """Complete every request; see `Engine.generate`."""
-        tell = on_done or (lambda number, completion: None)
+        notify = on_done or (lambda number, completion: None)
 
         def here(first: int, part: Sequence[Request]) -> list[Completion]:
             return self._here.generate(
-                part, sampling, on_done=lambda number, completion: tell(first + number, completion)
+                part, sampling, on_done=lambda number, made: notify(first + number, made)
             )
 
         return self._shards.share(
-            requests, here, generate_there, tell, self._shards.options, sampling, *self._place
+            requests, here, generate_there, notify, self._shards.options, sampling, *self._place
         )
 
     def render(
@@ -214,7 +214,7 @@ class ShardedEngine(Engine):
         return self._here.end_of_turn
 
     def close(self) -> None:
-        """Forget the engine of this process, until it is used again."""
+        """Release the engine of this process, until it is used again."""
         if self._engine is not None:
             self._engine.close()
             self._engine = None
@@ -227,7 +227,7 @@ def generate_there(
     model: str,
     adapter: Path | None,
 ) -> Iterator[Any]:
-    """Say that a part has begun, then complete its requests with this machine's own engine."""
+    """Report that a part has begun, then complete its requests with this machine's engine."""
     yield None
     engine = _engine(packed, model, adapter)
     try:
@@ -239,7 +239,7 @@ def generate_there(
 def check_there(
     packed: bytes, programs: Sequence[Program], problems: Sequence[Problem], config: SandboxConfig
 ) -> Iterator[Any]:
-    """Say that a part has begun, then check its programs with this machine's own sandbox."""
+    """Report that a part has begun, then check its programs with this machine's sandbox."""
     yield None
     begin(packed)
     yield check_programs(problems, programs, config)

@@ -1,4 +1,4 @@
-"""The stages of a run as Ray tasks, where resources are free."""
+"""Runs the stages of a run as Ray tasks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmarks.pipeline.pipeline import Pipeline, StageCall
 
 _ASK_EVERY_S = 0.5
-_SEEN_WITHIN_S = 60.0  # what another machine wrote, a network file system may show late
+_SEEN_WITHIN_S = 60.0  # a network file system shows another machine's files with a delay
 _END_WITHIN_S = 30.0
 
 
@@ -25,7 +25,7 @@ class RayTasks(Tasks):
     """Stages on the machines of a cluster."""
 
     def __init__(self, cluster: Cluster, pipeline: Pipeline) -> None:
-        """Nothing is asked for yet."""
+        """Start no stage yet."""
         super().__init__()
         self._cluster = cluster
         self._order = RunSpec(config=pipeline.config, directory=str(Path.cwd())).packed()
@@ -36,7 +36,7 @@ class RayTasks(Tasks):
         self._references: dict[str, Any] = {}
 
     def stop(self) -> None:
-        """Take back what is not over: a stage ends its record first, where it ends it soon."""
+        """Cancel unfinished stages; they finish their current record first, if it is short."""
         import ray
 
         pending = self._unfinished()
@@ -44,7 +44,7 @@ class RayTasks(Tasks):
             ray.cancel(self._references[address])
         try:
             wait([self._futures[address] for address in pending], timeout=_END_WITHIN_S)
-        finally:  # also where Ctrl-C was pressed once more
+        finally:  # also if Ctrl-C is pressed again
             for address in pending:
                 if not self._futures[address].done():
                     ray.cancel(self._references[address], force=True)
@@ -65,7 +65,7 @@ class RayTasks(Tasks):
         return future
 
     def _show_until(self, future: Future[StageResult], pipeline: Pipeline, call: StageCall) -> None:
-        """Show how many stages of the run are over until one of them is."""
+        """Show the number of finished stages of the run until this one has finished."""
         if future.done():
             return
         shown = self._over
@@ -79,11 +79,11 @@ class RayTasks(Tasks):
             shown = over
 
     def _outcome(self, future: Future[StageResult], call: StageCall) -> StageResult:
-        """Wait for a stage, and return what came of it, seen from here.
+        """Wait for a stage, and return its result when its files are visible here.
 
         Raises:
-            LaunchError: its machines died, or it cannot be seen here.
-            Exception: whatever the stage raised.
+            LaunchError: its machines died, or its files are not visible here.
+            Exception: raised by the stage.
         """
         from ray.exceptions import RayError, RayTaskError
 
@@ -104,7 +104,7 @@ def _wait_until_seen(call: StageCall, done: StageResult) -> None:
     while not call.stage.complete:
         if time.monotonic() > until:
             raise LaunchError(
-                f"{done.node} finished {call.stage.name}, and {call.stage.path} is not to be seen "
+                f"{done.node} finished {call.stage.name}, but {call.stage.path} is not visible "
                 "here: give an --output that every machine of the cluster has at the same path"
             )
         time.sleep(_ASK_EVERY_S)
@@ -114,5 +114,5 @@ def _lost(call: StageCall, error: Exception) -> LaunchError:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return LaunchError(
         f"{call.row}: {call.stage.name} was lost on the cluster ({type(error).__name__}: {reason})"
-        "; all finished stages are kept: type the same command again to continue"
+        "; finished stages are stored: repeat the command to resume"
     )

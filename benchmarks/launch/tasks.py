@@ -1,4 +1,4 @@
-"""The stages of a run as tasks: each begun once, whoever asks for it, and waited for in order."""
+"""The stages of a run as tasks: each is started once, and results are awaited in order."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 
 class Tasks(ABC):
-    """All stages that were asked for in one invocation, by address."""
+    """All requested stages of one command, by cache key."""
 
     def __init__(self) -> None:
-        """Nothing is asked for yet."""
+        """Start no stage yet."""
         self._lock = threading.Lock()
         self._futures: dict[str, Future[StageResult]] = {}
         self._over = 0
         self._stopped = False
 
     def carry_out(self, pipeline: Pipeline, call: StageCall) -> bool:
-        """Complete a stage, showing how far it is; see `Pipeline.carry_out`.
+        """Complete a stage, and show its progress; see `Pipeline.carry_out`.
 
         Raises:
-            LaunchError: what carries the stages out cannot go on.
-            Exception: whatever the stage raised.
+            LaunchError: the launcher cannot continue.
+            Exception: raised by the stage.
         """
         future = self._ask(pipeline, call)
         self._show_until(future, pipeline, call)
@@ -43,33 +43,33 @@ class Tasks(ABC):
         return done.reused
 
     def carry_out_ahead(self, pipeline: Pipeline, call: StageCall) -> bool:
-        """Complete a stage, showing nothing."""
+        """Complete a stage without showing its progress."""
         return self._outcome(self._ask(pipeline, call), call).reused
 
     @abstractmethod
     def stop(self) -> None:
-        """Take back what is not over: a stage under way ends its record first."""
+        """Cancel unfinished stages; a running stage finishes its current record first."""
 
     @abstractmethod
     def _begin(self, pipeline: Pipeline, call: StageCall) -> Future[StageResult]:
-        """Have a stage carried out that is not complete."""
+        """Start a stage that is not complete."""
 
     @abstractmethod
     def _show_until(self, future: Future[StageResult], pipeline: Pipeline, call: StageCall) -> None:
-        """Show how far a stage is, until it is over."""
+        """Show the progress of a stage until it has finished."""
 
     @abstractmethod
     def _outcome(self, future: Future[StageResult], call: StageCall) -> StageResult:
-        """Wait for a stage, and return what came of it, or raise what it raised."""
+        """Wait for a stage; return its result, or raise its exception."""
 
     def _unfinished(self) -> list[str]:
-        """Begin nothing more, and return the addresses of the stages that are not over."""
+        """Start no more stages, and return the cache keys of unfinished ones."""
         with self._lock:
             self._stopped = True
             return [address for address, future in self._futures.items() if not future.done()]
 
     def _ask(self, pipeline: Pipeline, call: StageCall) -> Future[StageResult]:
-        """Return the outcome to come of a stage, beginning it where nobody has asked before."""
+        """Return the future of a stage, starting the stage at the first request."""
         with self._lock:
             future = self._futures.get(call.stage.address)
             if future is None:
@@ -87,7 +87,7 @@ class Tasks(ABC):
 
 @contextmanager
 def all_rows_at_once(tasks: Tasks, pipeline: Pipeline, walk: WalkRow) -> Iterator[Pipeline]:
-    """Give the pipeline whose stages are tasks, while every row goes as far as it can."""
+    """Yield a pipeline whose stages are tasks, while all rows run at the same time."""
     with walking_ahead(replace(pipeline, carry_out=tasks.carry_out_ahead), walk):
         try:
             yield replace(pipeline, carry_out=tasks.carry_out)

@@ -1,8 +1,8 @@
-"""What another process does for a run, here or on another machine: one stage, given as a task.
+"""A worker process completes one stage at a time, on this machine or another one.
 
-Nothing here knows who sends the tasks. The process must see the run directory, the model and the
-suite's data at the same paths as the one that started the run, and have the same code: the stage's
-address says so.
+The process must have the run directory, the model and the suite's data at the same paths as the
+process that started the run, and the same code; otherwise it computes another cache key, which is
+an error.
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ import importlib
 import os
 import pickle
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.common.process import prepare_process
-from benchmarks.console.display import Display
+from benchmarks.console.display import Display, ProgressEvent
 from benchmarks.console.interruption import Interruption
 from benchmarks.launch.errors import LaunchError
 from benchmarks.stages import embed
-from benchmarks.stages.context import NullProgress
 from benchmarks.store.store import Stage
 
 if TYPE_CHECKING:
@@ -34,28 +33,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunSpec:
-    """What all tasks of a run share.
+    """Shared by all tasks of a run.
 
     Attributes:
         config: of the run.
-        directory: where it was started; relative paths are meant from there.
+        directory: working directory of the run; relative paths start there.
     """
 
     config: RunConfig
     directory: str
 
     def packed(self) -> bytes:
-        """Return it as bytes, by which a machine knows it again."""
+        """Return it as bytes, which also identify the run on another machine."""
         return pickle.dumps(self)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageTask:
-    """A stage's work in terms that another machine understands: stages by their directories.
+    """A stage to complete, in a form that can be sent; input stages are named by directory.
 
     Attributes:
         model: directory of the model that the stage generates or embeds with.
-        threads: programs that may run at a time.
+        threads: number of programs that may run at the same time.
     """
 
     module: str
@@ -69,7 +68,7 @@ class StageTask:
 
     @classmethod
     def of(cls, call: StageCall, *, model: str, threads: int) -> StageTask:
-        """Return a stage call in terms that another process understands."""
+        """Return the task of a stage call."""
         return cls(
             module=call.module.__name__,
             config=call.config,
@@ -84,12 +83,12 @@ class StageTask:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageResult:
-    """What came of a task.
+    """The result of a task.
 
     Attributes:
         reused: whether the stage was complete already.
-        lines: what the stage told people.
-        node: the machine that did it.
+        lines: messages of the stage.
+        node: name of the machine.
     """
 
     reused: bool
@@ -97,74 +96,55 @@ class StageResult:
     node: str = ""
 
 
-class SilentDisplay(NullProgress, Display):
-    """Keeps lines, and shows nothing: the machine has no terminal."""
-
-    def __init__(self) -> None:
-        """Keep none yet."""
-        self.lines: list[str] = []
-
-    def stage(self, row: str, number: int, of: int) -> None:
-        """Ignore it."""
-
-    def reused(self, label: str) -> None:
-        """Ignore it."""
-
-    def under_way(self, label: str, total: int | None, done: int, seconds: float) -> None:
-        """Ignore it."""
-
-    def beside(self, text: str) -> None:
-        """Ignore it."""
-
-    def line(self, text: str) -> None:
-        """Keep it."""
-        self.lines.append(text)
-
-    def __exit__(self, *_: object) -> None:
-        """End."""
-
-
 Equip = Callable[["StageContext"], "StageContext"]
-"""Gives a stage's context what the cluster adds to it."""
+"""Adds to a stage's context what the cluster provides."""
 
 
 def do(packed: bytes, task: StageTask, equip: Equip | None = None) -> StageResult:
-    """Complete a stage, in a process that keeps the run's pipeline for the next one.
+    """Complete a stage, in a process that keeps the run's pipeline for the next stage.
 
     Raises:
-        LaunchError: this machine has other code or data than the one that started the run.
-        Exception: whatever the stage raises.
+        LaunchError: this machine has different code or data.
+        Exception: raised by the stage.
     """
     pipeline, interruption = _opened(packed)
-    with interruption.listening():  # a task that is cancelled ends its record first
-        return complete(pipeline, task, SilentDisplay(), equip)
+    lines: list[str] = []
+
+    def remember(event: ProgressEvent) -> None:
+        if event.kind in ("line", "waiting"):
+            lines.append(event.text)
+
+    with interruption.listening():  # a cancelled task finishes its record first
+        return complete(pipeline, task, Display(remember), lines, equip)
 
 
 def complete(
-    pipeline: Pipeline, task: StageTask, told: SilentDisplay, equip: Equip | None = None
-) -> StageResult:
+    pipeline: Pipeline, task: StageTask, display: Display, lines: Sequence[str],
+    equip: Equip | None = None,
+) -> StageResult:  # fmt: skip
     """Complete a stage.
 
     Args:
         pipeline: the run's, opened in this process.
         task: the stage.
-        told: who is told how far it is.
-        equip: what else the stage is given.
+        display: where it reports its progress.
+        lines: filled by the display with messages, which go into the result.
+        equip: adds to the stage's context.
 
     Raises:
-        LaunchError: this machine has other code or data than the one that started the run.
-        Exception: whatever the stage raises.
+        LaunchError: this machine has different code or data.
+        Exception: raised by the stage.
     """
     try:
-        reused = _step(_at(pipeline, task, told, equip), task)
+        reused = _step(_at(pipeline, task, display, equip), task)
     finally:
         pipeline.close()
         embed.forget_models()
-    return StageResult(reused=reused, lines=tuple(told.lines), node=platform.node())
+    return StageResult(reused=reused, lines=tuple(lines), node=platform.node())
 
 
 def begin(packed: bytes) -> RunSpec:
-    """Bring this process to where the run was started, and return what is to be done there.
+    """Change to the run's working directory, and return the run.
 
     Raises:
         LaunchError: this machine has no such directory.
@@ -175,7 +155,7 @@ def begin(packed: bytes) -> RunSpec:
     except OSError as error:
         raise LaunchError(
             f"{platform.node()} has no directory {order.directory} ({error.strerror}): start the "
-            "run where every machine of the cluster has the same files"
+            "run in a directory that every machine of the cluster has"
         ) from error
     return order
 
@@ -188,11 +168,11 @@ def _opened(packed: bytes) -> tuple[Pipeline, Interruption]:
 
 
 def open_here(packed: bytes, between: Callable[[], None]) -> Pipeline:
-    """Return the pipeline of a run that was started elsewhere.
+    """Open the pipeline of a run that another process started.
 
     Args:
-        packed: the run's order.
-        between: called where stopping loses nothing.
+        packed: the run.
+        between: called where no work is lost by stopping.
 
     Raises:
         LaunchError: this machine has no such directory.
@@ -201,21 +181,21 @@ def open_here(packed: bytes, between: Callable[[], None]) -> Pipeline:
     prepare_process()
     from benchmarks.pipeline.pipeline import open_pipeline  # after the process is prepared
 
-    return open_pipeline(begin(packed).config, display=SilentDisplay(), steps=0, between=between)
+    return open_pipeline(begin(packed).config, display=Display(), steps=0, between=between)
 
 
-def _at(pipeline: Pipeline, task: StageTask, told: SilentDisplay, equip: Equip | None) -> Pipeline:
-    """Return the pipeline with the task's model, its machine's share, and who is told."""
+def _at(pipeline: Pipeline, task: StageTask, display: Display, equip: Equip | None) -> Pipeline:
+    """Return the pipeline with the task's model, number of threads and display."""
     from benchmarks.models import model_digest
     from benchmarks.pipeline.pipeline import showing
 
     sandbox = replace(pipeline.context.sandbox, workers=task.threads)
     context = replace(
-        pipeline.context, model=task.model, sandbox=sandbox, progress=told, log=showing(told)
+        pipeline.context, model=task.model, sandbox=sandbox, progress=display, log=showing(display)
     )
     digest = model_digest(Path(task.model), pipeline.config.output)
     return replace(
-        pipeline, context=equip(context) if equip else context, model_digest=digest, display=told
+        pipeline, context=equip(context) if equip else context, model_digest=digest, display=display
     )
 
 
@@ -232,7 +212,7 @@ def _step(pipeline: Pipeline, task: StageTask) -> bool:
     found = pipeline.call(module, task.config, *inputs).stage
     if found.address != task.address:
         raise LaunchError(
-            f"{platform.node()} would make {found.name} at another address than the machine that "
+            f"{platform.node()} computes another cache key for {found.name} than the machine that "
             "started the run: give every machine the same code, libraries, model and data"
         )
     pipeline.step(module, task.config, *inputs)

@@ -60,7 +60,7 @@ def wilson(successes: int, trials: int, *, level: float = LEVEL) -> tuple[float,
         ValueError: the counts are not a proportion.
     """
     if trials < 1 or not 0 <= successes <= trials:
-        raise ValueError(f"{successes} of {trials} is no proportion: give 0..trials of at least 1")
+        raise ValueError(f"{successes} of {trials} is not a proportion: give 0..trials, trials > 0")
     z = NormalDist().inv_cdf(0.5 + level / 2)
     return _score_interval(successes / trials, trials, z)
 

@@ -44,7 +44,7 @@ class NgramIndex:
     """Finds protected texts that share a run of `n` words with another text.
 
     A text of fewer than `n` words is found by equality alone. A run that more than `common`
-    owners' texts contain is the wording of a template and is no evidence.
+    owners' texts contain is the wording of a template and not evidence.
     """
 
     def __init__(self, texts: Sequence[tuple[Owner, str]], *, n: int, common: int) -> None:

@@ -1,4 +1,4 @@
-"""What one invocation came to, under one name: which stages its rows have, and how they were made.
+"""The manifest of a run: the stages of its rows, and how they were made.
 
 `OUTPUT/invocations/NAME.json` is written when the rows have ended. The name holds the hash of the
 content, so that the same invocation, reused whole, is the same file, and no run replaces another.
@@ -200,7 +200,7 @@ def read_invocation(path: Path) -> Invocation:
     except OSError as error:
         raise ConfigError(f"run {path}: {error.strerror}") from error
     except (RecordError, UnicodeDecodeError) as error:
-        raise ConfigError(f"run {path} is no run of this version: {error}") from error
+        raise ConfigError(f"{path} is not a run of this version: {error}") from error
 
 
 def _entry(row: SeedRun | FailedRun, described: Described | None) -> RowEntry:

@@ -245,7 +245,7 @@ def open_pipeline(
     suite = load_suite(config.suite, config.suite_options)
     config = replace(config, description=config.description or suite.description)
     references = take_references(suite, config.references, config.seeds[0])
-    model = resolve_model(config.backbone, tell=display.line)
+    model = resolve_model(config.backbone, notify=display.line)
     context = StageContext(
         suite=suite,
         model=str(model),
@@ -317,7 +317,7 @@ def _suite_facts(config: RunConfig, suite: Suite) -> dict[str, Any]:
 
 
 def showing(display: Display) -> Callable[[Mapping[str, float], int], None]:
-    """Return a log that shows the loss beside the progress bar; a fit's is its objective."""
+    """Return a log that shows the loss next to the progress bar; for a fit, its objective."""
 
     def show(metrics: Mapping[str, float], step: int) -> None:
         if "objective" in metrics:

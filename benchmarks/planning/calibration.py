@@ -1,7 +1,7 @@
 """This machine as a device: the shipped backbone at work for some seconds, and a matrix product.
 
 Training is measured at two sizes: what grows with the products is their share of the peak, what
-does not is the price of a pass. Decoding has the share of fine-tuning, and beside it a price of a
+does not is the price of a pass. Decoding has the share of fine-tuning, and also a price of a
 pass and one of each row. Where torch has one thread the processor's time counts, which neighbours
 on a busy machine do not lengthen; where it has several, the best time on the wall.
 """
@@ -95,7 +95,7 @@ def solve(samples: Sequence[Sample], peak: float) -> MeasuredSpeed:
 
 
 def solve_rows(samples: Sequence[Sample], share: float, peak: float) -> MeasuredSpeed:
-    """Return the pace of decoding: beside its products, a price of a pass and one of a row."""
+    """Return the speed of decoding: FLOPs, an overhead per pass and one per row."""
     few, many = samples
     layers = find_shape("housestyle").layers
     rest = [(s.seconds - s.flops / (share * peak)) / s.passes for s in samples]

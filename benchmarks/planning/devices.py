@@ -33,7 +33,7 @@ class MeasuredSpeed:
 
     Attributes:
         share: of the device's peak that its products reach.
-        pass_s: seconds of a decoder layer in each pass beside its products: calls, small kernels.
+        pass_s: overhead in seconds of a decoder layer per pass: calls, small kernels.
         row_s: seconds of each row in a pass, whatever its model: choosing tokens, keeping books.
     """
 
@@ -56,7 +56,7 @@ class Device:
         graphs: the same by vLLM.
         fit: a step of soft tokens behind frozen weights.
         tune: a micro batch of LoRA.
-        program_s: seconds of a program in the sandbox; None where only the suite can tell.
+        program_s: seconds of a program in the sandbox; None if the suite has to estimate it.
         start_s: seconds until the first stage does anything: imports, loading.
         source: where the figures come from, in words.
         float32: whether weights and activations take four bytes whatever the checkpoint stores.
@@ -89,7 +89,7 @@ def _gpu(
         decode=MeasuredSpeed(share=0.4, pass_s=8e-4),  # a layer of transformers in Python: assumed
         graphs=MeasuredSpeed(share=0.4, pass_s=3e-5),  # the same in CUDA graphs: assumed
         fit=MeasuredSpeed(share=0.4, pass_s=6e-3),  # four passes, forward and backward: assumed
-        tune=MeasuredSpeed(share=0.4, pass_s=3e-3),  # one, with LoRA beside each product: assumed
+        tune=MeasuredSpeed(share=0.4, pass_s=3e-3),  # one, with LoRA at each product: assumed
         source=source,
     )
 

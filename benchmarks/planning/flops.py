@@ -146,7 +146,7 @@ def shared_step(domain: int, sample: int, lengths: Sequence[int]) -> FlopCount:
 
 
 def one_by_one(prompt: int, new: int) -> FlopCount:
-    """One sample without keys and values: the whole sequence again for each token."""
+    """One sample without cached keys and values: the complete sequence for each token."""
     works = [run(prompt + made, head=1) for made in range(new)]
     return sum(works, FlopCount())
 

@@ -26,7 +26,7 @@ CHARACTERS_A_TOKEN = 3.5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Assumptions:
-    """What only the run itself could tell; null takes what the data or the suite's table says.
+    """Counts and lengths that are unknown before a run; null takes the data's or the suite's.
 
     Attributes:
         references: references that methods are given, where the data is not at hand.
@@ -226,7 +226,7 @@ def _tokens(model: str) -> tuple[Callable[[str], float], str]:
     try:
         tokenizer = Tokenizer.from_str(json.dumps(json.loads(file.read_text(encoding="utf-8"))))
     except Exception as error:  # its errors have no class of their own
-        raise ConfigError(f"{file} is no tokenizer: {error}") from error
+        raise ConfigError(f"{file} is not a tokenizer: {error}") from error
     return lambda text: len(tokenizer.encode(text).ids), "counted by the model's tokenizer"
 
 

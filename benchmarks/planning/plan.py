@@ -56,8 +56,8 @@ class Plan:
         config: the run.
         device: where.
         costs: by method (`SHARED` for what a run has once) and stage; all seeds together.
-        lengths: the numbers that it rests on, with their sources.
-        notes: what is assumed beside them, and what does not fit, one line each.
+        lengths: the assumed numbers, with their sources.
+        notes: other assumptions, and stages that do not fit into memory, one line each.
     """
 
     config: RunConfig

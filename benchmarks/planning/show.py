@@ -48,7 +48,7 @@ def show_plan(config: RunConfig, request: PlanRequest, json_path: Path | None) -
 
 
 def show(plan: Plan, console: Console) -> None:
-    """Print what the run will cost, by stage and by method, and what that rests on."""
+    """Print the cost of the run, by stage and by method, and the assumptions."""
     config = plan.config
     seeds = len(config.seeds)
     say(

@@ -22,7 +22,7 @@ JUDGE_WORDS = 70  # of the judge's prompt around what is judged
 _GRADE = 3  # tokens of an answer that is a grade and ends
 _TURN = 8  # tokens of a chat template around a turn
 _MEASURE_S = 0.012  # of one text against the others, by all measures of `describe`: measured
-_RECORD_S = 0.002  # of one instruction through the response filter beside its programs: measured
+_RECORD_S = 0.002  # overhead of one instruction in the response filter, without programs: measured
 SHARED = "all methods"
 """Whose the stages are that a run has once."""
 

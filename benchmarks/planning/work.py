@@ -22,7 +22,7 @@ LONGEST = 2.0
 Cut at the limit of new tokens.
 """
 _MARGIN = 1.15  # short-lived tensors of one layer, and the allocator's rounding
-_CACHE_SHARE = 0.9  # of the memory beside the weights that keys and values may take
+_CACHE_SHARE = 0.9  # share for keys and values of the memory that weights leave
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +64,7 @@ class Machine:
         device: what it runs on.
         shape: of the backbone.
         rows: completions that the engine decodes together, where memory allows it.
-        paged: whether keys and values take room as they come, or a whole row's from the start.
+        paged: whether memory for keys and values is allocated as needed, or per row in advance.
         parts: devices that share the weights while generating.
     """
 

@@ -1,4 +1,4 @@
-"""Tables, frames and pages out of stored records: `benchmarks.report.load(run)` gives frames."""
+"""Tables, frames and pages from stored records: `benchmarks.report.load(run)` returns frames."""
 
 from __future__ import annotations
 

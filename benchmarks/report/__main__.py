@@ -1,4 +1,4 @@
-"""`python -m benchmarks.report RUN...`: one page, tables and figures out of stored runs."""
+"""`python -m benchmarks.report RUN...`: a page, tables and figures from stored runs."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def main(arguments: Sequence[str]) -> int:
 def _main(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     if given.publish is not None and given.to is not None:
-        raise ConfigError("--to and --publish are two places: give one of them")
+        raise ConfigError("--to and --publish both name a folder: give one of them")
     if given.junit is not None and not given.require:
-        raise ConfigError("--junit has the requirements' outcomes: give --require too")
+        raise ConfigError("--junit has the outcomes of requirements: give --require too")
     if not given.run and not given.cells:
         raise ConfigError("give the name of a run, or --cells DIR; see --help")
     from benchmarks.report.baseline import read_baseline, write_baseline
@@ -99,26 +99,26 @@ def _parser() -> Parser:
     parser = Parser(prog=PROGRAM, description=__doc__, allow_abbrev=False)
     parser.add_argument(
         "run", nargs="*", metavar="RUN",
-        help="a name that benchmarks.run printed (or its beginning), the file that holds it, or a "
-        "directory of runs that holds one; several are compared",
+        help="name that benchmarks.run printed (or its beginning), file of the run, or a directory "
+        "with one run; several runs are compared",
     )  # fmt: skip
     parser.add_argument(
         "--cells", type=Path, action="append", default=[], metavar="DIR",
-        help="a folder of cells that benchmarks.run --cells wrote: a run for each data set in it; "
-        "may be repeated",
+        help="folder of cells written by benchmarks.run --cells: one run per data set; can be "
+        "repeated",
     )  # fmt: skip
     parser.add_argument(
         "--output", type=Path, default=Path("runs"), metavar="DIR",
-        help="the directory of runs in which names are looked for (default: runs)",
+        help="directory of runs that is searched for names (default: runs)",
     )  # fmt: skip
     parser.add_argument(
         "--to", type=Path, metavar="DIR",
-        help="where the report is written (default: reports/NAME in the directory of runs)",
+        help="folder of the report (default: reports/NAME in the directory of runs)",
     )  # fmt: skip
     parser.add_argument(
         "--publish", type=Path, metavar="DIR",
-        help="write a result that can be committed instead: tables, SVG figures, config and "
-        "manifest, nothing of this machine, the paper's numbers beside them",
+        help="write a result to commit instead: tables, SVG figures, config and manifest, without "
+        "anything specific to this machine, and with the paper's numbers",
     )  # fmt: skip
     parser.add_argument(
         "--require", action="append", default=[], metavar="TEXT",
@@ -137,7 +137,7 @@ def _parser() -> Parser:
     )
     parser.add_argument(
         "--force", action="store_true",
-        help="show runs of different datasets or versions side by side, labelled as such",
+        help="show runs of different datasets or versions side by side, with a label",
     )  # fmt: skip
     return parser
 

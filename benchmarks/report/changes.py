@@ -1,4 +1,4 @@
-"""Which problems a row gained and lost against no data: a page a pair of rows, with programs."""
+"""Problems that a row gained and lost compared with no data: one page per row, with programs."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from benchmarks.report.stored import StoredRun
 
 SHOWN = 100
-"""Problems that a page shows of each kind, at most."""
+"""Maximum number of gained, and of lost, problems on a page."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProblemChange:
-    """One problem that one of two rows solves more often.
+    """A problem that one of two rows solves more often.
 
     Attributes:
         problem: its id.
-        prompt: its text; "" where this machine does not have it.
-        solved: the program that passed.
-        failed: the other row's program that did not.
-        outcome: how that one ended.
+        prompt: its text; "" if this machine does not have it.
+        solved: a program that passed.
+        failed: a program of the other row that failed.
+        outcome: how that program ended.
         detail: the first test that it failed.
     """
 
@@ -44,15 +44,15 @@ class ProblemChange:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RowChanges:
-    """One row against no data with the same seed.
+    """A row compared with no data with the same seed.
 
     Attributes:
-        method: under the name that a report shows.
+        method: its name in the report.
         seed: of both rows.
-        gained: ids of the problems that the row solves more often.
-        lost: ids of those that no data solves more often.
-        programs: of gained and of lost problems, at most SHOWN each; empty where there are none
-            on this machine.
+        gained: ids of problems that the row solves more often.
+        lost: ids of problems that no data solves more often.
+        programs: for gained and lost problems, at most SHOWN each; empty if this machine has no
+            programs.
     """
 
     method: str
@@ -69,7 +69,7 @@ class RowChanges:
 
 
 def row_changes(runs: ComparedRuns) -> list[RowChanges]:
-    """Return each row that was scored against that without data of the same run and seed."""
+    """Return each scored row compared with the no-data row of the same run and seed."""
     return [change for run in runs.runs for change in _of_run(run)]
 
 
@@ -103,7 +103,7 @@ def _share(verdicts: Sequence[Verdict]) -> float:
 def _changes(
     problems: Sequence[str], solver: SeedRun, other: SeedRun, prompts: dict[str, str]
 ) -> tuple[ProblemChange, ...]:
-    """Return for each problem a program that passed, and one of the other row that did not."""
+    """Return for each problem a program that passed, and one of the other row that failed."""
     solved, failed = (
         {program.id: program.code for program in row.evaluated.read(PROGRAMS, Program)}
         for row in (solver, other)
@@ -132,10 +132,10 @@ def changes_table(changes: Sequence[RowChanges]) -> DisplayTable:
     """Return how many problems each row gained and lost."""
     return DisplayTable(
         name="changes",
-        title="Problems gained and lost against no data",
+        title="Problems gained and lost compared with no data",
         columns=("method", "seed", "gained", "lost"),
         rows=tuple(
             (one.method, str(one.seed), str(len(one.gained)), str(len(one.lost))) for one in changes
         ),
-        note="Solved more often, and less often, than by the backbone as it is with the same seed.",
+        note="Solved more often, and less often, than by the plain backbone with the same seed.",
     )

@@ -1,4 +1,4 @@
-"""Several runs in one report: whether they may be compared, and in what they differ."""
+"""Several runs in one report: whether they can be compared, and how they differ."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _DOMAIN = ("suite", "variant")
 _DATASET = ("split", "suite_digest")
 _LIBRARIES = ("torch", "transformers", "tokenizers", "peft", "trl", "python")
-_ROWS = ("methods", "method_options", "seeds")  # what rows are there, not what runs share
+_ROWS = ("methods", "method_options", "seeds")  # these select rows; runs may differ in them
 _LABEL_PARTS = 2
 
 
@@ -27,25 +27,25 @@ class ComparedRuns:
     """The runs of a report.
 
     Attributes:
-        runs: labelled where there are several.
-        differences: why they may not be compared, a line each; only where that was overridden.
+        runs: labelled if there are several.
+        differences: why they cannot be compared, one line each; only with `force`.
     """
 
     runs: tuple[StoredRun, ...]
     differences: tuple[str, ...] = ()
 
     def method_rows(self) -> list[MethodRow]:
-        """Return a row for each method of each run."""
+        """Return one row per method and run."""
         return [row for run in self.runs for row in run.method_rows()]
 
     @property
     def config(self) -> ComparisonConfig:
-        """What decides: the first run's plan, with the smallest margin of all."""
+        """The planned comparisons of the first run, with the smallest margin of all runs."""
         own = [run.compare for run in self.runs]
         return replace(own[0], margin=min(one.margin for one in own))
 
     def groups(self) -> list[Group]:
-        """Return the methods that may be compared: of each domain, or of each run alone.
+        """Return the methods that can be compared: of each domain, or of each run.
 
         Raises:
             ConfigError: runs of one domain do not have the same problems.
@@ -64,11 +64,11 @@ class ComparedRuns:
         ]  # fmt: skip
 
     def comparisons(self) -> list[Comparisons]:
-        """Return the comparisons of all methods of each group; all groups are one family."""
+        """Return the comparisons of all methods of each group; all groups form one family."""
         return compare(self.groups(), self.config)
 
     def pooled(self) -> list[PooledComparison]:
-        """Return the comparisons pooled over domains; none where there are no several domains."""
+        """Return the comparisons pooled over domains; none if there is only one domain."""
         if self.differences or len({_domain(run) for run in self.runs}) < len(self.runs):
             return []
         names = {shown: method for run in self.runs for method, shown in run.names.items()}
@@ -80,11 +80,11 @@ def combine(runs: Sequence[StoredRun], *, force: bool = False) -> ComparedRuns:
 
     Args:
         runs: at least one, each once.
-        force: show runs that differ, with the differences, in place of refusing them.
+        force: show runs that differ, with the differences, instead of refusing them.
 
     Raises:
-        ConfigError: a run is given twice, or runs differ in their model or versions, or runs of
-            one domain in their data or their planned comparisons.
+        ConfigError: a run is given twice, runs differ in model or versions, or runs of one domain
+            differ in data or planned comparisons.
     """
     names = [run.name for run in runs]
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -95,13 +95,13 @@ def combine(runs: Sequence[StoredRun], *, force: bool = False) -> ComparedRuns:
     if differences and not force:
         raise ConfigError(
             f"runs that differ are not compared: {'; '.join(differences)}. Give runs of one "
-            "dataset and version, or --force for a report that says what differs"
+            "dataset and version, or --force for a report that lists the differences"
         )
     return ComparedRuns(runs=_labelled(runs), differences=differences)
 
 
 def _alike(earlier: Sequence[StoredRun], run: StoredRun) -> StoredRun:
-    """Return the first of the earlier runs, of those of the same domain if there is one."""
+    """Return the first earlier run, preferring those of the same domain."""
     return next((one for one in earlier if _domain(one) == _domain(run)), earlier[0])
 
 
@@ -112,7 +112,7 @@ def _differences(first: StoredRun, second: StoredRun) -> list[str]:
     return [
         f"{name} is {_short(one[name])} in {first.name} and {_short(other[name])} in {second.name}"
         for name in one
-        if name in other and one[name] != other[name]  # a release may not know the other's fields
+        if name in other and one[name] != other[name]  # releases have different fields
     ]
 
 
@@ -126,14 +126,14 @@ def _domain_words(run: StoredRun) -> str:
 
 
 def _shared(run: StoredRun) -> dict[str, Any]:
-    """Return what must be equal in all runs of a report: model and versions."""
+    """Return the values that must be equal in all runs of a report: model and versions."""
     about, versions = run.invocation.about, run.invocation.versions
     libraries = {f"{name} version": versions.get(f"version.{name}", "") for name in _LIBRARIES}
     return {"model_digest": about["model_digest"], **libraries}
 
 
 def _conditions(run: StoredRun) -> dict[str, Any]:
-    """Return what must be equal where Pass@1 is compared as well: data and evaluation."""
+    """Return the values that must be equal to compare Pass@1: data and evaluation."""
     about, config = run.invocation.about, run.invocation.config
     return {
         **{name: about[name] for name in _DATASET},
@@ -144,7 +144,7 @@ def _conditions(run: StoredRun) -> dict[str, Any]:
 
 
 def _short(value: Any) -> str:
-    """Return a value as words; of digests, the beginning."""
+    """Return a value as words; digests are shortened."""
     if isinstance(value, list):
         return " and ".join(map(_short, value)) or "none"
     text = str(value)
@@ -152,7 +152,7 @@ def _short(value: Any) -> str:
 
 
 def _labelled(runs: Sequence[StoredRun]) -> tuple[StoredRun, ...]:
-    """Name runs by the few settings in which they differ, else by their hash."""
+    """Label runs by the settings in which they differ if these are few, else by their hash."""
     if len(runs) == 1:
         return tuple(runs)
     configs = [run.invocation.config for run in runs]
@@ -166,7 +166,7 @@ def _labelled(runs: Sequence[StoredRun]) -> tuple[StoredRun, ...]:
 
 
 def _domain_labels(runs: Sequence[StoredRun]) -> list[str]:
-    """Return what names the domain of each run; nothing where two have the same."""
+    """Return a label for the domain of each run; none if two runs have the same domain."""
     parts = [dict.fromkeys((suite, *variant.split(", "))) for suite, variant in map(_domain, runs)]
     shared = set(parts[0]).intersection(*parts[1:])
     labels = [", ".join(part for part in own if part and part not in shared) for own in parts]
@@ -174,7 +174,7 @@ def _domain_labels(runs: Sequence[StoredRun]) -> list[str]:
 
 
 def _labels(settings: Sequence[Mapping[str, str]]) -> list[str]:
-    """Return what differs, for each run; nothing where that is too much or tells none apart."""
+    """Return the differing settings of each run; none if they are too many or not unique."""
     keys = sorted({key for one in settings for key in one})
     telling = [key for key in keys if len({one.get(key) for one in settings}) > 1]
     labels = [", ".join(f"{key} {one.get(key, 'none')}" for key in telling) for one in settings]

@@ -111,7 +111,7 @@ class Comparisons:
         analyses: seeds at the interim analyses so far; empty without interim analyses.
         missing: methods that have not been scored with every seed, and so are not compared.
         separates: whether the ceiling beats no data, at 5 % and uncorrected; where methods are not
-            compared, False if its estimate is no higher; else None, and where a run lacks one.
+            compared, False if its estimate is not higher; else None, and where a run lacks one.
         domain: the name of the data set, where a report has several.
     """
 

@@ -1,4 +1,4 @@
-"""Pass@1 against what it cost: processor seconds and tokens."""
+"""Pass@1 by cost: processor seconds and tokens."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _NEAR_ZERO, _NEAR_ZERO_LOG = 0.04, 0.3
 _ORDERS = 10.0  # costs that differ by more are drawn on a logarithmic axis
 
 Cost = tuple[float, float]
-"""The mean over seeds, and half of its 95 % interval; 0 of too few seeds for one."""
+"""Mean over seeds and half the width of its 95 % interval, 0 if there are too few seeds."""
 
 
 def cost_figures(rows: Sequence[MethodRow], costs: pd.DataFrame) -> list[DrawnFigure]:
-    """Return Pass@1 against processor seconds and against tokens, each with its interval.
+    """Return Pass@1 by processor seconds and by tokens, with intervals.
 
     Args:
         rows: the methods.
@@ -41,15 +41,15 @@ def cost_figures(rows: Sequence[MethodRow], costs: pd.DataFrame) -> list[DrawnFi
     seconds = _by_method(costs, column, scored)
     tokens = _by_method(costs[costs["stage"].isin(_FOR_PAIRS)], "tokens", scored)
     return [
-        _figure(SECONDS, f"{unit} a seed, of all stages", scored, seconds),
-        _figure("cost_tokens", "tokens a seed, to make the pairs", scored, tokens),
+        _figure(SECONDS, f"{unit} per seed, all stages", scored, seconds),
+        _figure("cost_tokens", "tokens per seed, to generate the pairs", scored, tokens),
     ]
 
 
 def _by_method(
     costs: pd.DataFrame, column: str, rows: Sequence[MethodRow]
 ) -> dict[str, Cost]:  # fmt: skip
-    """Return what a seed cost, by method, over the seeds that were scored."""
+    """Return the cost per seed by method, over the scored seeds."""
     by_seed = costs.groupby(["method", "seed"])[column].sum()
     return {
         row.method: _mean([float(by_seed[row.method, seed]) for seed in row.scores[0].seeds])
@@ -89,13 +89,13 @@ def _figure(
         for row in rows
     )
     return draw(
-        name, f"Pass@1 against {unit}", f"Pass@1 against {unit}: {words}.", paint,
+        name, f"Pass@1 by {unit}", f"Pass@1 by {unit}: {words}.", paint,
         inches=(7.5, 3.8),
     )  # fmt: skip
 
 
 def _scale(axes: Axes, costs: Sequence[float]) -> None:
-    """Choose the axis of costs; a point without any cost lies next to its end, not on it."""
+    """Choose the axis of costs; points with cost 0 are drawn next to its end, not on it."""
     spent = [cost for cost in costs if cost > 0] or [1.0]
     if max(spent) <= _ORDERS * min(spent):
         axes.set_xlim(left=-_NEAR_ZERO * max(spent))

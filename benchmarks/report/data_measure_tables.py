@@ -1,4 +1,4 @@
-"""The tables that say what each method's data is like."""
+"""Tables of the properties of each method's data."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ if TYPE_CHECKING:
     from benchmarks.report.frames import Frames
 
 Column = tuple[str, str, Measure]
-"""(heading, group that the measure is taken against, measure)."""
+"""(heading, group that the measure compares with, measure)."""
 
 _MEANS = (
-    "n is instructions × seeds; values are means over seeds, each of n instructions that were "
-    f"drawn, before any filter; with at least {MIN_SEEDS} seeds ± half of the 95 % interval over "
-    "seeds (Student). A dash: too few texts for the measure."
+    "n is instructions × seeds. Values are means over seeds, each over n sampled instructions "
+    f"before any filter, with at least {MIN_SEEDS} seeds ± half the 95 % interval (Student's t). "
+    "A dash: too few texts for the measure."
 )
 _SUPPORT_NOTE = (
-    "Precision and density: how the instructions lie among the {group}; recall and coverage: how "
-    "much of the {group} they reach. Classifier: accuracy of telling both apart, 0.5 where they "
-    "are alike; MMD²: around 0 where they are alike."
+    "Precision and density: how many instructions lie near the {group}; recall and coverage: how "
+    "many of the {group} have instructions near them. Classifier: accuracy in separating the two "
+    "sets, 0.5 for equal distributions; MMD²: about 0 for equal distributions."
 )
 
 
 def character_tables(frames: Frames) -> list[DisplayTable]:
-    """Return what the data is like: copies, diversity, support, and which estimate to trust."""
+    """Return the tables: support, copies, diversity, and correlations with the exact oracle."""
     shown = [measure for measure in SUPPORT if not measure.label.endswith(" p")]
     copied = [(f"{m.label} ({group})", group, m) for group in ("references", "problems")
               for m in COPIES[:3]]  # fmt: skip
     supports = [
         _table(
-            frames, f"support_{group}", f"Against the {group}, by embeddings",
+            frames, f"support_{group}", f"Compared with the {group}, by embeddings",
             [(m.label, group, m) for m in shown], _SUPPORT_NOTE.format(group=group),
         )
         for group in ("references", "problems")
     ]  # fmt: skip
     return [
         _table(
-            frames, "copies", "What the instructions repeat", copied,
-            f"{_MEANS} Near copies share 70 % of their runs of three words; the longest run is of "
-            "words in a row that another text has too.",
+            frames, "copies", "Copies of references and problems", copied,
+            f"{_MEANS} Near copies share 70 % of their word trigrams; the longest run is the "
+            "longest sequence of words that also occurs in another text.",
         ),
         _table(
-            frames, "diversity", "How the instructions differ from one another",
+            frames, "diversity", "Diversity of the instructions",
             [(m.label, "", m) for m in OWN],
-            "Higher is more diverse, but for self-BLEU and compression. All depend on n: compare "
-            "sets of one size. Distinct tasks are of all draws.",
+            "Higher is more diverse, except for self-BLEU and compression. All depend on n: "
+            "compare sets of equal size. Distinct tasks are counted over all samples.",
         ),
         *supports,
         _correlations(frames),
@@ -78,7 +78,7 @@ def _table(
 def _cell(
     values: Mapping[tuple[str, str, str], Sequence[float]], method: str, column: Column
 ) -> str:
-    """Return the mean over seeds, and half of its interval where there are seeds enough."""
+    """Return the mean over seeds, with half its interval if there are enough seeds."""
     from scipy.special import stdtrit
 
     _, against, measure = column
@@ -93,7 +93,7 @@ def _cell(
 
 
 def _sizes(lines: pd.DataFrame) -> str:
-    """Return how many instructions were described, and with how many seeds."""
+    """Return the numbers of instructions and of seeds."""
     sizes = sorted(set(lines["n"]))
     n = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
     return f"{n} × {max(1, lines['seed'].nunique())}"
@@ -102,7 +102,7 @@ def _sizes(lines: pd.DataFrame) -> str:
 def _correlations(frames: Frames) -> DisplayTable:
     return DisplayTable(
         name="correlations",
-        title="Which estimate to trust: rank correlation with the exact oracle",
+        title="Reliability of estimates: rank correlation with the exact oracle",
         columns=("estimate", "oracle", "rank correlation", "95 % interval", "methods"),
         rows=tuple(
             (
@@ -115,8 +115,8 @@ def _correlations(frames: Frames) -> DisplayTable:
             for line in frames.correlations.itertuples()
         ),
         note=(
-            "Spearman's, over methods, each the mean of its seeds. +1: the estimate ranks the "
-            "methods as the oracle does (measures that fall as the oracle rises are turned round). "
-            "Over fewer than ten methods none is given: a large one comes by chance."
+            "Spearman's rank correlation over methods, each the mean of its seeds. +1: the "
+            "estimate ranks the methods as the oracle does (the sign of decreasing measures is "
+            "reversed). Not given for fewer than ten methods, where large values occur by chance."
         ),
     )

@@ -1,4 +1,4 @@
-"""What each method's data is like, beside what a suite's oracles know, and how well both agree."""
+"""Properties of each method's data, exact counts by a suite's oracles, and how well both agree."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from benchmarks.store.store import Stage
 
 FEWEST_METHODS = 10
-"""The fewest methods that a rank correlation is given over."""
+"""Minimum number of methods for a rank correlation."""
 REFERENCES = "the references"
-"""The name under which the references stand among methods."""
+"""The name of the references in tables of methods."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,10 +27,10 @@ class Measure:
     """A measure of a set of texts.
 
     Attributes:
-        label: what readers call it.
-        path: where the summary of a stage `describe` has it, below the group it is taken against.
-        form: how its values are printed.
-        sign: 1 where more of it is more of what the oracle counts, -1 where less is.
+        label: its name in tables.
+        path: its place in the summary of a stage `describe`, below the group it compares with.
+        form: format of its values.
+        sign: 1 if it increases with the oracle's count, -1 if it decreases.
     """
 
     label: str
@@ -48,14 +48,14 @@ OWN: tuple[Measure, ...] = (
     Measure(label="Vendi score", path=("diversity", "vendi"), form="{:.1f}"),
     Measure(label="distinct tasks", path=("programs",), form="{:,.0f}"),
 )
-"""Measures of a set alone."""
+"""Measures of one set of texts."""
 COPIES: tuple[Measure, ...] = (
     Measure(label="exact copies", path=("memorisation", "exact"), form=_PERCENT),
     Measure(label="near copies", path=("memorisation", "near"), form=_PERCENT),
     Measure(label="longest run, words", path=("memorisation", "longest_run"), form="{:.1f}"),
     Measure(label="longest run, share", path=("memorisation", "longest_share"), form=_PERCENT),
 )
-"""What a set repeats of another."""
+"""Measures of what a set copies from another."""
 SUPPORT: tuple[Measure, ...] = (
     Measure(label="precision", path=("coverage", "precision")),
     Measure(label="recall", path=("coverage", "recall")),
@@ -66,17 +66,17 @@ SUPPORT: tuple[Measure, ...] = (
     Measure(label="MMD²", path=("mmd", "value"), form="{:.3f}", sign=-1),
     Measure(label="MMD² p", path=("mmd", "p"), form="{:.3f}"),
 )
-"""How a set lies among another's embeddings, and whether both are one distribution."""
+"""Measures that compare the embeddings of two sets."""
 ORACLES: Mapping[str, tuple[Measure, ...]] = {
     "copy": COPIES,
     "in_domain": tuple(m for m in SUPPORT if not m.label.endswith(" p") and m.label != "recall"),
     "coverage": (*OWN, SUPPORT[1], SUPPORT[3]),
 }
-"""Exact counts, and the measures that stand for them where no oracle is."""
+"""Exact counts, and the measures that estimate them where there is no oracle."""
 
 
 def character_lines(run: StoredRun) -> Iterable[Mapping[str, Any]]:
-    """Yield a line for each method, seed, group and measure that was taken."""
+    """Yield a line for each method, seed, group and measure."""
     yield from _lines(run.shown(REFERENCES), None, run.references.measures)
     for (method, seed), described in run.described.items():
         yield from _lines(run.shown(method), seed, described.measures)
@@ -85,7 +85,7 @@ def character_lines(run: StoredRun) -> Iterable[Mapping[str, Any]]:
 def correlation_lines(character: pd.DataFrame) -> Iterable[Mapping[str, Any]]:
     """Yield Spearman's rank correlation over methods of each oracle with each of its estimates.
 
-    Of at least ten methods: over five a large one comes by chance.
+    Requires at least ten methods: with five, large values occur by chance.
     """
     own = character[~character["method"].str.startswith(REFERENCES)]
     wide = own.groupby(["method", "against", "measure"])["value"].mean().unstack([1, 2])
@@ -125,7 +125,7 @@ def _find(values: Any, path: tuple[str, ...]) -> float | None:
 
 
 def _spearman(left: pd.Series, right: pd.Series) -> float | None:
-    """Return the rank correlation; None where it has no value, or of too few methods for one."""
+    """Return the rank correlation; None if it is undefined, or there are too few methods."""
     from scipy.stats import spearmanr
 
     if len(left) < FEWEST_METHODS or left.nunique() < 2 or right.nunique() < 2:

@@ -1,4 +1,4 @@
-"""Exact facts about synthetic pairs, where the suite's universe is known; never part of a score."""
+"""Exact counts over synthetic pairs by the suite's oracles; they are never part of a score."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ FACTS = tuple(
     for group, names in (("drawn", DRAWN_FACTS), ("kept", KEPT_FACTS))
     for name in (*names, COVERAGE)
 )
-"""The names of all facts, in the order in which tables show them."""
+"""The names of all facts, in the order of the tables."""
 
 FactCounts = Mapping[str, Mapping[str, Any]]
-"""Of one row, for "drawn" and "kept": "pairs" of which something is known, for how many of them
-each fact holds, and "coverage"."""
+"""Of one row, for "drawn" and "kept": the number of "pairs", the number of them for which each fact
+holds, and "coverage"."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FactRow:
-    """One method: shares in [0, 1] by fact, over all seeds; coverage is the mean of the seeds'.
+    """One method: shares in [0, 1] by fact, over all seeds; coverage is the mean over seeds.
 
-    Over all instructions that the method made: "drawn valid" (a task of the universe), "drawn
-    in domain" (made of the domain's operations, in its words), "drawn copy" (a reference's
-    program), "drawn recombined" (nothing but what the references show, and no copy), "drawn new
-    terms" (a term of the domain that they do not show), "drawn coverage" (of the domain's support);
-    what a suite does not know is left out. Over the pairs that were kept for fine-tuning: "kept
-    valid", "kept aligned" (the response is the domain's own program), "kept coverage".
+    Over all sampled instructions: "drawn valid" (a task of the universe), "drawn in domain" (made
+    of the domain's operations, in its terms), "drawn copy" (a reference's program), "drawn
+    recombined" (only terms of the references, not a copy), "drawn new terms" (a term of the domain
+    that the references do not have), "drawn coverage" (of the domain's support); facts without an
+    oracle are left out. Over the pairs kept for fine-tuning: "kept valid", "kept aligned" (the
+    response is correct in the domain), "kept coverage".
     """
 
     method: str
@@ -49,12 +49,12 @@ class FactRow:
 def fact_counts(
     row: SeedRun, suite: Suite, references: Sequence[Reference] | None = None
 ) -> FactCounts:
-    """Return what the suite knows of one row's synthetic data; empty where that is nothing.
+    """Return counts by the suite's oracles for one row's synthetic data; empty without oracles.
 
     Args:
         row: a finished row.
         suite: of the run.
-        references: of the row, against which data is new.
+        references: of the row, to recognise copies and new terms.
     """
     drawn = row.synthesized.read(SYNTHETIC, Synthetic)
     kept = row.pairs.read(KEPT, Synthetic)
@@ -71,7 +71,7 @@ def _counts(
     suite: Suite,
     references: Sequence[Reference] | None,
 ) -> dict[str, Any]:
-    """Return for how many pairs each fact holds, of how many, and the coverage of all."""
+    """Return the number of pairs, the number for which each fact holds, and the coverage."""
     facts = [suite.oracle(pair.instruction, pair.response, references) for pair in pairs]
     known = [fact for fact in facts if fact is not None]
     if not known:
@@ -89,10 +89,10 @@ def _counts(
 
 
 def fact_rows(counts: Iterable[tuple[str, FactCounts]]) -> list[FactRow]:
-    """Return a row for each method of whose synthetic data something is known.
+    """Return a row for each method whose data an oracle has counted.
 
     Args:
-        counts: by row: its method, and what `fact_counts` returned.
+        counts: for each row its method, and the result of `fact_counts`.
     """
     by_method: dict[str, list[FactCounts]] = {}
     for method, own in counts:

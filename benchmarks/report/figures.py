@@ -1,4 +1,4 @@
-"""Figures of a report: drawn from its records, the same bytes for the same records."""
+"""Figures of a report: the same bytes for the same records."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK = "#010203"
-"""The colour of text and axes: a page puts its own in place of it."""
+"""The colour of text and axes; a page replaces it by its own."""
 COLOURS = ("#2a78d6", "#d9652b", "#1f9d6b", "#b0479e", "#b8860b", "#7b61c9", "#0d94a0", "#c2384f")
-"""Colours that are told apart on white and on black, and by most who are colour-blind."""
+"""Colours that are distinguishable on white and on black, also with most colour blindness."""
 _DPI = 150
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "domino",
-    "svg.fonttype": "none",  # text stays text: readable aloud, in the page's own font
+    "svg.fonttype": "none",  # text remains text, for screen readers and the page's font
     "font.size": 10.0,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -38,12 +38,12 @@ _STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DrawnFigure:
-    """A figure in two forms.
+    """A figure in two formats.
 
     Attributes:
         name: of its files.
         title: what it shows.
-        alternative: the same in words, for who does not see it.
+        alternative: text for readers who cannot see it.
         svg: for pages and papers.
         png: for slides and dashboards.
     """
@@ -63,7 +63,7 @@ def draw(
     *,
     inches: tuple[float, float],
 ) -> DrawnFigure:
-    """Draw one figure; `paint` fills it while matplotlib has the style of reports."""
+    """Draw a figure; `paint` fills it in the style of reports."""
     with styled() as figure_class:
         figure = figure_class(figsize=inches, layout="constrained")
         paint(figure)
@@ -74,11 +74,11 @@ def draw(
 
 @contextlib.contextmanager
 def styled() -> Iterator[type[Figure]]:
-    """Hold matplotlib's settings to those of reports; yields the class of figures."""
+    """Set matplotlib to the style of reports; yields the class of figures."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({**mpl.rcParamsDefault, **_STYLE}):  # whatever the user has set
+    with mpl.rc_context({**mpl.rcParamsDefault, **_STYLE}):  # ignores the user's settings
         yield Figure
 
 

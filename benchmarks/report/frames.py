@@ -1,4 +1,4 @@
-"""The records of a run as tidy pandas frames, a meaning for every column."""
+"""The records of a run as tidy pandas frames, with the meaning of every column."""
 
 from __future__ import annotations
 
@@ -25,37 +25,37 @@ if TYPE_CHECKING:
     from benchmarks.report.method_rows import MethodRow
 
 TRAINED = "fine-tuned on"
-"""The fate of a sample that no stage dropped."""
+"""The value of `fate` for a sample that no stage dropped."""
 
 COLUMNS: Mapping[str, Mapping[str, str]] = {
     "scores": {
         "method": "method, with the run's label where there are several runs",
         "metric": "pass@k on base and plus inputs, or base pass@k on base inputs alone",
-        "value": "estimate in [0, 1]; missing where every seed failed",
+        "value": "estimate in [0, 1]; missing if every seed failed",
         "low": "lower end of the 95 % interval",
         "high": "upper end of the 95 % interval",
         "problems": "problems",
         "samples": "programs for each problem",
         "seeds": "seeds that were scored",
-        "missing": "seeds that were not, separated by commas",
-        "failure": "why not",
+        "missing": "seeds that were not scored, separated by commas",
+        "failure": "why they were not scored",
     },
     "verdicts": {
         "first": "the method that `verdict` is about",
         "second": "the method that it is compared with",
-        "domain": "the data set, where there are several",
+        "domain": "the data set, if there are several",
         "family": "primary (planned) or exploratory",
         "difference": "Pass@1 of first minus second, in [-1, 1]",
-        "low": "lower end of the 95 % interval; of one seed over problems alone",
+        "low": "lower end of the 95 % interval; with one seed, over problems only",
         "high": "upper end of the 95 % interval",
         "df": "Welch-Satterthwaite degrees of freedom",
         "test": "crossed (analysis of variance over runs and problems), or exact (McNemar: two "
         "models of one seed, not methods)",
-        "p_holm": "of no difference, corrected by Holm over the family; missing below 4 seeds, but "
-        "for the exact test",
-        "p_equivalence": "of a difference of the margin or more, corrected likewise",
+        "p_holm": "p-value of no difference, Holm-corrected over the family; missing below 4 "
+        "seeds, except for the exact test",
+        "p_equivalence": "p-value of a difference of the margin or more, Holm-corrected",
         "verdict": "better, worse, equivalent or undecided; not compared below 4 seeds",
-        "edge": "floor or ceiling, where both methods are if they are equivalent",
+        "edge": "floor or ceiling, if both methods are equivalent there",
         "needed": "designs that would decide it",
     },
     "pooled": {
@@ -66,19 +66,19 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "difference": "random-effects mean of first minus second, in [-1, 1]",
         "low": "lower end of its 95 % interval",
         "high": "upper end of its 95 % interval",
-        "wide_low": "lower end of Hartung and Knapp's, wider where domains differ",
-        "wide_high": "upper end of Hartung and Knapp's",
+        "wide_low": "lower end of the Hartung-Knapp interval, wider if domains differ",
+        "wide_high": "upper end of the Hartung-Knapp interval",
         "tau": "standard deviation of the true difference between domains",
-        "p_holm": "of no difference, corrected by Holm over the family",
-        "p_equivalence": "of a difference of the margin or more, corrected likewise",
+        "p_holm": "p-value of no difference, Holm-corrected over the family",
+        "p_equivalence": "p-value of a difference of the margin or more, Holm-corrected",
         "verdict": "better, worse, equivalent or undecided",
     },
     "variance": {
         "method": "method, with the run's label where there are several runs",
         "run_sd": "standard deviation between runs (seeds) of a method, in [0, 1]",
-        "run": "share of the variance of the method's mean that is of its runs",
-        "problem": "share that is of the choice of problems",
-        "residual": "share that is of run and problem together",
+        "run": "share of the variance of the method's mean that is due to its runs",
+        "problem": "share due to the choice of problems",
+        "residual": "share due to run and problem together",
         "closed": "share of the gap between no data and the ceiling that the method closes",
         "closed_low": "lower end of its 95 % interval (Fieller)",
         "closed_high": "upper end of its 95 % interval",
@@ -95,43 +95,43 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "funnel": {
         "method": "method, with the run's label where there are several runs",
         "step": "step of the pipeline, in order",
-        "incoming": "records that the step took in, all seeds together",
+        "incoming": "records that the step received, over all seeds",
         "kept": "records that it kept",
         "dropped": "records that it dropped",
-        "reasons": "count and reason of the drops, the largest first",
+        "reasons": "count and reason of dropped records, the largest first",
     },
     "samples": {
         "method": "method, with the run's label where there are several runs",
         "seed": "seed of the whole pipeline",
         "id": "id of the record, unique for a method and seed",
-        "instruction": "the instruction that the method made",
-        "response": "the response that it was given, where it came so far",
-        "fate": f"{TRAINED!r}, or the reason for which it was dropped",
+        "instruction": "the instruction that the method sampled",
+        "response": "the response, if the record got that far",
+        "fate": f"{TRAINED!r}, or the reason why it was dropped",
     },
     "costs": {
         "method": "method, with the run's label where there are several runs",
         "seed": "seed of the whole pipeline",
         "stage": "stage of the pipeline, in order",
-        "seconds": "seconds of work that the stage took; a shared stage counts in every row",
-        "cpu_seconds": "the same in processor seconds; missing where they were not counted",
+        "seconds": "seconds of work in the stage; a shared stage counts in every row",
+        "cpu_seconds": "processor seconds of the stage; missing if they were not measured",
         "tokens": "tokens that the stage generated",
     },
     "facts": {
         "method": "method, with the run's label where there are several runs",
-        "fact": "what the suite's oracle counts, over drawn instructions or kept pairs",
+        "fact": "what the suite's oracle counts, over sampled instructions or kept pairs",
         "share": "share for which it holds, in [0, 1]",
     },
     "character": {
         "method": "method, or the references, with the run's label where there are several runs",
         "seed": "seed of the whole pipeline; missing for the references",
-        "against": "references or problems; empty for a measure of the instructions alone",
-        "measure": "name of the measure; of an exact count, 'oracle: ' and its name",
+        "against": "references or problems; empty for a measure of the instructions only",
+        "measure": "name of the measure; for an exact count, 'oracle: ' and its name",
         "value": "its value; copies and oracles are shares in [0, 1]",
         "n": "instructions that were described",
     },
     "correlations": {
         "oracle": "what the suite's oracle counts",
-        "estimate": "the measure that stands for it where no oracle is",
+        "estimate": "the measure that estimates it where there is no oracle",
         "rho": "Spearman's rank correlation over at least ten methods; 1 ranks them as the oracle "
         "does",
         "low": "lower end of its 95 % interval",
@@ -144,20 +144,20 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Frames:
-    """A run's records; `COLUMNS` says what each column means.
+    """A run's records; `COLUMNS` has the meaning of every column.
 
     Attributes:
         scores: a line for each method and metric.
         verdicts: a line for each pair of methods.
-        pooled: a line for each pair over several domains; empty where there are no several.
+        pooled: a line for each pair, over domains; empty if there is only one domain.
         variance: a line for each method that has several runs, or a ceiling above it.
-        programs: a line for each program that was tried.
+        programs: a line for each evaluated program.
         funnel: a line for each method and step.
-        samples: a line for each synthetic record that a method drew.
+        samples: a line for each synthetic record.
         costs: a line for each method, seed and stage.
-        facts: a line for each method and fact; empty where the suite's universe is not known.
-        character: a line for each method, seed and measure of what its instructions are like.
-        correlations: a line for each oracle and estimate; empty likewise.
+        facts: a line for each method and fact; empty if the suite has no oracles.
+        character: a line for each method, seed and measure of its instructions.
+        correlations: a line for each oracle and estimate; empty if the suite has no oracles.
     """
 
     scores: pd.DataFrame
@@ -185,14 +185,13 @@ class Frames:
 def load(
     run: str | Path, *more: str | Path, output: str | Path = "runs", force: bool = False
 ) -> Frames:
-    """Return the frames of a stored run, or of several that may be compared.
+    """Return the frames of a stored run, or of several runs that can be compared.
 
     Args:
-        run: a name that `benchmarks.run` printed, the file that holds it, or a directory of runs
-            that holds one.
+        run: name that `benchmarks.run` printed, file of the run, or a directory with one run.
         more: further runs.
-        output: the directory of runs in which names are looked for.
-        force: take runs that differ in their dataset or versions.
+        output: directory of runs that is searched for names.
+        force: accept runs that differ in their dataset or versions.
 
     Raises:
         ConfigError: no run has this name, or runs differ.

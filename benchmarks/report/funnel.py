@@ -1,7 +1,7 @@
-"""Where a method's records went: from what was asked of it to what was fine-tuned on.
+"""Number of records after each step, from the requested instructions to the fine-tuned pairs.
 
-The steps are read from the stages' summaries. In every step, in = kept + dropped, and what a step
-keeps is what the next one takes in; where a row failed, what was under way is dropped for that.
+The steps are read from the stages' summaries. In every step, in = kept + dropped, and the records
+that a step keeps enter the next one. If a row failed, its unfinished records count as dropped.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from benchmarks.pipeline.rows import SeedRun
 
 NEVER_DRAWN = "never drawn"
-"""The reason under which draws are counted that a method did not make."""
+"""Reason for instructions that were requested and that the method did not yield."""
 ROW_FAILED = "row failed"
-"""The reason under which records are counted that were under way when their row failed."""
+"""Reason for records that were not finished when their row failed."""
 
 Summaries = Mapping[str, Mapping[str, Any]]
 Counts = Mapping[str, int]
@@ -44,9 +44,9 @@ class Funnel:
 
     Attributes:
         method: its name.
-        asked: instructions that it was asked for; where it adds none, those that it has.
-        refused: candidates that it refused itself before it yielded, by reason; part of no step.
-        steps: what became of those asked for.
+        asked: number of requested instructions; for a method that adds none, of its own.
+        refused: candidates that the method itself rejected, by reason; not part of any step.
+        steps: what happened to the requested instructions.
     """
 
     method: str
@@ -61,7 +61,7 @@ class Funnel:
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """The numbers that COUNTED names."""
+        """The numbers for the columns COUNTED."""
         return self.asked, *(step.kept for step in self.steps), sum(self.refused.values())
 
 
@@ -71,7 +71,7 @@ class _FunnelStep:
     stage: str
     drops: Callable[[Summaries], Counts]
     kept: Callable[[Summaries], int] | None = None
-    """The stage's own count, where the step ends the stage: it must agree."""
+    """The stage's own count, which must agree; only for the last step of a stage."""
 
 
 def _stage_step(name: str, stage: str) -> _FunnelStep:
@@ -120,14 +120,14 @@ _STEPS = (
 
 STEP_NAMES = tuple(step.name for step in _STEPS)
 COUNTED = ("asked", *STEP_NAMES, "refused by the method itself")
-"""What a table of funnels counts: records asked for, kept by each step, and never given."""
+"""Columns of the table: records requested, kept by each step, and rejected by the method."""
 
 
 def funnel(method: str, rows: Sequence[SeedRun | FailedRun]) -> Funnel:
-    """Return the funnel of one method's rows, one row a seed.
+    """Return the counts of one method's rows, one row per seed.
 
     Raises:
-        CountError: a stage's own counts do not add up with those before it.
+        CountError: a stage's counts are inconsistent with those of earlier stages.
     """
     walked = [_walk(row) for row in rows]
     steps = tuple(_together([steps[n] for _, steps in walked]) for n in range(len(_STEPS)))
@@ -138,7 +138,7 @@ def funnel(method: str, rows: Sequence[SeedRun | FailedRun]) -> Funnel:
 
 
 def total(counts: Iterable[Counts]) -> dict[str, int]:
-    """Add counts by name, the largest first; names that count nothing are left out."""
+    """Add counts by name, the largest first; counts of 0 are left out."""
     added: Counter[str] = Counter()
     for part in counts:
         added.update(part)
@@ -146,7 +146,7 @@ def total(counts: Iterable[Counts]) -> dict[str, int]:
 
 
 def _walk(row: SeedRun | FailedRun) -> tuple[int, list[FunnelStep]]:
-    """Return what was asked in one row, and its steps."""
+    """Return the number of requested instructions of a row, and its steps."""
     given = _summaries(row)
     drawn = given.get("synthesize")
     if drawn is not None:
@@ -160,7 +160,7 @@ def _walk(row: SeedRun | FailedRun) -> tuple[int, list[FunnelStep]]:
         if step.kept is not None and step.stage in given and step.kept(given) != kept:
             raise CountError(
                 f"{row.method} seed {row.seed}, {step.name}: {incoming} in, {dropped} dropped, "
-                f"and its stage says that it kept {step.kept(given)}"
+                f"but its stage recorded {step.kept(given)} kept"
             )
         steps.append(FunnelStep(name=step.name, incoming=incoming, kept=kept, dropped=dropped))
         incoming = kept

@@ -1,4 +1,4 @@
-"""The embedding map: where each method's instructions lie, and where the references do.
+"""The embedding map: positions of each method's instructions and of the references.
 
 Shapes: n texts, D dimensions of an embedding.
 """
@@ -22,21 +22,20 @@ if TYPE_CHECKING:
     from benchmarks.report.stored import StoredRun
 
 Floats = NDArray[np.float64]
-_POINTS = 400  # of a method: more hide one another
+_POINTS = 400  # per method; more would cover each other
 _COLUMNS = 3
 _MASSES = (0.9, 0.5)
-"""Shares of a set that lie inside its contours, the outer one first."""
-_FEWEST = 10  # points of a density: below, its contours are circles around single points
+"""Shares of a set inside its contours, from the outer to the inner one."""
+_FEWEST = 10  # with fewer points, contours are circles around single points
 _GRID = 80
 
 
 def embedding_map(run: StoredRun, name: str) -> DrawnFigure | None:
-    """Return one panel a method over the same two principal components; None where none drew.
+    """Return one panel per method on the same two principal components; None without samples.
 
-    Nor is there one of cells, which hold no embeddings.
-
-    The components are those of references and problems, so that no method turns the map. Contours
-    hold half and nine tenths of a set, by a Gaussian kernel density.
+    Cells contain no embeddings, so they give no map. The components are those of references and
+    problems, so that they do not depend on the methods. Contours enclose half and nine tenths of a
+    set, by a Gaussian kernel density.
     """
     if run.cells:
         return None
@@ -62,17 +61,17 @@ def embedding_map(run: StoredRun, name: str) -> DrawnFigure | None:
 
     share = components.explained_variance_ratio_.sum()
     return draw(
-        name, "Embedding map: references in ink, each method in its colour",
+        name, "Embedding map: references in the text colour, each method in its own colour",
         f"Embeddings of the instructions of {', '.join(methods)} over those of "
         f"{len(references_n2)} references, on two principal components of references and "
-        f"problems that hold {100 * share:.0f} % of their variance; lines enclose half and nine "
+        f"problems that explain {100 * share:.0f} % of their variance; lines enclose half and nine "
         "tenths of a set.",
         paint, inches=(0.4 + 2.6 * columns, 0.3 + 2.5 * rows),
     )  # fmt: skip
 
 
 def _drawn(run: StoredRun) -> Mapping[str, Floats]:
-    """Return what each method drew, its seeds together, at most the first points of each seed."""
+    """Return the embeddings of each method's samples, limited to the first of each seed."""
     found: dict[str, list[Floats]] = {}
     for (method, _), described in run.described.items():
         vectors_nD = read(described.embedded, "drawn")[1]
@@ -101,7 +100,7 @@ def _panel(axes: Axes, references_n2: Floats, points_n2: Floats, colour: str) ->
 
 
 def _contours(axes: Axes, points_n2: Floats, colour: str, line: str) -> None:
-    """Draw what encloses each share of the points; nothing where they are too few or on a line."""
+    """Draw the contours; none if there are too few points, or if they are on a line."""
     from scipy.stats import gaussian_kde
 
     if len(points_n2) < _FEWEST or np.linalg.matrix_rank(np.cov(points_n2.T)) < 2:

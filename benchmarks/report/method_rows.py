@@ -1,4 +1,4 @@
-"""What the stored stages of a run say of each method: one row a method, over all seeds."""
+"""One row per method over all seeds, from the stored stages of a run."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """A seed that a method could not be scored with: in which stage it ended, and why.
+    """A seed without a score: the stage in which it failed, and why.
 
-    `stage` is "" where the row has not been run: there is no cell of it.
+    `stage` is "" if the row has not been run, so that there is no cell of it.
     """
 
     seed: int
@@ -36,7 +36,7 @@ class Failure:
     reason: str
 
     def __str__(self) -> str:
-        """Return it in words."""
+        """Return it as text."""
         where = f" failed in {self.stage}" if self.stage else ""
         return f"seed {self.seed}{where}: {self.reason}"
 
@@ -49,21 +49,21 @@ class MethodRow:
         method: its name.
         synthesizes: whether it adds new instructions.
         scores: pass@k on base and plus inputs, for each k; the first is Pass@1. They are over the
-            seeds that did not fail; where all did, there is none.
-        base_scores: the same on base inputs alone.
-        drawn: instructions that the method made, all seeds together.
-        kept: pairs that were fine-tuned on, all seeds together.
-        dropped: how many were dropped for each reason, all stages and seeds together.
-        seconds: what all stages took, a shared stage counted in every row.
-        tokens: tokens generated to make the pairs, refused ones included.
+            seeds that did not fail; empty if all failed.
+        base_scores: the same on base inputs only.
+        drawn: sampled instructions, over all seeds.
+        kept: pairs for fine-tuning, over all seeds.
+        dropped: dropped records by reason, over all stages and seeds.
+        seconds: duration of all stages; a shared stage counts in every row.
+        tokens: tokens generated to make the pairs, including dropped ones.
         evaluation_tokens: tokens generated to solve the problems.
-        outcomes: how many programs ended in each way.
-        untrained_seeds: seeds that had no pair left, so that the plain backbone was scored.
+        outcomes: number of programs by outcome.
+        untrained_seeds: seeds without a pair, for which the plain backbone was scored.
         stages: the directory of every stage, by seed.
-        funnel: what became of the instructions asked for, step by step.
-        failures: the seeds that could not be scored.
+        funnel: number of records after each step.
+        failures: the seeds without a score.
         retried_timeouts: programs whose timeout was rerun without contention.
-        truncated: solutions that the limit of new tokens ended.
+        truncated: solutions cut off at the maximum number of new tokens.
         undecodable: generated texts with a character that could not be decoded (U+FFFD).
     """
 
@@ -92,7 +92,7 @@ class MethodRow:
 
 
 def method_rows(rows: Sequence[SeedRun | FailedRun], ks: Sequence[int]) -> list[MethodRow]:
-    """Return one row a method, in the order in which methods first appear."""
+    """Return one row per method, in the order of first appearance."""
     by_method: dict[str, list[SeedRun | FailedRun]] = {}
     for row in rows:
         by_method.setdefault(row.method, []).append(row)
@@ -134,7 +134,7 @@ def _method_row(method: str, rows: Sequence[SeedRun | FailedRun], ks: Sequence[i
 def _scores(
     rows: Sequence[SeedRun], ks: Sequence[int], name: str, passes: Callable[[Verdict], bool]
 ) -> tuple[Score, ...]:
-    """Return pass@k for each k over the rows' seeds; none where there is no row."""
+    """Return pass@k for each k over the rows' seeds; empty without rows."""
     if not rows:
         return ()
     results = [_verdicts(row, passes) for row in rows]
@@ -143,7 +143,7 @@ def _scores(
 
 
 def _verdicts(row: SeedRun, passes: Callable[[Verdict], bool]) -> dict[str, tuple[int, int]]:
-    """Return (samples, passed) of each problem, in the order of their ids."""
+    """Return (samples, passed) for each problem, ordered by id."""
     counts: dict[str, list[bool]] = {}
     for verdict in row.evaluated.read(VERDICTS, Verdict):
         counts.setdefault(verdict.problem_id, []).append(passes(verdict))
@@ -151,7 +151,7 @@ def _verdicts(row: SeedRun, passes: Callable[[Verdict], bool]) -> dict[str, tupl
 
 
 def outcomes(rows: Sequence[SeedRun]) -> tuple[list[str], NDArray[np.float64]]:
-    """Return one method's problems and its pass@1 [seeds, problems], in the order of their ids."""
+    """Return one method's problems and its pass@1 [seeds, problems], ordered by id."""
     ordered = sorted(rows, key=lambda row: row.seed)
     results = [_verdicts(row, lambda verdict: verdict.passed) for row in ordered]
     table_SP2 = _counts(results)
@@ -175,7 +175,7 @@ def _score(
 
 
 def _counts(results: Sequence[Mapping[str, tuple[int, int]]]) -> NDArray[np.int64]:
-    """Return (samples, passed) as [seeds, problems, 2], the problems in the order of the first.
+    """Return (samples, passed) as [seeds, problems, 2], problems in the order of the first seed.
 
     Raises:
         ConfigError: the seeds do not have the same problems.

@@ -1,4 +1,4 @@
-"""A report as one HTML page that needs nothing else, and as files of its tables and figures."""
+"""A report as one self-contained HTML page, and as files of its tables and figures."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ class NamedFrames(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StaticReport:
-    """A report of stored runs or of a study, made and not yet written.
+    """A report of stored runs or of a study, not yet written.
 
     Attributes:
         html: the page.
-        summary: the verdict and the first table, as Markdown.
+        summary: the comparisons and the first table, as Markdown.
         tables: its tables.
         figures: its figures.
-        frames: the records behind them.
-        pages: further pages by their file, to which the first one links.
+        frames: the records on which they are based.
+        pages: further pages by file name, linked from the first one.
     """
 
     html: str
@@ -119,7 +119,7 @@ def make_report(runs: ComparedRuns) -> StaticReport:
 
 
 def figures(runs: ComparedRuns, own: Frames) -> list[DrawnFigure]:
-    """Return the figures that these runs have something for."""
+    """Return the figures for which these runs have data."""
     several = len(runs.runs) > 1
     rows = runs.method_rows()
     drawn = [pass_at_1(rows), forest(runs.pooled()), *cost_figures(rows, own.costs)]
@@ -135,7 +135,7 @@ def figures(runs: ComparedRuns, own: Frames) -> list[DrawnFigure]:
 
 
 def render(template: str, values: Mapping[str, Any], *, folder: Path = _TEMPLATES) -> str:
-    """Return the page that a template of the folder makes; all pages have one style."""
+    """Return the page of a template in the folder; all pages have the same style."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -171,7 +171,7 @@ def _values(
 
 
 def inline(figure: DrawnFigure) -> str:
-    """Return a figure's SVG for a page: without the XML head, in the page's own ink."""
+    """Return a figure's SVG for a page: without the XML header, in the page's text colour."""
     body = figure.svg[figure.svg.index("<svg") :]
     return body.replace(INK, "currentColor")
 

@@ -1,4 +1,4 @@
-"""The figures of scores: Pass@1 by method, growth of support, Pass@k against counts."""
+"""The figures of scores: Pass@1 by method, growth of support, Pass@k by counts."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 Points = Mapping[str, Mapping[str, Sequence[tuple[int, "Score"]]]]
 """By metric and line: (count, score)."""
 COUNTS: Mapping[str, str] = {"references": "reference_fraction", "pairs": "pairs"}
-"""The counts of a run that Pass@k is shown against, and the names of the figures."""
+"""The counts of a run by which Pass@k is plotted, and the names of the figures."""
 
 
 def pass_at_1(rows: Sequence[MethodRow]) -> DrawnFigure | None:
-    """Return Pass@1 with its interval by method, in the order of the run; None without a score."""
+    """Return Pass@1 with its interval by method, in the order of the run; None without scores."""
     scored = [row for row in rows if row.scores]
     if not scored:
         return None
@@ -63,7 +63,7 @@ def _interval(axes: Axes, place: int, row: MethodRow) -> None:
 
 
 def forest(found: Sequence[PooledComparison]) -> DrawnFigure | None:
-    """Return each primary comparison in each domain and pooled; None without several domains."""
+    """Return each primary comparison in each domain and pooled; None for a single domain."""
     primary = [one for one in found if one.primary] or list(found)
     lines = [
         (f"{one.first} vs {one.second}: {name}", estimate, name == "pooled")
@@ -94,9 +94,9 @@ def forest(found: Sequence[PooledComparison]) -> DrawnFigure | None:
 
 
 def support_growth(run: StoredRun, name: str) -> DrawnFigure | None:
-    """Return distinct tasks against draws by method, and how many the references are.
+    """Return distinct tasks by number of samples, for each method and for the references.
 
-    The curve of a method is the mean of its seeds. None where nothing was drawn.
+    The curve of a method is the mean over its seeds. None without samples.
     """
     curves: dict[str, list[list[int]]] = {}
     for (method, _), described in run.described.items():
@@ -115,19 +115,19 @@ def support_growth(run: StoredRun, name: str) -> DrawnFigure | None:
                 linestyle=("-", "--")[place // len(COLOURS) % 2],
             )  # fmt: skip
         axes.axhline(references, color=INK, linestyle=":", linewidth=1.2, label="references")
-        axes.set(xlabel="instructions drawn", ylabel="distinct tasks among them", ylim=(0, None))
+        axes.set(xlabel="sampled instructions", ylabel="distinct tasks", ylim=(0, None))
         figure.legend(loc="outside right upper")
 
     words = "; ".join(f"{m} {curve[-1]:.0f} of {len(curve)}" for m, curve in means.items())
     return draw(
         name, "Growth of support",
-        f"Distinct tasks among the instructions drawn: {words}; the references are {references}.",
+        f"Distinct tasks among the samples: {words}; the references have {references}.",
         paint, inches=(7.5, 3.8),
     )  # fmt: skip
 
 
 def _growth(measures: Stage) -> list[int]:
-    """Return how many tasks there are among the first 1, 2, ... draws."""
+    """Return the number of distinct tasks among the first 1, 2, ... samples."""
     seen: set[str] = set()
     counts = []
     for key in measures.read(PROGRAMS_OF, ProgramKey):
@@ -142,7 +142,7 @@ def _mean(curves: Sequence[Sequence[int]]) -> list[float]:
 
 
 def against_count(runs: ComparedRuns, name: str) -> DrawnFigure | None:
-    """Return every Pass@k against a count of COUNTS; None where the runs do not differ in it."""
+    """Return every Pass@k by one of COUNTS; None if the runs do not differ in it."""
     points = _by_count(runs, name)
     counts = sorted({int(run.invocation.about[name]) for run in runs.runs})
     if len(counts) < 2 or not points:
@@ -162,7 +162,7 @@ def against_count(runs: ComparedRuns, name: str) -> DrawnFigure | None:
         for method, own in points["pass@1"].items()
     )
     return draw(
-        COUNTS[name], f"Pass@k against the number of {name}", f"Pass@1 by {name}: {words}.", paint,
+        COUNTS[name], f"Pass@k by the number of {name}", f"Pass@1 by {name}: {words}.", paint,
         inches=(2.2 + 3.4 * len(points), 3.4),
     )  # fmt: skip
 
@@ -179,7 +179,7 @@ def _fraction_line(
 
 
 def _by_count(runs: ComparedRuns, name: str) -> Points:
-    """Return scores by metric and line: a method, with the other count where that differs too."""
+    """Return scores by metric and line: a method, with the other count if that differs too."""
     (other,) = set(COUNTS) - {name}
     several = len({run.invocation.about[other] for run in runs.runs}) > 1
     found: dict[str, dict[str, list[tuple[int, Score]]]] = {}

@@ -1,7 +1,7 @@
-"""A committed result: tables, figures and the manifest that makes them again, nothing of a machine.
+"""A result to commit: tables, figures, and a manifest to reproduce them.
 
-The same records give the same bytes. What only holds where a run was made (places of files, times,
-workers) stays in the report.
+The same records give the same bytes. Anything that depends on the machine (paths, times, number of
+workers) is only in the report.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _TIMES = "costs"
 
 
 def publish(runs: ComparedRuns, report: StaticReport, folder: Path) -> Path:
-    """Write a result; what an earlier publication left there is replaced. Returns its page.
+    """Write a result, replacing an earlier one in the folder; return its page.
 
     Raises:
-        ConfigError: the folder holds something else.
+        ConfigError: the folder contains other files.
         StoreError: it cannot be written.
     """
     texts = publication(runs, report)
@@ -52,7 +52,7 @@ def publish(runs: ComparedRuns, report: StaticReport, folder: Path) -> Path:
 
 
 def publication(runs: ComparedRuns, report: StaticReport) -> dict[str, str]:
-    """Return the text of every file of a result, by its path."""
+    """Return the text of every file of a result, by path."""
     tables = [table for table in report.tables if table.name != _TIMES]
     frames = dict(report.frames.items())
     tables += [_tokens(runs), *published_tables(runs, frames["verdicts"])]
@@ -80,12 +80,12 @@ def _tokens(runs: ComparedRuns) -> DisplayTable:
             (row.method, f"{row.tokens:,}", f"{row.evaluation_tokens:,}")
             for row in runs.method_rows()
         ),
-        note="All seeds together. Seconds are a machine's and are left out.",
+        note="Over all seeds. Seconds depend on the machine and are left out.",
     )
 
 
 def _on_white(svg: str) -> str:
-    """Put a white ground under a drawing, which would be black on black in a dark viewer."""
+    """Add a white background to a drawing, which would be unreadable in a dark viewer."""
     end = svg.index(">", svg.index("<svg")) + 1
     return f'{svg[:end]}\n <rect width="100%" height="100%" fill="#ffffff"/>{svg[end:]}'
 
@@ -101,16 +101,16 @@ def _page(
     parts = [
         f"# {names}",
         *dict.fromkeys(_about(run) for run in runs.runs),
-        "Written by `python -m benchmarks.report`, not by hand; "
-        f"[{MANIFEST}]({MANIFEST}) names data, code and versions.",
+        "Written by `python -m benchmarks.report`; "
+        f"[{MANIFEST}]({MANIFEST}) lists data, code and versions.",
         *([f"**Not comparable:** {line}." for line in runs.differences]),
         report.summary.partition("\n\n**")[0],
         *(table.to_markdown().rstrip() for table in tables),
         *images,
-        "## Making it again",
+        "## Reproduction",
         "\n".join(f"    {command}" for command in _commands(runs)),
-        "Files that a run was given are named without their place: put them into the directory "
-        "that the command is typed in, or give their paths.",
+        "Input files are named without their folder: put them into the working directory, or give "
+        "their paths.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -118,8 +118,8 @@ def _page(
 def _about(run: StoredRun) -> str:
     about = run.invocation.about
     return (
-        f"{suite_words(about)}: {about['references']} references, at most {about['pairs']} pairs a "
-        f"seed of {about['draws']} draws, {len(run.seeds)} seeds, backbone "
+        f"{suite_words(about)}: {about['references']} references, at most {about['pairs']} pairs "
+        f"per seed from {about['draws']} samples, {len(run.seeds)} seeds, backbone "
         f"{without_place(str(about['model']))}, responder {about['responder']}."
     )
 
@@ -160,10 +160,10 @@ def _run(number: int, run: StoredRun) -> dict[str, Any]:
 
 
 def _clear(folder: Path) -> None:
-    """Remove the files of an earlier publication; cells that lie in the folder stay.
+    """Remove the files of an earlier publication; cells in the folder are kept.
 
     Raises:
-        ConfigError: the folder holds something else.
+        ConfigError: the folder contains other files.
     """
     if not folder.exists():
         return
@@ -179,8 +179,8 @@ def _clear(folder: Path) -> None:
     strange = sorted(files - known - {MANIFEST})
     if strange:
         raise ConfigError(
-            f"--publish {folder}: holds {strange[0]}, which no publication wrote there; give a "
-            "new directory, or remove it"
+            f"--publish {folder}: contains {strange[0]}, which --publish did not write; give a new "
+            "directory, or remove it"
         )
     for name in sorted(files):
         (folder / name).unlink()

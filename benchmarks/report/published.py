@@ -1,6 +1,6 @@
-"""What the paper published (arXiv 2605.30039), in tables beside what runs here came to.
+"""The paper's published numbers (arXiv 2605.30039), in tables with the results of runs here.
 
-Its suites and backbones are other ones: directions can be compared, numbers cannot.
+Suites and backbones differ: directions can be compared, numbers cannot.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PAPER = "paper, published"
 HERE = "here"
 HEADLINE_POINTS = 4.63
-"""The most that DOMINO gained in Pass@1 over the instruction-tuned backbone, in points."""
+"""Largest gain in Pass@1 of DOMINO over the instruction-tuned backbone, in points."""
 FRACTION = (
     (20, 14.54, 20.17, 24.34),
     (40, 14.89, 21.35, 24.75),
@@ -29,20 +29,20 @@ FRACTION = (
     (80, 16.72, 25.73, 28.14),
     (100, 17.31, 26.81, 29.94),
 )
-"""Their figure: share of the references, Pass@1, Pass@5 and Pass@10, all in %."""
+"""The paper's figure: share of the references, Pass@1, Pass@5 and Pass@10, all in %."""
 _METHOD, _BACKBONE = "domino", "no-data"
 _NOTE = (
     "Published: arXiv 2605.30039, LiveCodeBench with Qwen2.5-Coder-7B and -14B and "
-    "DeepSeek-Coder-V2-Lite. Other suites and backbones than here: compare directions, not numbers."
+    "DeepSeek-Coder-V2-Lite. Suites and backbones differ: compare directions, not numbers."
 )
 
 
 def published_tables(runs: ComparedRuns, verdicts: pd.DataFrame) -> list[DisplayTable]:
-    """Return the published numbers, each beside what these runs have of the same kind.
+    """Return tables of the published numbers and of the same quantities in these runs.
 
     Args:
         runs: the runs.
-        verdicts: their frame of that name.
+        verdicts: their frame `verdicts`.
     """
     return [_headline(runs, verdicts), _fractions(runs)]
 
@@ -64,7 +64,7 @@ def _headline(runs: ComparedRuns, verdicts: pd.DataFrame) -> DisplayTable:
     )
     return DisplayTable(
         name="published_headline",
-        title="Pass@1 gained over the backbone, in points",
+        title="Gain in Pass@1 over the backbone, in points",
         columns=("source", "what", "points", "95 % interval", "verdict"),
         rows=(claimed, *own),
         note=_NOTE,
@@ -83,7 +83,7 @@ def _fractions(runs: ComparedRuns) -> DisplayTable:
     ]  # fmt: skip
     return DisplayTable(
         name="published_references",
-        title="DOMINO against the fraction of the references",
+        title="DOMINO by the fraction of references",
         columns=("source", "method", "references", "Pass@1", "Pass@5", "Pass@10"),
         rows=(*published, *own),
         note=_NOTE,

@@ -1,4 +1,4 @@
-"""Pass@1 of scored samples, as a table and as JSON."""
+"""Pass@1 of existing samples, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ class ScoreRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scored:
-    """All that the command shows.
+    """The result of `benchmarks.evaluate`.
 
     Attributes:
         suite: its name.
-        variant: which part of the suite, in words.
+        variant: the part of the suite.
         tests: names of its sets of tests, the smaller one first.
         digest: SHA-256 of the data file.
-        samples: what was read.
+        samples: the samples that were read.
         unjudged: problems that cannot be judged on this machine, with the reason.
-        labels: what scores are also grouped by, for each problem.
-        report: what running it showed.
-        seconds: how long that took.
+        labels: labels of each problem, by which scores are also grouped.
+        report: the verdicts.
+        seconds: duration of the evaluation.
     """
 
     suite: str
@@ -50,12 +50,12 @@ class Scored:
 
     @property
     def complete(self) -> bool:
-        """Whether this is a score of all that was to be scored."""
+        """Whether all problems of the suite were scored."""
         return not self.samples.broken and not self.unjudged
 
     @property
     def problems(self) -> int:
-        """How many problems have a verdict."""
+        """Number of problems with a verdict."""
         return len({verdict.problem_id for verdict in self.report.verdicts})
 
     @property
@@ -67,9 +67,9 @@ class Scored:
 def score(
     verdicts: Sequence[Verdict], tests: Sequence[str] = ("base", "base + plus")
 ) -> list[ScoreRow]:
-    """Return pass@1 on the base inputs, and on base and plus inputs together.
+    """Return pass@1 on the base inputs, and on base and plus inputs.
 
-    A suite with one set of tests names one, and has one row.
+    A suite with one set of tests has one row.
     """
     by_problem: dict[str, list[Verdict]] = defaultdict(list)
     for verdict in verdicts:
@@ -89,7 +89,7 @@ def score(
 
 
 def table(scored: Scored) -> str:
-    """Return what the command prints: scores, outcomes, retries and the data set's digest."""
+    """Return the printed table: scores, outcomes, reruns and the data set's digest."""
     width = max(14, *(len(name) + 1 for name in (scored.suite, *scored.tests)))
     lines = [f"{scored.suite:<{width}} {'passed':>11} {'pass@1':>8}"]
     for row in scored.rows:
@@ -112,7 +112,7 @@ def _partial(scored: Scored) -> list[str]:
         return []
     samples, unjudged = scored.samples, scored.unjudged
     total = scored.problems + len(unjudged) + len(set(samples.missing) - set(unjudged))
-    lines = [f"NO SCORE OF THE SUITE: {scored.problems} of {total} problems are scored"]
+    lines = [f"NOT A SCORE OF THE SUITE: {scored.problems} of {total} problems are scored"]
     if samples.broken:
         lines.append(f"{len(samples.broken)} lines could not be read")
     lines += [f"cannot be judged here: {key} ({reason})" for key, reason in unjudged.items()]
@@ -120,7 +120,7 @@ def _partial(scored: Scored) -> list[str]:
 
 
 def by_label(scored: Scored) -> dict[str, tuple[int, int]]:
-    """Return for each label how many programs passed all tests, of how many; largest first."""
+    """Return (passed all tests, total) of the programs by label, the largest first."""
     counts: dict[str, list[int]] = {}
     for verdict in scored.report.verdicts:
         for label in scored.labels.get(verdict.problem_id, ()):
@@ -155,7 +155,7 @@ def _outcome_lines(scored: Scored, width: int) -> list[str]:
 
 
 def outcomes(verdicts: Sequence[Verdict]) -> tuple[Counter[Outcome], Counter[Outcome]]:
-    """Return how many programs had each outcome on base, and on base and plus inputs."""
+    """Return the numbers of programs by outcome on base inputs, and on base and plus inputs."""
     return Counter(v.base for v in verdicts), Counter(v.plus for v in verdicts)
 
 

@@ -1,4 +1,4 @@
-"""What a method's score is made of: its runs, the problems, the residual; and of which gap."""
+"""Shares of a score's variance, and the share of the gap to the ceiling that a method closes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def variance_lines(groups: Sequence[Group]) -> Iterable[Mapping[str, Any]]:
-    """Yield a line for each method that was run several times, or has a ceiling above it."""
+    """Yield a line for each method with several runs, or with a ceiling above it."""
     for group in groups:
         for method, table in group.tables.items():
             line = {"method": method, **_parts(table), **_closed(group, method)}
@@ -33,7 +33,7 @@ def _parts(table: Any) -> dict[str, float]:
 
 
 def _closed(group: Group, method: str) -> dict[str, float]:
-    """Return which share of the gap between no data and the ceiling a method closes."""
+    """Return the share of the gap between no data and the ceiling that a method closes."""
     ends = group.floor, group.ceiling
     if method in ends or not set(ends) <= set(group.tables) or group.design.seeds < MIN_SEEDS:
         return {}

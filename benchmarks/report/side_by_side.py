@@ -1,4 +1,4 @@
-"""References beside the nearest that a method made, with the words that both share."""
+"""References and the most similar sample of a method, with shared words marked."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHARED_RUN = 5
-"""Words in a row from which a run that both texts have is marked."""
+"""Minimum length, in words, of a shared sequence that is marked."""
 _SHOWN = 4
-_COMPARED = 1000  # samples of a method: the first ones, so that a report takes seconds
+_COMPARED = 1000  # first samples of a method; all would take minutes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextSpan:
-    """A part of a text; `shared` where the other text has it too."""
+    """A part of a text; `shared` if the other text contains it too."""
 
     text: str
     shared: bool
@@ -32,13 +32,13 @@ class TextSpan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SideBySide:
-    """A reference and the sample nearest to it.
+    """A reference and the sample most similar to it.
 
     Attributes:
         reference: its text, in pieces.
         sample: the text of the sample, in pieces.
-        similarity: words in common and in order over all words, in [0, 1]; 1 is a copy.
-        fate: what became of the sample.
+        similarity: share of words in common and in the same order, in [0, 1]; 1 is a copy.
+        fate: what happened to the sample.
     """
 
     reference: tuple[TextSpan, ...]
@@ -48,19 +48,19 @@ class SideBySide:
 
     @property
     def copy(self) -> bool:
-        """Whether both are the same, word by word."""
+        """Whether all words are the same."""
         return self.similarity == 1.0
 
 
 def closest(
     references: Sequence[Reference], samples: pd.DataFrame, *, shown: int = _SHOWN
 ) -> list[SideBySide]:
-    """Return the pairs of a reference and its nearest sample that are most alike, at most `shown`.
+    """Return the most similar pairs of a reference and its nearest sample, at most `shown`.
 
     Args:
-        references: the references that the method was given.
+        references: of the method.
         samples: one method's lines of the frame `samples`; the first 1,000 are compared.
-        shown: how many pairs.
+        shown: maximum number of pairs.
     """
     from rapidfuzz.distance import Indel
     from rapidfuzz.process import cdist
@@ -86,7 +86,7 @@ def _pair(reference: Reference, sample: pd.Series, similarity: float) -> SideByS
 
 
 def mark(left: str, right: str) -> tuple[tuple[TextSpan, ...], tuple[TextSpan, ...]]:
-    """Return both texts in pieces: runs of at least `SHARED_RUN` words that both have, and rest."""
+    """Split both texts into shared sequences of at least `SHARED_RUN` words, and the rest."""
     left_words, right_words = list(UNIT.finditer(left)), list(UNIT.finditer(right))
     matcher = SequenceMatcher(None, _folded(left_words), _folded(right_words), autojunk=False)
     blocks = [block for block in matcher.get_matching_blocks() if block.size >= SHARED_RUN]

@@ -1,4 +1,4 @@
-"""Runs as they were stored: rows, scores and comparisons again, from records alone."""
+"""Stored runs: their rows, scores and comparisons, from records alone."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredRun:
-    """One invocation with its stages.
+    """A stored run with its stages.
 
     Attributes:
         invocation: its manifest.
-        domain: the stage that holds references and problems.
-        references: what the references are like.
-        described: what rows drew is like, by method and seed.
+        domain: the stage with references and problems.
+        references: properties of the references.
+        described: properties of sampled data, by method and seed.
         rows: one for each seed and method, in the order of the run.
-        label: what tells it from the other runs of a report; "" where it is the only one.
-        settings: by method the complete config that it wrote; of a run from cells alone.
-        cells: whether it was made from cells, which hold no texts and no embeddings.
+        label: distinguishes it from the other runs of a report; "" if it is the only one.
+        settings: complete config by method; only for runs made from cells.
+        cells: whether it was made from cells, which contain no texts and no embeddings.
     """
 
     invocation: Invocation
@@ -49,17 +49,17 @@ class StoredRun:
 
     @property
     def name(self) -> str:
-        """The invocation's name."""
+        """The run's name."""
         return self.invocation.name
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """All seeds that the run was asked for."""
+        """All seeds of the run."""
         return tuple(self.invocation.about["seeds"])
 
     @property
     def finished(self) -> str:
-        """When its last stage was finished: UTC, ISO 8601."""
+        """Time when its last stage finished: UTC, ISO 8601."""
         return max(stage.finished for stage in self.stages)
 
     @property
@@ -69,33 +69,33 @@ class StoredRun:
         return (self.domain, *(found[name] for name in sorted(found)))
 
     def read_references(self) -> list[Reference]:
-        """Return the references that methods were given."""
+        """Return the references of the methods."""
         return self.domain.read(REFERENCES, Reference)
 
     def read_problems(self) -> list[ProblemText]:
-        """Return the problems that methods were tried on."""
+        """Return the problems of the evaluation."""
         return self.domain.read(PROBLEMS, ProblemText)
 
     @property
     def compare(self) -> ComparisonConfig:
-        """Which comparisons the run planned; the default of a run older than the field."""
+        """The planned comparisons; the default for a run older than this field."""
         return update(ComparisonConfig(), self.invocation.config.get("compare", {}))
 
     @property
     def names(self) -> dict[str, str]:
-        """The name under which a report shows each method."""
+        """The name of each method in the report."""
         return {method: self.shown(method) for method in self.invocation.config["methods"]}
 
     def shown(self, method: str) -> str:
-        """Return the name under which a report shows one of the run's methods."""
+        """Return the name of a method in the report."""
         return f"{method} ({self.label})" if self.label else method
 
     def shown_rows(self) -> list[SeedRun | FailedRun]:
-        """Return the rows under the names that a report shows."""
+        """Return the rows under their names in the report."""
         return [replace(row, method=self.shown(row.method)) for row in self.rows]
 
     def method_rows(self) -> list[MethodRow]:
-        """Return a row for each method, under the name that a report shows."""
+        """Return one row per method, under its name in the report."""
         return method_rows(self.shown_rows(), self.invocation.config["evaluate"]["ks"])
 
 
@@ -103,9 +103,8 @@ def load_run(name: str | Path, output: Path = Path("runs")) -> StoredRun:
     """Return a stored run.
 
     Args:
-        name: the invocation's name or the beginning of it, its file, or a directory of runs that
-            holds one invocation.
-        output: the directory of runs, where `name` is none of the latter two.
+        name: the run's name or the beginning of it, its file, or a directory with one run.
+        output: directory of runs, if `name` is a name.
 
     Raises:
         ConfigError: no run, or more than one, has this name.
@@ -143,7 +142,7 @@ def _row(entry: RowEntry, store: Store) -> SeedRun | FailedRun:
     if missing:
         raise StoreError(
             f"{entry.method} seed {entry.seed} lacks {', '.join(missing)}: the run's file was "
-            "changed; type the run's command again"
+            "changed; repeat the command of the run"
         )
     given = {field: by_name[step] for field, step in zip(FIELDS, STEPS, strict=True)}
     return SeedRun(method=entry.method, seed=entry.seed, **given)
@@ -152,7 +151,7 @@ def _row(entry: RowEntry, store: Store) -> SeedRun | FailedRun:
 def compare_rows(
     rows: Sequence[SeedRun | FailedRun], methods: Sequence[str], config: ComparisonConfig
 ) -> Comparisons:
-    """Compare every two methods of one run that were scored with every seed.
+    """Compare all pairs of methods of one run that were scored with every seed.
 
     Raises:
         ConfigError: the rows do not have the same problems.
@@ -163,7 +162,7 @@ def compare_rows(
 
 
 def facts_of(run: StoredRun) -> Mapping[str, Mapping[str, float]]:
-    """Return the oracles' shares by fact, for each method under the name that a report shows."""
+    """Return the oracles' shares by fact, for each method under its name in the report."""
     facts = run.invocation.facts
     return {
         run.shown(method): {name: facts[method][name] for name in FACTS if name in facts[method]}

@@ -1,6 +1,6 @@
-"""Sweeps: several runs that differ in an option or two of one method, as one figure a method.
+"""Sweeps: runs that differ in one or two options of a method, as one figure per method.
 
-Values come from the records: what the run set, else what the method wrote beside its work.
+Values come from the run's config, else from the config that the method saved.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from benchmarks.report.stored import StoredRun
 
 _MOST_OPTIONS = 2
-_APART = 0.06  # of the distance of two values, by which lines are moved apart
+_APART = 0.06  # horizontal offset between lines, as a share of the distance of two values
 _RECORDS = ("domino.json", "method.json")
 _NAMES = {
     "w_contrastive": "contrastive weight", "domain_tokens": "domain tokens P",
@@ -38,11 +38,11 @@ class Point:
     """One run of a sweep.
 
     Attributes:
-        at: the values of the options that differ, in the order of their names.
+        at: values of the differing options, ordered by name.
         row: the method's row.
-        copies: share of its draws that nearly copy a reference, mean over seeds; None where none
-            was measured.
-        distinct: distinct tasks for each draw, likewise.
+        copies: share of samples that are near copies of a reference, mean over seeds; None if it
+            was not measured.
+        distinct: distinct tasks per sample, mean over seeds; None if not measured.
     """
 
     at: tuple[float, ...]
@@ -53,12 +53,12 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sweep:
-    """The runs of one method that differ in a few numbers.
+    """Runs of one method that differ in one or two numbers.
 
     Attributes:
         method: its name.
         options: names of the options that differ.
-        points: in the order of their values.
+        points: ordered by their values.
     """
 
     method: str
@@ -67,13 +67,13 @@ class Sweep:
 
 
 def sweeps(runs: ComparedRuns) -> list[Sweep]:
-    """Return a sweep for each method that the runs have with different numbers."""
+    """Return a sweep for each method whose options differ between the runs."""
     methods = dict.fromkeys(m for run in runs.runs for m in run.invocation.config["methods"])
     return [sweep for method in methods if (sweep := _sweep(runs.runs, method))]
 
 
 def sweep_figures(runs: ComparedRuns) -> list[DrawnFigure]:
-    """Return a figure of each sweep: Pass@1 with its interval, near copies, distinct tasks."""
+    """Return a figure for each sweep: Pass@1 with its interval, near copies, distinct tasks."""
     return [_drawn(sweep) for sweep in sweeps(runs)]
 
 
@@ -97,7 +97,7 @@ def _sweep(runs: Sequence[StoredRun], method: str) -> Sweep | None:
 
 
 def _options(run: StoredRun, method: str) -> Mapping[str, Any]:
-    """Return all options of a method in a run, as its own records and the run's config say."""
+    """Return all options of a method in a run, from its saved config and the run's config."""
     own = dict(run.settings.get(method, {}))
     for row in run.rows:
         if row.method == method and row.stages and not own:
@@ -107,7 +107,7 @@ def _options(run: StoredRun, method: str) -> Mapping[str, Any]:
 
 
 def recorded_options(folder: Path) -> dict[str, Any]:
-    """Return the options that a method wrote where it was saved; none where it wrote none."""
+    """Return the options in a method's saved config; none if it saved none."""
     for name in _RECORDS:
         file = folder / name
         if file.is_file():
@@ -141,7 +141,7 @@ def _drawn(sweep: Sweep) -> DrawnFigure:
         panels = figure.subplots(1, 3)
         for number, (rest, points) in enumerate(sorted(lines.items())):
             label = ", ".join(f"{_words(n)} {v:g}" for n, v in zip(others, rest, strict=True))
-            shift = _APART * (number - (len(lines) - 1) / 2)  # equal lines stay visible
+            shift = _APART * (number - (len(lines) - 1) / 2)  # keeps equal lines visible
             at = {value: place + shift for place, value in enumerate(places)}
             _line(panels, points, at, COLOURS[number % len(COLOURS)], label)
         for axes, what in zip(
@@ -156,7 +156,7 @@ def _drawn(sweep: Sweep) -> DrawnFigure:
 
     return draw(
         f"sweep_{_file(sweep.method)}",
-        f"{sweep.method} against {' and '.join(map(_words, sweep.options))}",
+        f"{sweep.method} by {' and '.join(map(_words, sweep.options))}",
         f"{sweep.method}, Pass@1 and near copies of references: {_said(sweep)}.",
         paint, inches=(10.5 if others else 9.0, 3.2),
     )  # fmt: skip

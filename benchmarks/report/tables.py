@@ -1,4 +1,4 @@
-"""The tables of a report, as words; in HTML, Markdown and LaTeX they are the same."""
+"""The tables of a report; they are the same in HTML, Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def tables(runs: ComparedRuns, frames: Frames, changes: Sequence[RowChanges]) -> list[DisplayTable]:
-    """Return all tables of a report that have a row, in its order."""
+    """Return the tables of a report in order, without empty ones."""
     rows = runs.method_rows()
     seeds = {run.shown(m): run.seeds for run in runs.runs for m in run.invocation.config["methods"]}
     made = [
@@ -42,9 +42,8 @@ def _scores(rows: Sequence[MethodRow], seeds: Mapping[str, Sequence[int]]) -> Di
         columns=("method", "Pass@1", "95 % interval", *names, "problems", "seeds", "pairs"),
         rows=tuple((row.method, *_score_cells(row, len(others), seeds)) for row in rows),
         note=(
-            "In %. The interval covers seeds and problems; of one seed, problems alone: it then "
-            "says nothing of how another seed would come out. Pairs: fine-tuned on, all seeds "
-            "together."
+            "In %. The interval covers seeds and problems; with one seed, problems only: it does "
+            "not show the variation between seeds. Pairs: used for fine-tuning, over all seeds."
         ),
     )
 
@@ -69,12 +68,12 @@ def _score_cells(row: MethodRow, others: int, seeds: Mapping[str, Sequence[int]]
 def _funnel(rows: Sequence[MethodRow]) -> DisplayTable:
     return DisplayTable(
         name="funnel",
-        title="Records kept, step by step",
+        title="Records kept after each step",
         columns=("method", *COUNTED),
         rows=tuple((row.method, *(f"{n:,}" for n in row.funnel.counts)) for row in rows),
         note=(
-            "All seeds together. In every step, in = kept + dropped. What a method refused itself "
-            "was never given, and is part of no step."
+            "Over all seeds. In every step, in = kept + dropped. Candidates that a method rejected "
+            "itself are not part of any step."
         ),
     )
 
@@ -92,21 +91,21 @@ def _facts(frames: Frames) -> DisplayTable:
             for method, line in zip(wide.index, wide.to_numpy(), strict=True)
         ),
         note=(
-            "In %. Drawn: all that a method made; kept: what was fine-tuned on. The oracles know "
-            "the suite's universe; no score and no filter uses them."
+            "In %. Drawn: all sampled instructions; kept: pairs for fine-tuning. No score and no "
+            "filter uses the oracles."
         ),
     )
 
 
 def _costs(frames: Frames, rows: Sequence[MethodRow]) -> DisplayTable:
-    """Return seconds by stage; stages of all seeds together."""
+    """Return seconds by stage, over all seeds."""
     costs = frames.costs
     stages = list(dict.fromkeys(costs["stage"]))
     seconds = costs.groupby(["method", "stage"])["seconds"].sum()
     of_processors = costs.groupby("method")["cpu_seconds"].agg(lambda own: own.sum(skipna=False))
     return DisplayTable(
         name="costs",
-        title="What each method cost",
+        title="Cost of each method",
         columns=("method", *stages, "all seconds", "processor seconds", "tokens for pairs",
                  "tokens for evaluation"),
         rows=tuple(
@@ -120,7 +119,7 @@ def _costs(frames: Frames, rows: Sequence[MethodRow]) -> DisplayTable:
             )
             for row in rows
         ),
-        note="Seconds of work, all seeds together; a stage that rows share counts in each of them.",
+        note="Seconds of work, over all seeds; a stage shared by several rows counts in each.",
     )  # fmt: skip
 
 

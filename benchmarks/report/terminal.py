@@ -1,4 +1,4 @@
-"""The Pass@1 table that ends a run: for people on the terminal, and the same rows as JSON."""
+"""The Pass@1 table at the end of a run, on the terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -34,34 +34,34 @@ _REASONS_SHOWN = 4
 
 
 FACTS_SAID = (
-    "Drawn: all instructions of a method; kept: the pairs that were fine-tuned on.",
-    "Valid: a task of the suite's universe. In domain: of the domain's operations, in its terms.",
-    "Copy: a reference's task. Recombined: of the references' terms alone; new terms: with others.",
-    "Aligned: the response is the domain's own program.",
-    "Coverage: the share of what the domain asks for that is there.",
+    "Drawn: all sampled instructions of a method; kept: the pairs used for fine-tuning.",
+    "Valid: a task of the suite's universe. In domain: uses the domain's operations and terms.",
+    "Copy: a reference's task. Recombined: only terms of the references; new terms: others too.",
+    "Aligned: the response is correct in the domain.",
+    "Coverage: the share of the domain's support that is reached.",
 )
 
 
 _COVERS = {
-    True: "The interval covers problems; one seed says nothing of how another would come out.",
+    True: "The interval covers problems; one seed does not show the variation between seeds.",
     False: "The interval covers seeds and problems.",
 }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """All that is said at the end of a run.
+    """The report at the end of a run.
 
     Attributes:
-        about: what every row shares: suite, model, responder, references, seeds, pairs, digests.
+        about: shared by all rows: suite, model, responder, references, seeds, pairs, digests.
         rows: one for each method.
-        facts: exact counts over synthetic pairs, where the suite's universe is known.
-        comparisons: every two methods, the planned pairs first; None where nothing was compared.
-        name: of the invocation, under which `benchmarks.report` finds it; "" where it has none.
-        stored: where the stages are.
-        seconds: wall seconds of this invocation.
-        reused: stages that were complete already, of `stages`.
-        stages: stages of the run.
+        facts: exact counts over synthetic pairs, if the suite has oracles.
+        comparisons: all pairs of methods, the planned ones first; None if nothing was compared.
+        name: of the run, for `benchmarks.report`; "" for a run from cells.
+        stored: directory of the stages.
+        seconds: wall time of this command.
+        reused: number of stages that were complete already.
+        stages: number of stages of the run.
     """
 
     about: Mapping[str, Any]
@@ -77,10 +77,10 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data; this is what `--json` writes.
 
-        `version` (of this form), `about`, `methods` (fields of MethodRow; every score has metric,
+        `version` (of this format), `about`, `methods` (fields of MethodRow; every score has metric,
         value, low, high, problems, samples, seeds; `funnel` has the fields of Funnel), `facts`
         (fields of FactRow), `comparisons` (first minus second, with interval, p and verdict),
-        `name` (of the invocation), `stored`, `seconds`, `stages`, `reused`.
+        `name` (of the run), `stored`, `seconds`, `stages`, `reused`.
         """
         return {
             "version": JSON_VERSION,
@@ -101,7 +101,7 @@ class Report:
         return any(row.failures for row in self.rows)
 
     def columns(self) -> dict[str, list[Any]]:
-        """Return the Pass@1 table by columns; None where a method has no score."""
+        """Return the Pass@1 table by columns; None for a method without a score."""
         rows = self.rows
         first = [row.scores[0] if row.scores else None for row in rows]
         return {
@@ -120,7 +120,7 @@ class Report:
         }
 
     def funnel_columns(self) -> dict[str, list[Any]]:
-        """Return the funnel by columns: a line for each method and step, with reasons."""
+        """Return the record counts by columns: a line for each method and step, with reasons."""
         lines = [(row.method, step) for row in self.rows for step in row.funnel.steps]
         return {
             "method": [method for method, _ in lines],
@@ -133,7 +133,7 @@ class Report:
 
 
 def write_json(report: Report, path: Path) -> None:
-    """Write the report for machines; a file that is there is replaced whole.
+    """Write the report as JSON; an existing file is replaced atomically.
 
     Raises:
         StoreError: it cannot be written.
@@ -143,11 +143,11 @@ def write_json(report: Report, path: Path) -> None:
 
 
 def show(report: Report, console: Console) -> None:
-    """Print the tables and what has to be known to read them."""
+    """Print the tables and notes."""
     _print(console, f"{suite_words(report.about)}: Pass@1", score_table(report))
     for line in [*comparison_lines(report), ""]:
         say(console, line)
-    _print(console, "Records kept, step by step", funnel_table(report))
+    _print(console, "Records kept after each step", funnel_table(report))
     for line in [*_left_out(report), *dropped_lines(report.rows)]:
         say(console, line)
     if report.facts:
@@ -163,7 +163,7 @@ def show(report: Report, console: Console) -> None:
 
 
 def comparison_lines(report: Report) -> list[str]:
-    """Return the outcome, the planned comparisons, what else was found, and how."""
+    """Return lines for the outcome, the planned and the exploratory comparisons, and the test."""
     found = report.comparisons
     if found is None or not found.pairs:
         return [headline(found, report.rows)]
@@ -178,7 +178,7 @@ def _print(console: Console, title: str, table: Table) -> None:
 
 
 def score_table(report: Report) -> Table:
-    """Return Pass@1 (and every other pass@k of the run), with counts and costs, a method a line."""
+    """Return every pass@k of the run, with counts and costs, one line per method."""
     table = _table()
     table.add_column("pass@1", justify="right", no_wrap=True)
     table.add_column("95 % interval", justify="right", no_wrap=True)
@@ -196,7 +196,7 @@ def score_table(report: Report) -> Table:
 
 
 def slim_table() -> Table:
-    """Return an empty table that is no wider than its cells: terminals have 80 columns too."""
+    """Return an empty table that is not wider than its cells, for terminals of 80 columns."""
     return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
 
 
@@ -220,7 +220,7 @@ def _score_cells(row: MethodRow, others: int) -> list[str]:
 
 
 def funnel_table(report: Report) -> Table:
-    """Return how many records each step kept, without the steps at which no method lost any."""
+    """Return the number of records after each step, without steps that dropped none."""
     rows = [(row.method, dict(zip(COUNTED, row.funnel.counts, strict=True))) for row in report.rows]
     table = _table()
     lossless = lossless_steps(report)
@@ -234,17 +234,17 @@ def funnel_table(report: Report) -> Table:
 
 def _left_out(report: Report) -> list[str]:
     lossless = ", ".join(lossless_steps(report))
-    return [f"No method lost records at: {lossless}."] if lossless else []
+    return [f"Steps that dropped no records: {lossless}."] if lossless else []
 
 
 def lossless_steps(report: Report) -> list[str]:
-    """Return the steps, but for the last, that kept all records of every method."""
+    """Return the steps, except the last, that kept all records of every method."""
     steps = list(zip(*(row.funnel.steps for row in report.rows), strict=True))[:-1]
     return [same[0].name for same in steps if all(one.kept == one.incoming for one in same)]
 
 
 def fact_table(facts: Sequence[FactRow]) -> Table:
-    """Return what the suite's universe says of the synthetic pairs; "-" where nothing was made."""
+    """Return the exact counts over synthetic pairs; "-" if there are none."""
     names = list(dict.fromkeys(name for row in facts for name in row.shares))
     table = _table()
     for name in names:
@@ -256,7 +256,7 @@ def fact_table(facts: Sequence[FactRow]) -> Table:
 
 
 def suite_words(about: Mapping[str, Any]) -> str:
-    """Return the suite's name with its variant, and a warning where not all of it is tried."""
+    """Return the suite's name with its variant, and a warning if it is not evaluated completely."""
     name = f"{about['suite']} ({about['variant']})" if about["variant"] else str(about["suite"])
     limited = about.get("limited")
     return f"{name}, {limited}: not a score of the suite" if limited else name
@@ -268,12 +268,12 @@ def percent(share: float) -> str:
 
 
 def dropped_lines(rows: Sequence[MethodRow]) -> list[str]:
-    """Return why records were dropped, a line for each method that lost some."""
+    """Return why records were dropped, one line for each method with dropped records."""
     return [f"{row.method} dropped {dropped_words(row.dropped)}" for row in rows if row.dropped]
 
 
 def dropped_words(dropped: Mapping[str, int]) -> str:
-    """Return counts by reason, the largest first, the small ones together."""
+    """Return counts by reason, the largest first; small counts are combined."""
     if not dropped:
         return "0"
     shown = list(dropped.items())[:_REASONS_SHOWN]
@@ -283,19 +283,19 @@ def dropped_words(dropped: Mapping[str, int]) -> str:
 
 
 def footnotes(report: Report) -> list[str]:
-    """Return what has to be known to read the table, one line each."""
+    """Return the notes below the table, one line each."""
     about = report.about
     given = f"{about['references']} ({about['template']})"
     return [
         "n is problems × seeds. " + _COVERS[_one_seed(report)],
         f"Responses: {about['responder']}. References: {given}. "
-        f"Synthetic pairs: at most {about['pairs']} a seed, of {about['draws']} draws.",
+        f"Synthetic pairs: at most {about['pairs']} per seed, from {about['draws']} samples.",
         f"Suite {suite_words(about)}, {about['split']} problems, "
         f"digest {about['suite_digest'][:12]}; "
         f"model {about['model']}, digest {about['model_digest'][:12]}; "
         f"engine {about['engine']}. "
-        f"Licence of what the backbone generates: {about.get('model_licence', 'unknown')}.",
-        *([f"Turns of a chat are written by {about['chat']}."] if about.get("chat") else []),
+        f"Licence of generated text: {about.get('model_licence', 'unknown')}.",
+        *([f"Chat template: {about['chat']}."] if about.get("chat") else []),
         f"Timeouts rerun without contention: {_retried(report)}.",
         *_text_counts(report.rows),
         *remarks(report.rows, report.about),
@@ -306,9 +306,9 @@ def footnotes(report: Report) -> list[str]:
 
 
 def _text_counts(rows: Sequence[MethodRow]) -> list[str]:
-    """Return, where there are any, how many texts were cut off or could not be decoded."""
+    """Return how many texts were cut off or could not be decoded, if there are any."""
     counts = {
-        "Solutions cut off at the limit of new tokens": {r.method: r.truncated for r in rows},
+        "Solutions cut off at the maximum length": {r.method: r.truncated for r in rows},
         "Generated texts with undecodable characters (U+FFFD)": {
             r.method: r.undecodable for r in rows
         },
@@ -321,11 +321,11 @@ def _text_counts(rows: Sequence[MethodRow]) -> list[str]:
 
 
 def remarks(rows: Sequence[MethodRow], about: Mapping[str, Any]) -> list[str]:
-    """Return what a reader might otherwise take for something else."""
+    """Return remarks that prevent a misreading of the table."""
     lost = [(row.method, failure) for row in rows for failure in row.failures]
     found = [f"FAILED {method}, {failure}" for method, failure in lost if failure.stage]
     if found:
-        found.append("Failed rows are tried again by the same command; all others are finished.")
+        found.append("Repeat the command to run failed rows again; all other rows are finished.")
     found += [f"MISSING {method}, {failure}" for method, failure in lost if not failure.stage]
     for row in rows:
         found += _remarks_on(row, int(about["pairs"]))
@@ -334,7 +334,7 @@ def remarks(rows: Sequence[MethodRow], about: Mapping[str, Any]) -> list[str]:
         problems = scored[0].scores[0].problems
         found.append(
             f"The backbone solves none of the {problems} problems, with or without fine-tuning: "
-            "this table compares nothing."
+            "the methods cannot be compared."
         )
     return found
 
@@ -348,7 +348,7 @@ def _retried(report: Report) -> int:
 
 
 def failure_words(row: MethodRow) -> list[str]:
-    """Return why a method could not be scored, one line for each seed."""
+    """Return why a method has no score, one line for each seed."""
     return list(map(str, row.failures))
 
 
@@ -365,11 +365,11 @@ def _remarks_on(row: MethodRow, pairs: int) -> list[str]:
     if row.untrained_seeds:
         numbers = ", ".join(map(str, row.untrained_seeds))
         remarks.append(
-            f"{row.method}: no pair to train on (seed {numbers}); the plain backbone is scored."
+            f"{row.method}: no pair to train on (seed {numbers}); the score is the backbone's."
         )
     elif row.synthesizes and row.kept < wanted:
         remarks.append(f"{row.method}: {row.kept} of {wanted} pairs were kept.")
     if row.scores[0].value == 0:
         outcomes = ", ".join(f"{count} {name}" for name, count in row.outcomes.items())
-        remarks.append(f"{row.method}: not one program passed ({outcomes}).")
+        remarks.append(f"{row.method}: no program passed ({outcomes}).")
     return remarks

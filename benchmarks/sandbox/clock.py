@@ -1,11 +1,11 @@
 """Time limits of one program: processor time, and a multiple of it as wall time.
 
 Processor time decides, because it hardly depends on what else the machine is doing. The wall-time
-limit ends programs that wait instead of computing; time in which the program was runnable but had
-no processor is not counted, where the kernel reports it, so that what waits too long would do so
-alone as well. All threads and children count. Under contention (shared caches, memory,
-hyper-threads) the same work takes more processor seconds than alone: a program that reaches its
-limit is given the slowdown that was measured meanwhile, and the result says that it needed it.
+limit ends programs that wait instead of computing. Time in which a program was runnable but had no
+processor is not counted, if the kernel reports it, so that a program that waits too long would also
+do so alone. All threads and children count. Under contention (shared caches, memory, hyper-threads)
+the same work takes more processor seconds than alone: when a program reaches its limit, the limit
+is extended by the measured slowdown, and the result says so.
 """
 
 from __future__ import annotations
@@ -21,39 +21,39 @@ from benchmarks.sandbox import contention
 from benchmarks.sandbox.jobs import Job, SandboxConfig
 from benchmarks.sandbox.reply import Reply
 
-# How the kernel names the clock of all threads of a process (CPUCLOCK_SCHED in its sources).
+# The kernel's number for the clock of all threads of a process (CPUCLOCK_SCHED in its sources).
 _PROCESS_CLOCK = 2
-# Programs that share their processor are not asked more often than this.
+# Programs are not measured more often than this: measuring uses the same processors.
 _LEAST_WAIT_S = 0.005
-# A program may start threads or children at any time: it is looked at this often.
+# But at least this often: a program may start threads or children at any time.
 _MOST_WAIT_S = 0.1
 
 
 class ClockError(OSError):
-    """This machine does not tell how much processor time another process has used."""
+    """The processor time of another process cannot be read on this machine."""
 
 
 class ProcessClock:
-    """What a program's processes have used of their machine, read from outside them.
+    """The processor time of a program's processes, read from outside the sandbox.
 
-    The program that runs there can neither see this nor change it.
+    The program can neither see nor change it.
     """
 
     def __init__(self, pidfd: int, *, children: bool = False) -> None:
-        """Find the process in this machine's /proc; one that has ended has used nothing.
+        """Find the process in this machine's /proc; for one that has ended, the time is 0.
 
         Args:
             pidfd: the program's first process.
-            children: whether it may have others below it, which count too.
+            children: whether it may have child processes, which count too.
 
         Raises:
-            ClockError: /proc does not tell.
+            ClockError: /proc cannot be read.
         """
         fields = Path(f"/proc/self/fdinfo/{pidfd}").read_text().split()
         pid = int(fields[fields.index("Pid:") + 1]) if "Pid:" in fields else 0
         if pid == 0:
             raise ClockError("/proc does not show the sandbox's processes")
-        # Of a process that is gone the kernel says -1, whose clock would be this process's own.
+        # The kernel reports pid -1 for an ended process; that clock would be this process's own.
         self._first = pid if pid > 0 else None
         self._children = children
         self._cpu_s: dict[int, float] = {}
@@ -64,28 +64,30 @@ class ProcessClock:
         self.threads = 0
 
     def look(self) -> tuple[float, float]:
-        """Return their processor seconds so far, and those in which other work kept them waiting.
+        """Return the processor seconds so far, and the seconds of waiting for a processor.
 
-        Of what has ended it is what was seen last. `threads` is how many they are now.
+        Ended processes count with their last known values. Updates `threads`, their number now.
         """
         reaped_s, self.threads = 0.0, 0
         pids = self._tree()
         for pid in pids:
-            with suppress(OSError, ValueError, IndexError):  # it has ended, or nothing is known
+            with suppress(OSError, ValueError, IndexError):  # it has ended
                 self._cpu_s[pid] = time.clock_gettime((~pid << 3) | _PROCESS_CLOCK)
                 self._in_line_s[pid] = int(_read(f"/proc/{pid}/schedstat").split()[1]) / 1e9
             with suppress(OSError, ValueError, IndexError):
                 fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
                 reaped_s += (int(fields[13]) + int(fields[14])) / self._ticks
                 self.threads += int(fields[17])
-        # A process that ended is in its parent's sum, unless the parent did not ask about it.
+        # The kernel adds the time of an ended process to its parent only when the parent waits for
+        # it. So take the larger of both sums: a parent that does not wait must not hide time, and a
+        # process must not count twice.
         living_s = sum(self._cpu_s.get(pid, 0.0) for pid in pids) + reaped_s
         self._most_cpu_s = max(self._most_cpu_s, living_s, sum(self._cpu_s.values()))
         return self._most_cpu_s, sum(self._in_line_s.values())
 
     @property
     def at_once(self) -> int:
-        """How many processors they may compute on at the same time."""
+        """Maximum number of processors that they can use at the same time."""
         return max(1, min(self.threads, self._processors))
 
     def _tree(self) -> list[int]:
@@ -98,7 +100,7 @@ class ProcessClock:
 
 
 def _read(path: str) -> bytes:
-    """Read a file of /proc, at a fifth of what `Path.read_bytes` takes."""
+    """Read a file of /proc; five times as fast as `Path.read_bytes`, and called often."""
     fd = os.open(path, os.O_RDONLY)
     try:
         return os.read(fd, 1 << 16)
@@ -108,15 +110,15 @@ def _read(path: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Seconds:
-    """A time by both clocks: used up to now, or allowed."""
+    """Processor time and wall time: used so far, or allowed."""
 
     cpu: float
     wall: float
 
     def until(self, now: Seconds, at_once: int) -> float:
-        """How long, on the wall, a program may go on until one of both is reached.
+        """Return the wall time until a program can reach one of both limits.
 
-        `at_once` is how many processors it may compute on.
+        `at_once` is the number of processors that it can use at the same time.
         """
         return min((self.cpu - now.cpu) / at_once, self.wall - now.wall)
 
@@ -125,16 +127,16 @@ class Seconds:
         return Seconds(self.cpu + other.cpu, self.wall + other.wall)
 
     def slowed(self, factor: float) -> Seconds:
-        """Multiply the processor time; wall time grows only as far as computing needs it."""
+        """Multiply the processor time; the wall time grows only if computing needs it."""
         return Seconds(self.cpu * factor, max(self.wall, self.cpu * factor))
 
 
 class Clock:
-    """When a program must be through with what it is doing.
+    """The time limits of a running program.
 
     Attributes:
-        over_limit: whether it has used more processor time than the limits say.
-        exhausted: whether it has used the slowdown allowance as well, and must be stopped.
+        over_limit: whether it has exceeded its own limits, and so may have to be rerun alone.
+        exhausted: whether it has exceeded the extended limits too, and must be stopped.
     """
 
     def __init__(
@@ -143,13 +145,13 @@ class Clock:
         job: Job,
         slowdown_allowance: Callable[[], float] | None = None,
     ) -> None:
-        """Begin to count.
+        """Start the clock.
 
         Args:
             config: limits.
-            job: what is run, and limits of its own.
-            slowdown_allowance: called once, when a limit is reached: the factor by which all limits
-                grow, at most `contention.MAX_SLOWDOWN`. None: they do not grow.
+            job: the program, and its own limits.
+            slowdown_allowance: called once, when a limit is reached; returns the factor by which
+                all limits are extended, at most `contention.MAX_SLOWDOWN`. None: no extension.
         """
         self._stretch = config.wall_factor
         self._measure_slowdown = slowdown_allowance
@@ -177,21 +179,21 @@ class Clock:
 
     @property
     def cpu_s(self) -> float:
-        """Processor seconds that no program gets more of, whatever the slowdown."""
+        """Maximum processor seconds of the program, whatever the slowdown."""
         return self._most_cpu_s
 
     def watch(self, pidfd: int) -> None:
         """Read the clocks of the program's processes from now on.
 
         Raises:
-            ClockError: this machine does not tell.
+            ClockError: processor time cannot be read on this machine.
         """
         self._process = ProcessClock(pidfd, children=self._children)
 
     def left_s(self, reply: Reply) -> float:
-        """Seconds to wait until the program may have to be stopped; 0 or less: it must be.
+        """Return how long to wait before the next look; 0 or less: the program must be stopped.
 
-        It depends on what the program has answered so far.
+        The limit depends on the calls that the program has answered so far.
         """
         if self._stop_at is not None:
             return self._stop_at - time.monotonic()
@@ -207,17 +209,18 @@ class Clock:
         left = self._left(now)
         if left > 0:
             return min(max(left, _LEAST_WAIT_S), _MOST_WAIT_S)
-        # What waited for others is not in its time: alone it would have waited as long.
+        # Waiting for a processor is not in its time, so alone it would have taken as long. If the
+        # kernel does not report that waiting, only a rerun alone can decide.
         self.exhausted = self.exhausted or self._in_line_known
         return left
 
     def ended(self, cpu_s: float) -> bool:
-        """Take the processor time as the supervisor read it at the end; return `exhausted`."""
+        """Check the final processor time, read by the supervisor; return `exhausted`."""
         self._look(cpu_s)
         return self.exhausted
 
     def allow(self, seconds: float) -> None:
-        """Give what is going on that many seconds on the wall from now."""
+        """Set the limit to that many seconds of wall time from now."""
         self._stop_at = time.monotonic() + seconds
 
     def _look(self, cpu_s: float, *, moved: bool = False) -> None:
@@ -255,7 +258,7 @@ class Clock:
     def _allowance(self, step: int) -> Seconds:
         if self._calls is None:
             return self._total
-        # After the last call the program has a moment to end.
+        # After the last call the program gets time to end.
         return self._calls[step] if step < len(self._calls) else self._loading
 
     def _allowed(self, cpu_s: float, wall_s: float = 0.0) -> Seconds:

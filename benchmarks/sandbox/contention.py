@@ -1,8 +1,8 @@
 """Measures contention: how much more processor time the same work takes while other work runs.
 
-Hyper-threads, caches, memory bandwidth and thermal limits are shared between processors, and each
-machine shares other ones. So it is measured: a short loop is timed again and again while programs
-run, and compared with the fastest time that it ever took in this process.
+Processors share hyper-threads, caches, memory bandwidth and thermal limits, differently on each
+machine, so the effect cannot be computed. Instead, a short loop is timed repeatedly while programs
+run, and compared with its fastest time in this process.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from statistics import fmean
 
 MAX_SLOWDOWN = 2.5
-"""No program gets more than this many times its limit, whatever was measured."""
+"""Maximum extension of a limit, as a factor, whatever was measured."""
 
 _MARGIN = 1.25
-"""Programs may be slowed down more than the loop is, by up to this factor."""
+"""Programs may be slowed down more than the loop, by up to this factor: they use more memory."""
 
 _EVERY_S = 1.0
 _NUMBERS = 50_000
@@ -28,7 +28,7 @@ _TIMES = 3
 
 _fastest_s = math.inf
 _samples: deque[tuple[float, float]] = deque(maxlen=3600)
-"""When the loop was timed (`time.monotonic`), and its processor seconds, old ones first."""
+"""(time of measurement by `time.monotonic`, processor seconds of the loop), oldest first."""
 
 
 @contextmanager
@@ -46,11 +46,11 @@ def watched() -> Iterator[None]:
 
 
 def slowdown_allowance(began: float) -> float:
-    """Return how many times its limit a program that began then may use before it is stopped.
+    """Return the factor by which the limit of a program that started at `began` is extended.
 
-    It is the mean slowdown since then and a margin: run alone, such a program would have reached
-    its limit as well, as far as the loop can measure. Other load on the machine that never pauses
-    is not seen as contention; a program that is rerun alone suffers from it too.
+    It is the mean slowdown since then, times a margin: a program that uses even the extended limit
+    would also exceed its own limit alone. Load on the machine that never pauses is part of the
+    fastest time and so not measured as contention; it also affects a program that is rerun alone.
     """
     _sample()
     during = [seconds for at, seconds in tuple(_samples) if at >= began]
@@ -68,7 +68,7 @@ def _watch(ended: threading.Event) -> None:
 
 
 def _sample() -> None:
-    """Keep the fastest of some loops in a row: what is left is what the machine itself costs."""
+    """Time the loop several times and keep the fastest; an interrupted one takes too long."""
     global _fastest_s
     seconds = min(_loop_s() for _ in range(_TIMES))
     _fastest_s = min(_fastest_s, seconds)
@@ -76,9 +76,10 @@ def _sample() -> None:
 
 
 def _loop_s() -> float:
-    """Compute and read memory for some milliseconds, as programs do, and take none anew."""
+    """Compute and read memory for some milliseconds, as programs do, without allocating memory."""
     numbers, places = _data()
     total = 0
+    # The time of this thread only: other threads of the evaluator compute at the same time.
     began = time.thread_time()
     for number in numbers:
         total += places[number & 4095] * number % 7

@@ -29,26 +29,26 @@ class SandboxConfig:
     """Limits of one program, and how programs run.
 
     Attributes:
-        timeout_s: processor seconds that one program may use over all its inputs (or
-            `timeout_factor` times the canonical solution's, if more).
-        input_timeout_s: processor seconds for one call, at least.
-        timeout_factor: where a canonical solution's time is known, a call may use this many
-            times as much (if that is more than `input_timeout_s`).
-        load_timeout_s: processor seconds until the program is loaded (its imports included).
-        wall_factor: on the wall a program may take this many times as long, time in which other
-            work had its processor not counted: it ends what waits instead of computing.
-        memory_mib: memory of one process, and of all of a program's processes together.
-        processes: processes of a program, itself included; 1 forbids it to start others.
+        timeout_s: processor seconds of one program over all its inputs (or `timeout_factor` times
+            the canonical solution's, if more).
+        input_timeout_s: minimum limit in processor seconds of one call.
+        timeout_factor: limit of a call as a multiple of the canonical solution's time, if this is
+            known and gives more than `input_timeout_s`.
+        load_timeout_s: processor seconds until the program is loaded, imports included.
+        wall_factor: limit in wall time as a multiple of these limits, not counting time in which
+            other work used the processor; it ends programs that wait instead of computing.
+        memory_mib: memory of one process, and of all processes of a program together.
+        processes: maximum number of processes of a program; 1 forbids it to start others.
         file_mib: size of one file, and of the private /tmp.
         output_mib: size of all serialized outputs (or twice the canonical solution's, if more).
         workers: programs that run at the same time.
-        interpreter: Python 3.11 or later that runs the programs; its packages can be imported; null
-            is the one that runs the evaluator.
+        interpreter: Python 3.11 or newer that runs the programs, with the packages that they may
+            import; null is the Python of the evaluator.
         bubblewrap: the bwrap command.
-        allow_unsandboxed: whether programs may run without bubblewrap, under resource limits alone,
-            where it is missing or does not work: they could then read and write what the user can.
-        golds: directory where the outputs of canonical solutions are remembered between commands;
-            null remembers none.
+        allow_unsandboxed: run programs without bubblewrap, with resource limits only, if it is
+            missing or does not work; they then have all permissions of the user.
+        golds: directory that caches outputs of canonical solutions between commands; null caches
+            none.
     """
 
     timeout_s: float = 60.0
@@ -115,18 +115,18 @@ class Job:
     """One program to run on a sequence of argument lists.
 
     Attributes:
-        id: names the job in its result.
-        code: whole source text of the program.
+        id: of the job, repeated in its result.
+        code: complete source text of the program.
         entry_point: the function that is called.
-        inputs: one argument list a call; each call gets a fresh copy.
-        input_limits_s: processor seconds for each call; None gives every call the whole time.
+        inputs: one argument list per call; each call gets a new copy.
+        input_limits_s: processor seconds for each call; None gives every call the full limit.
         wall_limits_s: seconds of each call that the config's `wall_factor` multiplies, where they
             are more than `input_limits_s`: for calls that wait.
-        timeout_s: processor seconds for all calls together, where it is not the config's.
-        forks: whether `code` is trusted, and runs the program in processes of its own.
+        timeout_s: processor seconds for all calls together; default: the config's.
+        forks: whether `code` is trusted, and runs the program in child processes.
         stop_on_error: whether an exception in one call ends the program.
-        output_bytes: size of all serialized outputs, where it is not `output_mib`.
-        hash_above: bytes above which an output comes as its hash; None sends every output whole.
+        output_bytes: size of all serialized outputs; default: `output_mib`.
+        hash_above: bytes above which an output is sent as a hash; None sends complete outputs.
     """
 
     id: str
@@ -197,7 +197,7 @@ class JobResult:
     Attributes:
         id: the job's.
         outcome: PASSED where every call returned a value; it says nothing about the values.
-        outputs: a value, whole or hashed, or an error for each call that ended.
+        outputs: a value, complete or hashed, or an error for each call that ended.
         detail: why the outcome is not PASSED.
         seconds: wall time of the program.
         input_seconds: the program's own measure of each call, processor time.

@@ -12,11 +12,11 @@ _MARKER_BYTES = 1 << 14
 
 
 class Reply:
-    """What a program has said so far; `fault` tells what is wrong with it, if anything.
+    """The reply of a program so far; `fault` says what is wrong with it, if anything.
 
     Attributes:
         loaded: whether the program's text ran and gave the entry point.
-        outputs: outputs, whole or hashed, and errors in input order.
+        outputs: outputs, complete or hashed, and errors, in input order.
         seconds: the program's own measure of each call: processor time, and on the wall.
         ended: whether it said that it is through.
         fatal: the exception that ended loading.

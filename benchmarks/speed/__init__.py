@@ -1,1 +1,1 @@
-"""How fast the fit and the sampling are, beside the official way of computing the same."""
+"""Speed of the fit, sampling and evaluation, compared with the official implementations."""

@@ -20,6 +20,7 @@ import torch
 
 from benchmarks.models import resolve_model
 from benchmarks.speed.official import WEIGHTS, official_objective
+from benchmarks.speed.plans import BackbonePlan
 from benchmarks.stages.finetuning.config import FinetuneConfig
 from benchmarks.stages.finetuning.pairs import training_pairs
 from benchmarks.stages.finetuning.trainer import make_trainer, no_bars
@@ -38,31 +39,6 @@ _ANSWER = "```python\ndef f(values):\n    return sum(v for v in values if v % {n
 
 Taken = tuple[int, float]
 """Tokens, and seconds."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BackbonePlan:
-    """What to measure.
-
-    Attributes:
-        model: a name, a directory, a GGUF file or a hub name.
-        requests: completions of a round of sampling and of evaluation, and pairs of a step.
-        new: tokens of a completion, at most.
-        domain: P, domain tokens of the fit.
-        sample: Q, sample tokens of a reference.
-        batch: B, references of a step of the fit.
-        rounds: how often each way is timed.
-        threads: of the processor.
-    """
-
-    model: str = "smollm2-135m"
-    requests: int = 8
-    new: int = 48
-    domain: int = 16
-    sample: int = 8
-    batch: int = 4
-    rounds: int = 3
-    threads: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,7 +112,7 @@ def _generation(
     size = len(prompts) if temperature else 1
     how = {"do_sample": True, "top_k": 0} if temperature else {"do_sample": False}
     requests = [Request(prompt=prompt, seed=n) for n, prompt in enumerate(prompts)]
-    sampling = Sampling(temperature=temperature, max_new_tokens=plan.new)
+    sampling = Sampling(temperature=temperature, max_new_tokens=plan.new_tokens)
 
     def ours() -> int:
         return sum(made.tokens for made in engine.generate(requests, sampling))
@@ -153,7 +129,7 @@ def _generation(
             given = batch["input_ids"].shape[1]
             made_RL = model.generate(
                 input_ids=batch["input_ids"], attention_mask=batch["attention_mask"],
-                max_new_tokens=plan.new, **how,
+                max_new_tokens=plan.new_tokens, **how,
                 pad_token_id=tokenizer.pad_token_id,
             )[:, given:]  # fmt: skip
             ended_RL = torch.isin(made_RL, torch.tensor(sorted(engine.end_ids)))
@@ -173,10 +149,10 @@ def _fit(plan: BackbonePlan, path: str) -> tuple[Callable[[], Taken], Callable[[
     ]
     how = torch.Generator().manual_seed(0)
     start = initial_tokens(
-        Vocabulary(model), plan.domain + plan.batch * plan.sample, "vocabulary", how
+        Vocabulary(model), plan.domain_tokens + plan.batch * plan.sample_tokens, "vocabulary", how
     )
-    domain_PH = start[: plan.domain].clone().requires_grad_()
-    own = start[plan.domain :].unflatten(0, (plan.batch, plan.sample))
+    domain_PH = start[: plan.domain_tokens].clone().requires_grad_()
+    own = start[plan.domain_tokens :].unflatten(0, (plan.batch, plan.sample_tokens))
     sample_BQH = own.clone().requires_grad_()
     tokens = sum(map(len, texts))
 

@@ -3,7 +3,7 @@
 Where vLLM is among them it is also measured bare. All engines are there at the same time and take
 turns, in one order and then in the other, so that a busy machine slows all alike. The processor's
 time counts the processes of the engine whose turn it is: a waiting vLLM uses 1 % of a core too.
-Each row is told as soon as it is measured.
+Each row is printed as soon as it is measured.
 
 Shapes: P domain tokens, H hidden size.
 """
@@ -14,7 +14,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import psutil
@@ -22,7 +22,8 @@ import torch
 
 from benchmarks.config.run_config import RunConfig
 from benchmarks.engines import engine_factory
-from benchmarks.models import HOUSESTYLE_MODEL, resolve_model
+from benchmarks.models import resolve_model
+from benchmarks.speed.plans import EnginesPlan
 from domino.backbone import load_shape
 from domino.engines.base import Engine, Request, SoftPrompt
 from domino.engines.chat import render_chat
@@ -35,29 +36,6 @@ BARE = "vllm, bare"
 _TASK = "Write a function that keeps the even numbers of a list and returns their sum."
 
 Taken = tuple[int, float, float]  # tokens, wall seconds, processor seconds
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EnginesPlan:
-    """What to measure.
-
-    Attributes:
-        model: the backbone, as `benchmarks.run` takes it.
-        engines: names of engines; the first is what the others are compared with.
-        batches: how many requests are given together.
-        domain: P, soft tokens before the text of half of the requests.
-        new: tokens of a completion, at most.
-        rounds: how often each is timed.
-        vllm: how vLLM runs.
-    """
-
-    model: str = HOUSESTYLE_MODEL
-    engines: tuple[str, ...] = ("transformers",)
-    batches: tuple[int, ...] = (1, 16, 64)
-    domain: int = 64
-    new: int = 64
-    rounds: int = 3
-    vllm: VllmConfig = field(default_factory=VllmConfig)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,7 +82,7 @@ def measure(
         on_row: called with each row as soon as it is there.
 
     Raises:
-        ConfigError: the model or an engine is not to be had here.
+        ConfigError: the model or an engine is not available.
         EngineError: an engine cannot load the model.
     """
     model = str(resolve_model(plan.model))
@@ -134,7 +112,7 @@ def _requests(plan: EnginesPlan, model: str) -> Iterator[tuple[str, list[Request
     text = render_chat(tokenizer, [{"role": "user", "content": _TASK}])
     generator = torch.Generator().manual_seed(0)
     width = shape.get_text_config().hidden_size
-    soft_PH = 0.02 * torch.randn(plan.domain, width, generator=generator)
+    soft_PH = 0.02 * torch.randn(plan.domain_tokens, width, generator=generator)
     prompts: dict[str, str | SoftPrompt] = {
         "text": text,
         "embeds": SoftPrompt(embeds_PH=soft_PH, text=text),
@@ -189,7 +167,7 @@ def _rows(
     requests: Sequence[Request],
     ways: Mapping[str, Callable[[Sequence[Request], Sampling], Taken]],
 ) -> Iterator[EngineRow]:
-    sampling = Sampling(temperature=1.0, max_new_tokens=plan.new)
+    sampling = Sampling(temperature=1.0, max_new_tokens=plan.new_tokens)
     taken: dict[str, list[Taken]] = {name: [] for name in ways}
     for round_number in range(plan.rounds + 1):  # the first warms up
         for name in list(ways)[:: -1 if round_number % 2 else 1]:

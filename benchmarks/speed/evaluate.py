@@ -18,7 +18,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.usage import Usage, clean_environment, measure
+from benchmarks.common.process import clean_environment
+from benchmarks.speed.plans import EvaluatePlan
+from benchmarks.speed.usage import Usage, measure
+from benchmarks.suites.base import SuiteError
 from benchmarks.suites.evalplus_data import Dataset, load_problems
 from benchmarks.suites.samples import read_samples
 
@@ -26,29 +29,6 @@ EVALPLUS, OURS = "evalplus", "ours"
 AGAIN = ", again"
 _SUITES: dict[str, Dataset] = {"humaneval+": "humaneval", "mbpp+": "mbpp"}
 _MIB = 1 << 20
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EvaluatePlan:
-    """What is measured.
-
-    Attributes:
-        suite: humaneval+ or mbpp+.
-        dataset: EvalPlus's file.
-        samples: generations in EvalPlus's format.
-        limit: how many of the problems, from the first on; None is all.
-        copies: how often each program is scored.
-        workers: programs at the same time, in both.
-        rounds: how often each evaluator is timed.
-    """
-
-    suite: str
-    dataset: Path
-    samples: Path
-    limit: int | None = None
-    copies: int = 1
-    workers: int = 1
-    rounds: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +59,8 @@ def compare(plan: EvaluatePlan) -> list[EvaluateRow]:
         SuiteError: data set or samples cannot be read.
         CommandError: an evaluator fails.
     """
+    if Path() in (plan.dataset, plan.samples):
+        raise SuiteError("--dataset and --samples are required: give the paths of both files")
     with tempfile.TemporaryDirectory() as folder:
         inputs = _Inputs(plan, Path(folder))
         runs = {EVALPLUS: inputs.run_evalplus, OURS: inputs.run_ours}

@@ -3,68 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from benchmarks.planning import flops
-from benchmarks.speed.models import ModelPlacement, random_batch, random_model
+from benchmarks.speed.models import random_batch, random_model
 from benchmarks.speed.official import WEIGHTS, official_objective
 from benchmarks.speed.peak import extra_bytes, in_fresh_process
+from benchmarks.speed.plans import FitPlan
 from benchmarks.speed.rows import SpeedRow, TimedCalls, rows
 from benchmarks.speed.timing import interleaved, matmul_peak
 from domino.objective import objective
 from domino.shared_prefix import Text, loss_matrix
 
 OFFICIAL, SHARED, CACHED = "official passes", "shared prefixes", "with gradient caching"
+NAMES = (OFFICIAL, SHARED, CACHED)
 _TOLERANCE = {"float32": 1e-4}  # of the objective, between any two ways; else:
 _HALF_TOLERANCE = 2e-2
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FitPlan:
-    """What to measure.
-
-    Attributes:
-        shape: of the model.
-        place: device, dtype, attention, threads.
-        domain: P, domain tokens.
-        sample: Q, sample tokens of each reference.
-        text: L, tokens of the longest reference.
-        batch: B, references of a step.
-        ragged: lengths fall evenly from L to L / 16, in place of L for all.
-        rounds: how often each way is timed.
-        memory: whether to measure peak memory, in a fresh process for each way.
-    """
-
-    shape: flops.ModelShape = field(default_factory=flops.ModelShape)
-    place: ModelPlacement = field(default_factory=ModelPlacement)
-    domain: int = 256
-    sample: int = 256
-    text: int = 256
-    batch: int = 3
-    ragged: bool = False
-    rounds: int = 3
-    memory: bool = True
-
-    @property
-    def lengths(self) -> list[int]:
-        """Tokens of each reference."""
-        fall = 15 / 16 / max(self.batch - 1, 1) if self.ragged else 0.0
-        return [max(2, round(self.text * (1 - fall * place))) for place in range(self.batch)]
-
-    @property
-    def flops(self) -> dict[str, int]:
-        """Operations of a step, by the model in `benchmarks.planning.flops`."""
-        official = flops.official_step(self.domain, self.sample, self.lengths)
-        shared = flops.shared_step(self.domain, self.sample, self.lengths)
-        forward, step = shared.forward(self.shape), shared.step(self.shape)
-        return {
-            OFFICIAL: official.step(self.shape),
-            SHARED: step,
-            CACHED: forward + step,
-        }
 
 
 def measure(plan: FitPlan) -> list[SpeedRow]:
@@ -73,22 +29,30 @@ def measure(plan: FitPlan) -> list[SpeedRow]:
     Raises:
         RuntimeError: two ways do not compute the same objective and gradient.
     """
-    peaks = {name: _peak(plan, name) if plan.memory else None for name in plan.flops}
+    peaks = {name: _peak(plan, name) if plan.memory else None for name in NAMES}
     ways = _ways(plan)
     _check_agreement(plan, ways)
     times = interleaved(ways, rounds=plan.rounds, device=plan.place.device)
-    tokens, needed = sum(plan.lengths), plan.flops
+    tokens, needed = sum(plan.lengths), _operations(plan)
     done = {
         name: TimedCalls(tokens=tokens, flops=needed[name], peak_bytes=peaks[name]) for name in ways
     }
     return rows(times, done, matmul_peak(plan.place.device, plan.place.dtype))
 
 
+def _operations(plan: FitPlan) -> dict[str, int]:
+    """Return the FLOPs of a step, as counted by `benchmarks.planning.flops`."""
+    official = flops.official_step(plan.domain_tokens, plan.sample_tokens, plan.lengths)
+    shared = flops.shared_step(plan.domain_tokens, plan.sample_tokens, plan.lengths)
+    forward, step = shared.forward(plan.shape), shared.step(plan.shape)
+    return {OFFICIAL: official.step(plan.shape), SHARED: step, CACHED: forward + step}
+
+
 def _ways(plan: FitPlan) -> dict[str, Callable[[], tuple[torch.Tensor, ...]]]:
-    positions = plan.domain + plan.sample + plan.text
+    positions = plan.domain_tokens + plan.sample_tokens + plan.text_tokens
     model = random_model(plan.shape, plan.place, positions)
-    batch = random_batch(model, plan.domain, plan.sample, plan.lengths)
-    return {name: lambda name=name: _step(name, model, *batch) for name in plan.flops}  # type: ignore[misc]
+    batch = random_batch(model, plan.domain_tokens, plan.sample_tokens, plan.lengths)
+    return {name: lambda name=name: _step(name, model, *batch) for name in NAMES}  # type: ignore[misc]
 
 
 def _step(

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from benchmarks.planning.flops import ModelShape
+from benchmarks.speed.plans import ModelPlacement
 from domino.backbone import freeze
 from domino.shared_prefix import Text
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ModelPlacement:
-    """Where and how a model runs."""
-
-    device: str = "cpu"
-    dtype: str = "float32"
-    attention: str = "sdpa"
-    threads: int = 1
 
 
 def random_model(shape: ModelShape, place: ModelPlacement, positions: int) -> Any:

@@ -45,7 +45,7 @@ def _row_losses(model: Any, prefix_RFH: torch.Tensor, texts: Sequence[Text]) -> 
         [text.ids_L for text in texts], batch_first=True, padding_value=_IGNORED
     )
     prefix = prefix_RFH.shape[1]
-    # Labels move instead of logits, as in transformers: sliced logits would be copied whole.
+    # Labels move instead of logits, as in transformers: slicing logits would copy them.
     labels = functional.pad(labels_RL, (prefix - 1, 1), value=_IGNORED)
     embeds_RLH = model.get_input_embeddings()(ids_RL)
     inputs = torch.cat([prefix_RFH.to(embeds_RLH.dtype), embeds_RLH], 1)
@@ -58,7 +58,7 @@ def _row_losses(model: Any, prefix_RFH: torch.Tensor, texts: Sequence[Text]) -> 
 
 @torch.inference_mode()
 def sample_one_by_one(model: Any, prompt_PH: torch.Tensor, count: int, new: int) -> int:
-    """Draw `count` samples of `new` tokens, each token from a whole forward pass; return tokens."""
+    """Draw `count` samples of `new` tokens, with a full forward pass per token; return tokens."""
     table = model.get_input_embeddings()
     generator = torch.Generator(model.device).manual_seed(0)
     for _ in range(count):

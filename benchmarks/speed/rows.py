@@ -24,7 +24,7 @@ class TimedCalls:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpeedRow:
-    """One way to do the work, beside the first way of its table; ratios are per token.
+    """One implementation, compared with the first one of its table; ratios are per token.
 
     Attributes:
         name: of the way.
@@ -35,7 +35,7 @@ class SpeedRow:
         flop_ratio: how many times fewer operations, by the model.
         tokens_per_s: of references fitted, or of samples drawn.
         matmul_share: operations a second by the model, over those of a large matrix product.
-        peak_bytes: memory beside model and batch; None where it was not measured or did not fit.
+        peak_bytes: memory without model and batch; None if not measured, or if it did not fit.
         official_peak_bytes: the same of the first way.
     """
 

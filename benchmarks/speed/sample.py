@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from benchmarks.planning import flops
-from benchmarks.speed.models import ModelPlacement, random_model, word_tokenizer
+from benchmarks.speed.models import random_model, word_tokenizer
 from benchmarks.speed.official import sample_one_by_one
+from benchmarks.speed.plans import SamplePlan
 from benchmarks.speed.rows import SpeedRow, TimedCalls, rows
 from benchmarks.speed.timing import interleaved, matmul_peak
 from domino.engines.base import Request, SoftPrompt
@@ -20,42 +20,15 @@ from domino.records import Sampling
 OFFICIAL, GENERATE, ENGINE = "official, one by one", "transformers generate", "our engine"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SamplePlan:
-    """What to measure.
-
-    Attributes:
-        shape: of the model.
-        place: device, dtype, attention, threads.
-        domain: P, domain tokens.
-        new: tokens of a sample, or at most where lengths are uneven.
-        samples: how many are drawn.
-        one_by_one: how many of them the official way draws; times are compared per token.
-        slots: rows decoded together.
-        mean_length: where lengths are uneven, what a sample has on average without the limit.
-        rounds: how often each way is timed.
-    """
-
-    shape: flops.ModelShape = field(default_factory=flops.ModelShape)
-    place: ModelPlacement = field(default_factory=ModelPlacement)
-    domain: int = 256
-    new: int = 256
-    samples: int = 32
-    one_by_one: int = 1
-    slots: int = 16
-    mean_length: int = 64
-    rounds: int = 3
-
-
 def measure_even(plan: SamplePlan) -> list[SpeedRow]:
     """Return the official way and ours where every sample has `new` tokens."""
-    model = random_model(plan.shape, plan.place, plan.domain + plan.new)
+    model = random_model(plan.shape, plan.place, plan.domain_tokens + plan.new_tokens)
     prompt_PH = _prompt(plan, model)
     engine = _engine(model, plan)
 
     def official() -> list[int]:
-        sample_one_by_one(model, prompt_PH, plan.one_by_one, plan.new)
-        return [plan.new] * plan.one_by_one
+        sample_one_by_one(model, prompt_PH, plan.one_by_one, plan.new_tokens)
+        return [plan.new_tokens] * plan.one_by_one
 
     return _rows(plan, {OFFICIAL: official, ENGINE: lambda: _drawn(engine, prompt_PH, plan)})
 
@@ -66,7 +39,7 @@ def measure_uneven(plan: SamplePlan) -> list[SpeedRow]:
     A share of the vocabulary ends a sample. Random weights draw all words about equally often, so
     that lengths are geometric, as near as random weights come to real ends of text.
     """
-    model = random_model(plan.shape, plan.place, plan.domain + plan.new)
+    model = random_model(plan.shape, plan.place, plan.domain_tokens + plan.new_tokens)
     model.generation_config.eos_token_id = list(range(0, plan.shape.vocabulary, plan.mean_length))
     prompt_PH = _prompt(plan, model)
     engine = _engine(model, plan)
@@ -81,7 +54,7 @@ def measure_uneven(plan: SamplePlan) -> list[SpeedRow]:
 
 def _prompt(plan: SamplePlan, model: Any) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
-    drawn_PH = 0.02 * torch.randn(plan.domain, plan.shape.hidden, generator=generator)
+    drawn_PH = 0.02 * torch.randn(plan.domain_tokens, plan.shape.hidden, generator=generator)
     return drawn_PH.to(model.device)
 
 
@@ -92,7 +65,9 @@ def _engine(model: Any, plan: SamplePlan) -> TransformersEngine:
 def _drawn(engine: TransformersEngine, prompt_PH: torch.Tensor, plan: SamplePlan) -> list[int]:
     prompt = SoftPrompt(embeds_PH=prompt_PH)
     requests = [Request(prompt=prompt, seed=seed) for seed in range(plan.samples)]
-    completions = engine.generate(requests, Sampling(temperature=1.0, max_new_tokens=plan.new))
+    completions = engine.generate(
+        requests, Sampling(temperature=1.0, max_new_tokens=plan.new_tokens)
+    )
     return [completion.tokens for completion in completions]
 
 
@@ -109,7 +84,7 @@ def _generated(model: Any, prompt_PH: torch.Tensor, plan: SamplePlan) -> list[in
         tokens_RN = model.generate(
             inputs_embeds=prompt_RPH,
             attention_mask=mask_RP,
-            max_new_tokens=plan.new,
+            max_new_tokens=plan.new_tokens,
             do_sample=True,
             top_k=0,
             pad_token_id=int(ends[0]),
@@ -139,7 +114,7 @@ def _rows(plan: SamplePlan, ways: dict[str, Callable[[], list[int]]]) -> list[Sp
 
 def _work(plan: SamplePlan, name: str, lengths: list[int]) -> flops.FlopCount:
     if name == OFFICIAL:
-        return flops.one_by_one(plan.domain, plan.new) * len(lengths)
+        return flops.one_by_one(plan.domain_tokens, plan.new_tokens) * len(lengths)
     if name == GENERATE:
-        return flops.in_batches(plan.domain, lengths, plan.slots)
-    return flops.batched(plan.domain, lengths)
+        return flops.in_batches(plan.domain_tokens, lengths, plan.slots)
+    return flops.batched(plan.domain_tokens, lengths)

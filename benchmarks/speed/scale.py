@@ -29,6 +29,7 @@ from benchmarks.pipeline.description import describe_rows
 from benchmarks.pipeline.pipeline import carry_out_here, open_pipeline
 from benchmarks.pipeline.rows import STEPS
 from benchmarks.run import execute, run_rows
+from benchmarks.speed.plans import ScalePlan
 
 if TYPE_CHECKING:
     from benchmarks.config.run_config import RunConfig
@@ -42,21 +43,6 @@ _TASKS_A_ROW = len(STEPS) + 2  # and the two that describe it
 _NOWHERE = "an-address-that-mlflow-refuses"
 Templates = dict[tuple[str, str], "Stage"]
 """Stages by the method, or the suite, that they are of, and their names."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ScalePlan:
-    """What is measured.
-
-    Attributes:
-        tasks: sizes of the runs, in stages.
-        copiers: stages that are copied at the same time.
-        mlflow: whether the finished runs are logged as well.
-    """
-
-    tasks: tuple[int, ...] = (1_250, 2_500, 5_000, 10_000)
-    copiers: int = 2
-    mlflow: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

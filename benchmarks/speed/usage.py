@@ -8,7 +8,6 @@ gone without having been added to a parent is kept.
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -45,7 +44,7 @@ def measure(
         command: what is run.
         until: the file that it writes last.
         errors: file for its standard error.
-        environment: of the command, whole.
+        environment: complete environment of the command.
 
     Raises:
         CommandError: it ended without writing the file.
@@ -119,9 +118,3 @@ def _own_bytes(process: psutil.Process) -> int:
     except OSError:  # it has ended
         return 0
     return 1024 * sum(int(row.split()[1]) for row in rows if row.startswith("Pss:"))
-
-
-def clean_environment(**more: str) -> dict[str, str]:
-    """Return this process's environment without evalplus's settings, and with some more."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("EVALPLUS_")}
-    return {**own, **more}

@@ -1,4 +1,4 @@
-"""What a stage is given beside its config and inputs: the suite, engines, progress and curves."""
+"""The context of a stage: suite, engines, progress and curves."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from benchmarks.console.display import Display
 from benchmarks.stages.curves import _no_log
 from benchmarks.stages.errors import BackboneError
 from domino.engines.base import EngineError
@@ -30,56 +31,24 @@ CheckPrograms = Callable[..., "list[Verdict]"]
 """Takes and returns what `benchmarks.evaluator.check.check_programs` does."""
 
 
-class Progress(Protocol):
-    """The live display, as a stage sees it: one label at a time."""
-
-    def start(self, label: str, total: int | None) -> None:
-        """Begin a label; `total` is None where it is not known."""
-
-    def advance(self, n: int = 1) -> None:
-        """Count `n` more items of the current label as done."""
-
-    def note(self, text: str) -> None:
-        """Show a short text beside the current label."""
-
-    def line(self, text: str) -> None:
-        """Show a line that stays."""
-
-
-class NullProgress:
-    """Shows nothing."""
-
-    def start(self, label: str, total: int | None) -> None:
-        """Ignore the label."""
-
-    def advance(self, n: int = 1) -> None:
-        """Ignore the count."""
-
-    def note(self, text: str) -> None:
-        """Ignore the text."""
-
-    def line(self, text: str) -> None:
-        """Ignore the line."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageContext:
-    """All that the stages of one method and seed share.
+    """Shared by all stages of one method and seed.
 
     Attributes:
         suite: the benchmark.
         model: directory or hub name of the backbone.
         seed: base seed of this row; stages derive their own from it.
         sandbox: limits for untrusted programs.
-        make_engine: how engines are made; tests give a scripted one.
-        progress: the live display.
-        log: called with (metrics by name, step) as curves grow.
+        make_engine: makes engines; tests give a scripted one.
+        progress: the display.
+        log: called with (metrics by name, step) for each point of a curve.
         chat: how turns become text.
-        attention: how the backbone computes attention where it is trained or fitted on.
-        make_solver: how engines that solve the problems are made, where not by `make_engine`.
-        accelerate: in which processes the backbone is fine-tuned; None is in this one.
-        check: how solutions are checked, where not by `check_programs` in this process.
-        golds: what the suite's canonical solutions showed in this process: found out once.
+        attention: implementation of attention for fitting and training.
+        make_solver: makes engines that solve the problems; default: `make_engine`.
+        accelerate: processes of fine-tuning; None is this process.
+        check: checks solutions; default: `check_programs` in this process.
+        golds: results of the suite's canonical solutions, computed once in this process.
     """
 
     suite: Suite
@@ -87,7 +56,7 @@ class StageContext:
     seed: int
     sandbox: SandboxConfig
     make_engine: EngineFactory
-    progress: Progress = field(default_factory=NullProgress)
+    progress: Display = field(default_factory=Display)
     log: Log = _no_log
     chat: ChatFormat = field(default_factory=ChatFormat)
     attention: str = "auto"
@@ -151,7 +120,7 @@ class StageContext:
             log=log,
             sampling=sampling,
             scratch=scratch,
-            tell=self.progress.line,
+            notify=self.progress.line,
             attention=self.attention,
         )
 

@@ -1,4 +1,4 @@
-"""Drop pairs that repeat a problem, a reference or one another, then cut to the budget."""
+"""Drop pairs that repeat a problem, a reference or each other, then limit their number."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 OVER_BUDGET = "over budget"
 DUPLICATE = "duplicate"
 _SOLUTION_TOKENS = 20
-"""A shorter solution is what many tasks have in common."""
+"""Shorter solutions are shared by many tasks."""
 
 Refusal = tuple[str, str]
 Check = Callable[[Synthetic], Refusal | None]
@@ -32,15 +32,16 @@ TRAITS = Traits()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DecontaminateConfig:
-    """What counts as the same task, and how many pairs may stay.
+    """When two tasks count as the same, and the maximum number of pairs.
 
     Attributes:
-        ngram: words in a row that a pair may not share with a problem or a reference.
-        common: a run of words in more than this many problems and references is a template's
-            wording and no evidence.
-        similarity: Jaccard similarity of word shingles from which texts are near-duplicates.
-        pairs: how many pairs stay; None keeps all. Set by the run for each method.
-        references: also drop what repeats a reference. Set by the run: off where a method's
+        ngram: a pair that shares this many consecutive words with a problem or a reference is
+            dropped.
+        common: a sequence of words in more than this many problems and references counts as a
+            template's wording, not as evidence.
+        similarity: minimum Jaccard similarity of word shingles for near-duplicates.
+        pairs: maximum number of pairs; None keeps all. Set by the run for each method.
+        references: also drop pairs that repeat a reference. Set by the run: off if a method's
             instructions are the references.
     """
 
@@ -69,7 +70,7 @@ def run(
     stage: Stage,
     context: StageContext,
 ) -> None:
-    """Write kept.jsonl and dropped.jsonl; the first `pairs` clean pairs stay, in order."""
+    """Write kept.jsonl and dropped.jsonl; the first `pairs` clean pairs are kept, in order."""
     records = agreed.read(KEPT, Synthetic)
     sieve = Sieve(stage, records)
     context.progress.start(stage.name, len(records))
@@ -103,10 +104,10 @@ def _duplicate(record: Synthetic, earliest: Mapping[Units, str]) -> Refusal | No
 
 
 def checker(config: DecontaminateConfig, references: Sequence[Reference], suite: Suite) -> Check:
-    """Return the function that says which protected text a pair repeats.
+    """Return the function that finds the protected text that a pair repeats.
 
-    A suite whose tasks have keys is asked whether tasks are the same: where instructions are
-    built from one small grammar, different tasks share long runs of words.
+    A suite whose tasks have keys decides by these whether tasks are the same: with instructions
+    from a small grammar, different tasks share long sequences of words.
     """
     protected = _protected(config, references, suite)
     same = SameTask(protected, suite.program_key)
@@ -116,7 +117,7 @@ def checker(config: DecontaminateConfig, references: Sequence[Reference], suite:
 def _protected(
     config: DecontaminateConfig, references: Sequence[Reference], suite: Suite
 ) -> list[tuple[Owner, str]]:
-    """Return all texts that may not be repeated, with the group and id of their owners."""
+    """Return all texts that must not be repeated, with the group and id of their owners."""
     splits: tuple[Split, ...] = ("test", "development")
     texts = [
         ((f"{split} problem", problem.id), text)
@@ -138,7 +139,7 @@ def _by_key(same: SameTask) -> Check:
 
 
 def _solutions(suite: Suite) -> list[tuple[Owner, str]]:
-    """Return the canonical solutions that are long enough to be known again."""
+    """Return the canonical solutions that are long enough to be recognised."""
     splits: tuple[Split, ...] = ("test", "development")
     return [
         ((f"{split} problem", problem.id), problem.canonical_solution)

@@ -1,6 +1,6 @@
-"""What a set of instructions is like: measures against references and problems, and exact counts.
+"""Properties of a set of instructions: comparison with references and problems, and exact counts.
 
-Nothing here filters or scores. A measure that needs more texts than there are is left out.
+No filter and no score uses them. A measure that needs more texts than there are is left out.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _set(stage: Stage, group: str) -> _Set:
 def _diversity(own: _Set, centre_D: NDArray[np.float64]) -> dict[str, float | None]:
     """Return the measures of a set alone.
 
-    A language model's mean states all point the same way, so that their cosines tell texts apart
+    A language model's mean states all point the same way, so that their cosines separate texts
     by a few percent: the Vendi score is taken from the problems' mean.
     """
     n, texts = len(own), own.texts

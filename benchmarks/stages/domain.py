@@ -1,4 +1,4 @@
-"""Keep what methods were given and what they are tried on, so that reports need no suite."""
+"""Store the references and problems of a run, so that reports do not need the suite."""
 
 from __future__ import annotations
 

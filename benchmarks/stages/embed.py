@@ -34,11 +34,11 @@ TRAITS = Traits()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EmbedConfig:
-    """What texts are embedded with, for measures of what data is like; no score depends on it.
+    """The embedding model for measures of the data; scores do not depend on it.
 
     Attributes:
-        model: directory or hub name of an embedding model; null takes the backbone.
-        texts: at most this many of a method's instructions, drawn at random for each seed.
+        model: directory or hub name of an embedding model; null uses the backbone.
+        texts: maximum number of a method's instructions per seed, chosen at random.
     """
 
     model: str | None = None
@@ -140,7 +140,7 @@ def _body(path: str) -> tuple[Any, Any]:
 
 
 def _without_head(path: str, dtype: str) -> tuple[Any, list[str]]:
-    """Return the model, and the weights it lacks; a causal model's unused head is no news."""
+    """Return the model and its missing weights; the unused head of a causal model is ignored."""
     from transformers import AutoModel
     from transformers.utils import logging as transformers_logging
 
@@ -154,7 +154,7 @@ def _without_head(path: str, dtype: str) -> tuple[Any, list[str]]:
             model, info = AutoModel.from_pretrained(path, dtype=dtype, output_loading_info=True)
     finally:
         logging.set_verbosity(verbosity)
-    # A pooler is beside the last hidden states, and many checkpoints have none.
+    # The pooler is not used, and many checkpoints have none.
     return model, sorted(key for key in info["missing_keys"] if not key.startswith("pooler."))
 
 

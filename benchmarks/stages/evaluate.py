@@ -52,9 +52,9 @@ TRAITS = Traits(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Solution(Record):
-    """What the model wrote for one problem; `id` is also the id of the program in it.
+    """The model's text for one problem; `id` is also the id of its program.
 
-    `direct` says that it went on with the problem's own text, rather than answered in a turn.
+    `direct`: it continued the problem's text instead of answering in a chat turn.
     """
 
     id: str
@@ -68,20 +68,20 @@ class Solution(Record):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluateConfig:
-    """How often each problem is tried, and how.
+    """How programs are sampled and evaluated.
 
     Attributes:
-        samples: programs for each problem.
+        samples: programs per problem.
         temperature: 0 is greedy and gives one sample.
-        top_p: nucleus mass in (0, 1].
-        max_new_tokens: at most this many tokens a program; null is the limit of the benchmark's
-            own tool, and 512 where it has none.
-        ks: the k of every pass@k to report; none above `samples`.
-        split: "test", or "development" while a method is being tuned.
-        limit: only so many of the problems, the same ones for every row; null is all. What comes
-            out is not a score of the suite.
-        shots: so many solved references stand before every problem, where the suite has no
-            official protocol.
+        top_p: probability mass of nucleus sampling, in (0, 1].
+        max_new_tokens: maximum number of tokens per program; null is the limit of the benchmark's
+            official tool, or 512 without one.
+        ks: the k of every pass@k to report, at most `samples`.
+        split: "test", or "development" for tuning.
+        limit: number of problems, the same ones for every row; null is all. With a limit the
+            result is not a score of the suite.
+        shots: number of solved references before every problem, for suites without an official
+            protocol.
     """
 
     samples: int = 1
@@ -94,7 +94,7 @@ class EvaluateConfig:
     shots: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what has no estimate."""
+        """Refuse invalid values."""
         if self.samples < 1:
             raise StageError(f"evaluate.samples is {self.samples}: give at least 1")
         if self.temperature == 0 and self.samples > 1:
@@ -128,11 +128,10 @@ class EvaluateConfig:
 
 
 def run(config: EvaluateConfig, finetuned: Stage, stage: Stage, context: StageContext) -> None:
-    """Write completions.jsonl, programs.jsonl and verdicts.jsonl; the backbone where no adapter is.
+    """Write completions.jsonl, programs.jsonl, verdicts.jsonl; without an adapter, of the backbone.
 
-    The programs are also written as the benchmark's official tools read them (in
-    export/, with what they belong to beside them).
-    A response without a program in it is a program that fails; it is counted like any other.
+    The programs are also written in the format of the official tools (in export/, with the digests
+    of their problems). A response without a program counts as a program that fails.
     """
     problems = chosen_problems(config, context.suite)
     context.progress.start(stage.name, 2 * len(problems) * config.samples)
@@ -164,14 +163,15 @@ def check(config: EvaluateConfig, suite: Suite, references: Sequence[Reference])
         return
     if suite.protocol(chat=True).is_official:
         raise StageError(
-            f"evaluate.shots is {config.shots}, and {suite.name} has an official protocol, "
-            "with examples of its own or none: give --suite_options.protocol plain, or no shots"
+            f"evaluate.shots is {config.shots}, but {suite.name} has an official protocol: give "
+            "--suite_options.protocol plain, or no shots"
         )
     solved = [reference for reference in references[: config.shots] if reference.response]
     if len(solved) < config.shots:
         raise StageError(
-            f"evaluate.shots is {config.shots}, and {len(solved)} of the run's first references "
-            "have a response: give fewer, or --suite_options.track pair where the suite has it"
+            f"evaluate.shots is {config.shots}, but only {len(solved)} of the run's first "
+            "references have a response: give fewer, or --suite_options.track pair if the suite "
+            "has it"
         )
 
 
@@ -328,7 +328,7 @@ def summarize(
     if sorted(s.id for s in solutions) != sorted(v.program_id for v in verdicts):
         raise StageError(
             f"{len(solutions)} programs have {len(verdicts)} verdicts: a verdict is missing or "
-            "doubled; remove the stage's directory and run again"
+            "duplicated; remove the stage's directory and run again"
         )
     by_problem = {problem.id: [0, 0] for problem in problems}
     for verdict in verdicts:

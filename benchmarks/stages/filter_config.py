@@ -1,4 +1,4 @@
-"""What both filters share: one config, so that every method is filtered by the same rules."""
+"""The config of both filters, the same for every method."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from benchmarks.stages.errors import StageError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FilterConfig:
-    """Which instructions and responses may pass.
+    """Criteria for instructions and responses.
 
     Attributes:
-        judge_instructions: ask the plain backbone for a grade of every instruction.
-        instruction_grades: the grades that pass.
-        judge_responses: ask the plain backbone for a grade of every response.
-        response_grades: the grades that pass.
-        consistency: sample several responses and keep what they agree on.
-        consistency_samples: responses sampled for each instruction.
-        consistency_share: the share of the samples that must behave alike, in (0, 1].
+        judge_instructions: have the plain backbone grade every instruction.
+        instruction_grades: grades that pass.
+        judge_responses: have the plain backbone grade every response.
+        response_grades: grades that pass.
+        consistency: sample several responses per instruction and keep one that most agree with.
+        consistency_samples: responses sampled per instruction.
+        consistency_share: minimum share of samples that must behave the same, in (0, 1].
     """
 
     judge_instructions: bool = False
@@ -32,7 +32,7 @@ class FilterConfig:
     consistency_share: float = 0.5
 
     def __post_init__(self) -> None:
-        """Refuse grades that the judge does not give, and votes that cannot be counted."""
+        """Refuse unknown grades, and invalid numbers."""
         _require_grades("instruction_grades", self.instruction_grades, INSTRUCTION_GRADES)
         _require_grades("response_grades", self.response_grades, RESPONSE_GRADES)
         if self.consistency_samples < 2:
@@ -41,12 +41,12 @@ class FilterConfig:
             )
         if not 0 < self.consistency_share <= 1:
             raise StageError(
-                f"consistency_share is {self.consistency_share}: give a share above 0, at most 1"
+                f"consistency_share is {self.consistency_share}: give a share in (0, 1]"
             )
 
     @property
     def responses(self) -> int:
-        """How many responses the respond stage makes for an instruction."""
+        """Number of responses per instruction in the respond stage."""
         return self.consistency_samples if self.consistency else 1
 
 

@@ -107,7 +107,7 @@ def majority(
 ) -> tuple[str | None, float]:
     """Return the first text of the largest group of equal keys, and its share of all samples.
 
-    None is no key: a program that did not run cleanly agrees with nothing. Of groups of one size
+    None is not a key: a program that did not run cleanly agrees with nothing. Of groups of one size
     the one that came first wins.
     """
     counts = Counter(key for key in keys if key is not None)

@@ -1,4 +1,4 @@
-"""Fine-tune the backbone on the pairs: LoRA, loss on responses alone, a fixed number of steps."""
+"""Fine-tune the backbone on the pairs: LoRA, loss on responses only, a fixed number of steps."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def run(
     stage: Stage,
     context: StageContext,
 ) -> None:
-    """Write adapter/, losses.jsonl and dropped.jsonl; no adapter where no pair is left to train on.
+    """Write adapter/, losses.jsonl and dropped.jsonl; no adapter if there are no pairs.
 
-    `references` are trained on in addition to the pairs, but for those that are pairs already.
-    Training is a function of the seed and starts over after a kill.
+    `references` are added to the pairs, except those that are pairs already.
+    Training is determined by the seed, and restarts after a kill.
 
     Raises:
         StageError: a pair has no response.
@@ -178,8 +178,8 @@ def check(
     """Refuse what would only fail when the first row is to be trained.
 
     Raises:
-        StageError: references that are to be trained on have no responses, four bits need a
-            package that is missing, or the processes cannot be had, or cannot share a batch.
+        StageError: references to train on have no responses, four bits need a package that is
+            missing, or the processes cannot be started, or cannot divide a batch.
     """
     missing = [reference.id for reference in references if not reference.response]
     if config.references and missing:

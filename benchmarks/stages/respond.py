@@ -65,8 +65,8 @@ class RespondConfig:
             the instruction as finished turns), "own" (the method's own conditioning), or "solver"
             (the suite, exactly).
         sampling: temperature and limits; one response is decoded greedily whatever they say.
-        responses: how many to sample for each instruction; above 1 all are kept as candidates.
-        shots: references in the context, drawn anew for each instruction.
+        responses: how many to sample for each instruction; above 1 all become candidates.
+        shots: references in the context, sampled for each instruction.
     """
 
     method: str
@@ -117,7 +117,7 @@ def run(
     """Write responses.jsonl, and candidates.jsonl where several are sampled.
 
     A record that has a response already keeps it under responder "own", or where it is a
-    reference's. What a method wrote beside its instructions is set aside under any other rule:
+    reference's. Responses that a method wrote itself are ignored by other responders:
     responses come from one place for every method. What a solver cannot answer is dropped.
 
     Raises:

@@ -85,7 +85,7 @@ def reconciled(
 
 
 def require_unique_ids(name: str, ids: Sequence[str]) -> None:
-    """Refuse records that cannot be told apart.
+    """Refuse records with the same id.
 
     Raises:
         StageError: two records have one id.

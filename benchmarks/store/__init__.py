@@ -1,1 +1,1 @@
-"""Run directories and what addresses are made of."""
+"""Run directories, cache keys, locks, and a store that machines share."""

@@ -1,9 +1,9 @@
-"""What addresses are made of: digests of source code, of data and of installed libraries.
+"""The parts of a cache key: digests of source code, of data and of installed libraries.
 
 A stage's code is its module and every module of this repository that it imports, directly or not,
-with the prompts beside them, and the versions of the libraries that compute. A plug-in's own
-package counts as well. Comments and layout are no code. Modules that only map names or keep files
-are left out: adding a method must not make finished stages stale.
+with their prompts, and the versions of the libraries that compute. A plug-in's package counts as
+well. Comments and layout do not count. Modules that only map names or store files are left out:
+adding a method must not invalidate finished stages.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ _NO_CODE = frozenset(
 def digest(value: Any) -> str:
     """Return the sha256 of a value built of dataclasses, containers and scalars.
 
-    Fields that do not change a result are left out. Unlike JSON it tells tuples from lists and 1
-    from 1.0 and True, and takes sets and bytes.
+    Fields that do not change a result are left out. Unlike JSON it distinguishes tuples from lists,
+    and 1 from 1.0 and True, and supports sets and bytes.
     """
     return hashlib.sha256(_canonical(value).encode()).hexdigest()
 
@@ -89,7 +89,7 @@ def _closure(modules: tuple[str, ...]) -> set[str]:
 
 
 def _prompts(module: str) -> list[Path]:
-    """Return the files of the folder `prompts` beside a module: ours where the module names them.
+    """Return the files of the folder `prompts` next to a module: ours if the module names them.
 
     Our modules name a prompt by a text, or by the beginning of a formatted one ("evol_").
     """
@@ -138,7 +138,7 @@ def _file(module: str) -> Path | None:
         return None
     try:
         spec = importlib.util.find_spec(module)
-    except ModuleNotFoundError:  # a name inside a module, which is no module itself
+    except ModuleNotFoundError:  # a name inside a module, not a module
         return None
     return Path(spec.origin) if spec and spec.origin else None
 

@@ -1,4 +1,4 @@
-"""One writer for each stage directory, and the time that its writers worked."""
+"""A lock for the writer of a stage directory, and the time that writers worked on the stage."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _POLL_S = 0.05
 
 
 class WriteLock:
-    """A lock that the operating system takes back when its process dies, however it dies.
+    """A lock that the operating system releases when its process dies, even by SIGKILL.
 
-    The library takes `flock`, which Linux passes on to NFS servers; on a file system that has none
-    it falls back to a marker file, and breaks the marker of a dead process of the same machine.
+    The library uses `flock`, which Linux passes on to NFS servers. On a file system without it, the
+    library uses a marker file, and removes the marker of a dead process of the same machine.
 
-    It also adds up the seconds for which it was held, and those of processors, over all processes
-    that held it: a stage that was killed and continued reports the work of both.
+    The lock also adds up wall time and processor time over all processes that held it: a stage that
+    was killed and resumed reports the work of both.
     """
 
     def __init__(self, directory: Path) -> None:
-        """Prepare the lock of a directory, which is made when the lock is first taken."""
+        """Prepare the lock of a directory, which is created when the lock is first taken."""
         self._directory = directory
         self._lock = FileLock(directory / _LOCK, thread_local=False)
         self._began = self._began_cpu = 0.0
@@ -46,7 +46,7 @@ class WriteLock:
 
     @property
     def holder(self) -> str:
-        """Who took the lock last, for a message."""
+        """The process that took the lock last, for a message."""
         with contextlib.suppress(OSError):
             text = (self._directory / _HOLDER).read_text(encoding="utf-8", errors="replace")
             return text or "unknown pid"
@@ -54,26 +54,27 @@ class WriteLock:
 
     @property
     def seconds(self) -> float:
-        """Seconds for which the lock was held, by earlier processes too."""
+        """Seconds for which the lock was held, including earlier processes."""
         return self._before + time.monotonic() - self._began
 
     @property
     def cpu_seconds(self) -> float:
-        """Processor seconds of this process, of the children that it waited for, and before it."""
+        """Processor seconds of this process, its ended children, and earlier processes."""
         return self._before_cpu + _cpu_seconds() - self._began_cpu
 
     def acquire(self, *, wait: bool, while_waiting: Callable[[], None] = lambda: None) -> bool:
-        """Take the lock; without `wait`, return False where another process holds it.
+        """Take the lock; without `wait`, return False if another process holds it.
 
         Args:
-            wait: until the other process gives it back, or dies.
-            while_waiting: called now and then; what it raises ends the wait.
+            wait: wait until the other process releases it, or dies.
+            while_waiting: called repeatedly; an exception from it ends the wait.
 
         Raises:
             StoreError: the lock file cannot be made.
         """
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
+            # Short attempts instead of one long wait, so that Ctrl-C is noticed.
             while not self._try(_ASK_EVERY_S if wait else 0):
                 if not wait:
                     return False
@@ -91,7 +92,7 @@ class WriteLock:
         return True
 
     def _begin(self) -> None:
-        with contextlib.suppress(OSError):  # only a courtesy to whoever has to wait
+        with contextlib.suppress(OSError):  # only information for others
             text = f"pid {os.getpid()} on {platform.node()}"
             (self._directory / _HOLDER).write_text(text, encoding="utf-8")
         self._before = self._before_cpu = 0.0
@@ -103,7 +104,7 @@ class WriteLock:
         self._keep_seconds = True
 
     def tick(self) -> None:
-        """Keep the seconds so far, about once a second, for a process that continues."""
+        """Save the time so far, about once a second, for a process that resumes the stage."""
         if not self._keep_seconds or time.monotonic() - self._saved < 1.0:
             return
         self._saved = time.monotonic()
@@ -113,12 +114,12 @@ class WriteLock:
             )
 
     def forget_seconds(self) -> None:
-        """Remove the kept seconds, which a manifest holds from now on."""
+        """Remove the saved time, which is in the manifest from now on."""
         self._keep_seconds = False
         (self._directory / _CLOCK).unlink(missing_ok=True)
 
     def release(self) -> None:
-        """Give the lock back, and keep its seconds."""
+        """Release the lock, and save the time."""
         if not self.held:
             return
         self._saved = 0.0
@@ -129,6 +130,6 @@ class WriteLock:
 
 
 def _cpu_seconds() -> float:
-    """Return the processor seconds of this process and of the children that it waited for."""
+    """Return the processor seconds of this process and of its ended children."""
     used = os.times()
     return used.user + used.system + used.children_user + used.children_system

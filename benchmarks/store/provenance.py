@@ -17,7 +17,7 @@ _LIBRARIES = (
 )  # fmt: skip
 _HOST, _BOOT, _PID, _BEGAN = "domino.host", "domino.boot", "domino.pid", "domino.process_began"
 PROCESS_TAGS = (_HOST, _BOOT, _PID, _BEGAN)
-"""The tags of `process_tags`, which tell nothing more once a run has ended."""
+"""The tags of `process_tags`, which have no use after a run has ended."""
 
 
 def machine_tags() -> dict[str, str]:
@@ -32,7 +32,7 @@ def machine_tags() -> dict[str, str]:
 
 
 def machine_kind() -> dict[str, str]:
-    """Return what kind of machine this is; nothing that tells it from others of its kind."""
+    """Return the kind of machine, without anything that identifies this machine."""
     return {
         "system": platform.system(),
         "architecture": platform.machine(),
@@ -52,7 +52,7 @@ def _processor() -> str:
 
 
 def process_tags() -> dict[str, str]:
-    """Return what tells this process from every other one on every machine."""
+    """Return values that identify this process among all processes on all machines."""
     return {
         _HOST: platform.node(),
         _BOOT: _boot_id(),
@@ -103,7 +103,7 @@ def _version(name: str) -> str:
 
 
 def _git(*arguments: str) -> str | None:
-    """Return git's answer about this repository, None where there is no git or no repository."""
+    """Return git's output for this repository; None without git or a repository."""
     command = ["git", "-C", str(ROOT), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)

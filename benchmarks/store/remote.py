@@ -1,18 +1,18 @@
 """A store that machines share, at any URL that fsspec knows: s3://, gs://, file://, sftp://, ...
 
-The run directory stays the working copy: records, locks and unfinished stages are there alone. A
-finished stage is put into the shared store, and one that is not finished here is looked up there:
+The run directory remains the working copy, with records, locks and unfinished stages. Finished
+stages are uploaded, and stages that are not finished here are looked up in the shared store:
 
     URL/domino-store.json          the format of all below
-    URL/files/SHA256               what one file holds, under its own digest
-    URL/stages/NAME-ADDRESS.json   a stage's manifest, written when all its files are there
+    URL/files/SHA256               content of a file, named by its digest
+    URL/stages/NAME-KEY.json       a stage's manifest, uploaded after all its files
 
 A manifest names files by digest, so two writers of one stage never mix: each wrote the files that
-its own manifest names, and whichever manifest is written last is whole. A stage without a manifest,
-with half a manifest, or with a file that has not the digest that the manifest gives it, is not
-used; it is made again and replaces what was there. Nothing is ever removed from a shared store.
+its own manifest names, so that the last manifest is complete too. A stage without a manifest,
+with an incomplete manifest, or with a file of another digest is not used; it is computed again and
+replaced. Nothing is ever removed from a shared store.
 
-Credentials are found by fsspec's own rules, in the environment, and pass through here unseen.
+fsspec finds credentials in the environment by its own rules; they are not handled here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from domino.text import load_json
 
 FORMAT = {"format": 1}
 _ATTEMPTS = 4
-_ATTEMPTS_AT_START = 2  # a user waits, and packages such as s3fs try several times themselves
+_ATTEMPTS_AT_START = 2  # a user waits, and packages such as s3fs retry themselves
 _LONGEST_WAIT_S = 8.0
 _FINAL = (
     FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError, TypeError,
@@ -45,34 +45,34 @@ _T = TypeVar("_T")
 
 
 class NoRemoteStore:
-    """No shared store: what is finished here is known here."""
+    """No shared store: stages are only in the run directory."""
 
     def download(self, stage: Stage) -> bool:
-        """Take a whole stage from the shared store, if it is there.
+        """Download a complete stage from the shared store, if it is there.
 
         Args:
-            stage: an unfinished one that this process is `writing`; whole where True is returned.
+            stage: an unfinished one that this process is `writing`; complete if True is returned.
         """
         return False
 
     def upload(self, stage: Stage) -> None:
-        """Put a finished stage into the shared store, where it is not there already."""
+        """Upload a finished stage to the shared store, unless it is there already."""
 
     def retry_uploads(self) -> str:
-        """Try once more what failed; return the line that says what became of the store."""
+        """Try failed uploads again; return a line on the state of the store."""
         return ""
 
 
 class RemoteStore(NoRemoteStore):
-    """One shared store, as one invocation uses it. When it fails, the run goes on without it."""
+    """A shared store. If it fails, the run continues without it."""
 
     def __init__(self, url: str, *, warn: Callable[[str], None], first_wait_s: float = 0.5) -> None:
-        """Find out whether the store can be used, and what it holds.
+        """Check whether the store can be used, and list its stages.
 
         Args:
-            url: of a bucket or directory, or of a place in one.
+            url: of a bucket or directory, or of a path in one.
             warn: shows one line.
-            first_wait_s: before a failed request is sent again; doubled each time.
+            first_wait_s: delay before a failed request is repeated; doubled each time.
 
         Raises:
             ConfigError: it cannot be used.
@@ -92,12 +92,12 @@ class RemoteStore(NoRemoteStore):
         except Exception as error:  # the boundary: whatever the file system's library raises
             raise ConfigError(
                 f"store {url} cannot be used ({_reason(error)}): give a bucket or directory that "
-                "exists, with credentials in the environment, or leave --store out"
+                "exists, with credentials in the environment, or remove --store"
             ) from error
         self._attempts = _ATTEMPTS
 
     def download(self, stage: Stage) -> bool:
-        """Take a whole stage from the shared store, if it is there and undamaged."""
+        """Download a complete stage from the shared store, if it is there and undamaged."""
         if not self._works:
             return False
         folder = stage.path / ".fetched"
@@ -135,19 +135,19 @@ class RemoteStore(NoRemoteStore):
             except Exception:  # noqa: BLE001 - the boundary, as above; said before
                 self._missing = pending[number:]
                 break
-        counts = f"{self._taken} stages taken from it, {self._given} put into it"
+        counts = f"{self._taken} stages downloaded, {self._given} uploaded"
         if not self._missing:
             return f"Store: {self.url}: {counts}"
         return (
-            f"Store: {self.url}: {counts}, {len(self._missing)} not (it failed): type the same "
-            "command again to put them there"
+            f"Store: {self.url}: {counts}, {len(self._missing)} failed: repeat the command to "
+            "upload them"
         )
 
     def _give_up(self, error: Exception) -> None:
         self._works = False
         self._warn(
-            f"warning: store {self.url} failed ({_reason(error)}); the run goes on, and all its "
-            "results are stored in the run directory"
+            f"warning: store {self.url} failed ({_reason(error)}); the run continues, and all its "
+            "results are in the run directory"
         )
 
     def _check_format(self) -> None:
@@ -155,23 +155,23 @@ class RemoteStore(NoRemoteStore):
         marker = self._path("domino-store.json")
         text = self._read(marker)
         if text is None:
-            if "file" in self._fs.protocol:  # a bucket is never made: its name may be mistyped
+            if "file" in self._fs.protocol:  # buckets are never created: the name may be mistyped
                 self._fs.makedirs(self._root, exist_ok=True)
             self._retried(self._fs.pipe_file, marker, json.dumps(FORMAT).encode())
             for folder in ("files", "stages"):
                 self._retried(self._fs.makedirs, self._path(folder), exist_ok=True)
         elif _json(text) != FORMAT:
             raise ConfigError(
-                f"store {self.url} has another format ({text[:80]!r}, not {FORMAT}): give a place "
-                "of its own"
+                f"store {self.url} has another format ({text[:80]!r}, not {FORMAT}): give an empty "
+                "folder"
             )
 
     def _stages(self) -> set[str]:
-        """Return the directories of the stages that the store has a manifest of."""
+        """Return the directory names of the stages that have a manifest in the store."""
         self._fs.invalidate_cache()
         try:
             paths: list[str] = self._retried(self._fs.ls, self._path("stages"), detail=False)
-        except FileNotFoundError:  # where directories are parts of names, an empty one is none
+        except FileNotFoundError:  # object stores have no empty directories
             return set()
         return {PurePosixPath(path).stem for path in paths}
 
@@ -182,14 +182,14 @@ class RemoteStore(NoRemoteStore):
         why = self._download(stage, text, folder)
         if why:
             self._there.discard(stage.path.name)
-            self._warn(f"store {self.url}: {stage.path.name} is damaged there ({why}); made again")
+            self._warn(f"store {self.url}: {stage.path.name} is damaged ({why}); computed again")
             return False
         stage.adopt(folder, text.decode())
         self._there.add(stage.path.name)
         return True
 
     def _download(self, stage: Stage, text: bytes, folder: Path) -> str:
-        """Fill the folder with a stage's files; return what is wrong with them, "" for nothing."""
+        """Download a stage's files into a folder; return what is wrong with them, or ""."""
         files = _files(_json(text), stage)
         if files is None:
             return "no manifest of this stage"
@@ -203,11 +203,11 @@ class RemoteStore(NoRemoteStore):
             except FileNotFoundError:
                 return f"{name} is missing"
             if sync_and_hash(target) != digest:
-                return f"{name} has not its digest"
+                return f"{name} has another digest"
         return ""
 
     def _push(self, stage: Stage) -> None:
-        """Files first, the manifest when all of them are there."""
+        """Upload the files first, then the manifest, whose presence means that all are there."""
         for name, digest in stage.digests.items():
             source = str(stage.path / name)
             self._retried(self._fs.put_file, source, self._path("files", digest))
@@ -217,7 +217,7 @@ class RemoteStore(NoRemoteStore):
         self._given += 1
 
     def _read(self, path: str) -> bytes | None:
-        """Return what a small file holds; None where there is none."""
+        """Return the content of a small file; None if it does not exist."""
         with contextlib.suppress(FileNotFoundError):
             content: bytes = self._retried(self._fs.cat_file, path)
             return content
@@ -227,7 +227,7 @@ class RemoteStore(NoRemoteStore):
         return "/".join([self._root, *parts])
 
     def _retried(self, call: Callable[..., _T], *given: Any, **named: Any) -> _T:
-        """Call, and again after a while where it failed for a reason that may pass."""
+        """Call, and repeat after a delay if the error may be temporary."""
         from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
         retrying = Retrying(
@@ -240,7 +240,7 @@ class RemoteStore(NoRemoteStore):
 
 
 def open_shared(url: str | None, *, warn: Callable[[str], None]) -> NoRemoteStore:
-    """Return the shared store of a URL; where there is none, one that holds nothing.
+    """Return the shared store of a URL; without a URL, an empty one.
 
     Raises:
         ConfigError: it cannot be used.
@@ -253,14 +253,14 @@ def _open(url: str) -> tuple[Any, str]:
     from fsspec.core import url_to_fs
     from fsspec.implementations.local import LocalFileSystem
 
-    if "://" not in url:  # a path, in which nothing has a meaning
+    if "://" not in url:  # a path; its characters have no special meaning
         return LocalFileSystem(), str(Path(url).absolute())
     try:
         filesystem, path = url_to_fs(url, skip_instance_cache=True)
     except (ImportError, ValueError, OSError) as error:
         raise ConfigError(
-            f"store {url}: {_reason(error)}; give a URL that fsspec knows, such as "
-            "s3://bucket/place, and install the package of its protocol (s3fs for s3)"
+            f"store {url}: {_reason(error)}; give a URL that fsspec supports, such as "
+            "s3://bucket/folder, and install the package of its protocol (s3fs for s3)"
         ) from error
     return filesystem, str(path).rstrip("/")
 
@@ -276,7 +276,7 @@ def _reason(error: Exception) -> str:
 
 
 def _json(text: bytes) -> Any:
-    """Return what JSON says; None where it is none, as half of it is."""
+    """Return the value of JSON text; None if it is invalid, for example incomplete."""
     try:
         return load_json(text)
     except ValueError:
@@ -284,7 +284,7 @@ def _json(text: bytes) -> Any:
 
 
 def _files(manifest: Any, stage: Stage) -> Mapping[str, str] | None:
-    """Return the digest of each file of a manifest; None where it is not this stage's."""
+    """Return the digest of each file of a manifest; None if it is not of this stage."""
     if not isinstance(manifest, dict) or not manifest.keys() >= _MANIFEST_KEYS:
         return None
     if manifest["address"] != stage.address:
@@ -298,7 +298,7 @@ def _files(manifest: Any, stage: Stage) -> Mapping[str, str] | None:
 
 
 def _inside(name: str) -> bool:
-    """Whether a path leads into the stage: others may have written the manifest."""
+    """Whether a path stays inside the stage; the manifest may have been written by others."""
     path = PurePosixPath(name)
     hidden = any(part.startswith(".") for part in path.parts)
     return bool(path.parts) and not path.is_absolute() and not hidden and name != MANIFEST

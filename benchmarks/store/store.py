@@ -1,9 +1,9 @@
-"""Run directories: content-addressed stages, records appended as they come, the manifest last.
+"""Run directories: stages named by their cache key, records appended one by one, the manifest last.
 
-A stage's address is the hash of its name, its config, its inputs' addresses and its code version,
-so a change of any of them is another directory: nothing stale is reused, nothing finished redone.
-The directory of a stage is whole when it holds `manifest.json`; until then its record files grow
-by whole lines, and a killed process loses at most the line that it was writing.
+A stage's cache key is the hash of its name, its config, its inputs' keys and its code version. A
+change of any of them gives another directory: nothing stale is reused, nothing finished is redone.
+The directory of a stage is complete when it has `manifest.json`; until then its record files grow
+by complete lines, and a killed process loses at most the line that it was writing.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Store:
 
         Args:
             root: the directory.
-            between: called where stopping loses nothing: after each record, and while waiting.
+            between: called where no work is lost by stopping: after each record, and while waiting.
         """
         self.root = root
         self.between = between
@@ -78,7 +78,7 @@ class Store:
     def stage(
         self, name: str, *, config: Mapping[str, Any], inputs: Sequence[Stage], code: str
     ) -> Stage:
-        """Return the stage of this address, whether it has been run or not."""
+        """Return the stage of this cache key, whether it has been run or not."""
         plain_config = json.loads(canonical_json(result_fields(config)))
         addresses = [stage.address for stage in inputs]
         identity = [STORE_VERSION, SCHEMA_VERSION, name, plain_config, addresses, code]
@@ -88,7 +88,7 @@ class Store:
         return Stage(name=name, address=address, path=path, origin=origin, between=self.between)
 
     def stored(self, directory: str) -> Stage:
-        """Return a finished stage by the name of its directory, whatever made it.
+        """Return a finished stage by the name of its directory.
 
         Raises:
             StoreError: there is no such stage, it is not finished, or it is damaged.
@@ -102,17 +102,19 @@ class Store:
             )
         except OSError as error:
             raise StoreError(
-                f"{path} holds no finished stage ({error.strerror}): type the run's command again"
+                f"{path} is not a finished stage ({error.strerror}): repeat the command of the run"
             ) from error
         except (ValueError, TypeError, KeyError) as error:
-            raise StoreError(f"{path / MANIFEST} is no manifest ({error!r}): run again") from error
+            raise StoreError(
+                f"{path / MANIFEST} is not a manifest ({error!r}): run again"
+            ) from error
         if not stage.complete:
-            raise StoreError(f"{path} is not finished: type the run's command again")
+            raise StoreError(f"{path} is not finished: repeat the command of the run")
         return stage
 
 
 class Stage:
-    """One directory of the store. Records go in by `append`; `finish` makes it whole."""
+    """One directory of the store. `append` writes records; `finish` makes it complete."""
 
     def __init__(
         self,
@@ -123,7 +125,7 @@ class Stage:
         origin: Mapping[str, Any],
         between: Callable[[], None] = lambda: None,
     ) -> None:
-        """Describe a stage; nothing is read or written before it is used."""
+        """Describe a stage; nothing is read or written yet."""
         self.name = name
         self.address = address
         self.path = path
@@ -152,7 +154,7 @@ class Stage:
 
     @property
     def summary(self) -> Mapping[str, Any]:
-        """What `finish` was given.
+        """The summary given to `finish`.
 
         Raises:
             StoreError: the stage is not finished.
@@ -167,16 +169,16 @@ class Stage:
 
     @property
     def cpu_seconds(self) -> float | None:
-        """The same in processor seconds; None of a stage that was made before they were counted.
+        """Processor seconds of work; None for a stage of an older version.
 
-        Those of other processes that a stage leaves running, as an engine's, are not among them.
+        Processes that continue after the stage, such as an engine's, are not included.
         """
         seconds = self._finished().get("cpu_seconds")
         return None if seconds is None else float(seconds)
 
     @property
     def finished(self) -> str:
-        """When the stage was finished: UTC, ISO 8601, to the second."""
+        """Time when the stage finished: UTC, ISO 8601, in seconds."""
         return str(self._finished()["finished"])
 
     @property
@@ -186,7 +188,7 @@ class Stage:
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """What the stage was made with, as plain data."""
+        """The config of the stage, as plain data."""
         config: Mapping[str, Any] = self._origin["config"]
         return config
 
@@ -197,9 +199,9 @@ class Stage:
         return {name: entry["sha256"] for name, entry in files.items()}
 
     def read(self, file: str, record_class: type[_RecordT]) -> list[_RecordT]:
-        """Return the records of a file in the order written; none where it is not there yet.
+        """Return the records of a file in order; none if it does not exist yet.
 
-        The last line of an unfinished file is left out where it was cut in the middle.
+        An incomplete last line of an unfinished file, left by a killed process, is ignored.
 
         Raises:
             StoreError: a line cannot be read.
@@ -213,7 +215,7 @@ class Stage:
         return [self._parse(file, n, line, record_class) for n, line in enumerate(lines, 1)]
 
     def append(self, file: str, record: Record) -> None:
-        """Add one record to a file: one line, handed to the operating system at once.
+        """Add one record to a file: one line, written at once and not buffered.
 
         Raises:
             StoreError: the stage is finished, another process writes it, or the disk is full.
@@ -230,9 +232,9 @@ class Stage:
 
     @contextlib.contextmanager
     def writing(self, on_wait: Callable[[str], None] = lambda text: None) -> Iterator[None]:
-        """Hold the stage against other processes; waits while another one is writing it.
+        """Lock the stage against other processes; waits while another one is writing it.
 
-        Whoever waited must look at `complete` again: the other process may have finished it.
+        Check `complete` again afterwards: the other process may have finished the stage.
         """
         if not self._lock.acquire(wait=False):
             on_wait(f"{self.name}: another process ({self._lock.holder}) is writing it; waiting")
@@ -247,8 +249,8 @@ class Stage:
     def directory(self, name: str) -> Iterator[Path]:
         """Yield a new directory that becomes `name` when the block ends without an error.
 
-        What a killed process left under the same name is replaced, never mixed with. How long the
-        stage's record files are is kept beside it, for `has`.
+        Remains of a killed process under the same name are replaced, never mixed in. The lengths
+        of the stage's record files are stored with it, for `has`.
         """
         self._acquire()
         temporary, target = self.path / f".{name}.tmp", self.path / name
@@ -266,10 +268,10 @@ class Stage:
         temporary.replace(target)
 
     def has(self, name: str) -> bool:
-        """Whether `directory` made this one, and no record written before it has been lost since.
+        """Whether `directory` made this one, and no earlier record has been lost since.
 
-        Records are handed to the operating system, not forced to the disk: a machine that goes
-        down may lose some that are older than the directory, which then has to be made again.
+        Records are passed to the operating system but not synced to disk, which would be slow. A
+        machine that crashes may lose records older than the directory, which is then made again.
         """
         if not (self.path / name).is_dir():
             return False
@@ -292,7 +294,7 @@ class Stage:
         (self.path / name).unlink(missing_ok=True)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Write the manifest: the stage is whole from here on and never written again.
+        """Write the manifest: the stage is complete now and never written again.
 
         Raises:
             StoreError: the stage is finished already, another process writes it, or the disk
@@ -318,7 +320,7 @@ class Stage:
         self._lock.release()
 
     def adopt(self, folder: Path, manifest: str) -> None:
-        """Become a whole stage that was made elsewhere; what was begun here is dropped.
+        """Become a complete stage that was made elsewhere; unfinished work here is dropped.
 
         Args:
             folder: its files, in a hidden folder of this stage, from which they are moved.
@@ -353,7 +355,7 @@ class Stage:
         except ValueError as error:
             raise self._damaged(f"{MANIFEST} is not JSON ({error})") from error
         if not isinstance(manifest, dict) or manifest.get("address") != self.address:
-            raise self._damaged(f"{MANIFEST} is not the one of address {self.address}")
+            raise self._damaged(f"{MANIFEST} has another cache key than {self.address}")
         if not all(isinstance(manifest.get(name), dict) for name in ("files", "summary")):
             raise self._damaged(f"{MANIFEST} lacks its files or its summary")
         return dict(manifest)

@@ -168,7 +168,7 @@ class Suite(ABC):
     ) -> list[tuple[str, str] | None]:
         """Reason and detail for each (instruction, response) that running shows to be wrong.
 
-        Only a suite whose instructions hold their own truth can tell; the others refuse nothing.
+        Only suites whose instructions determine the correct answer can decide; others refuse none.
         """
         return [None] * len(pairs)
 
@@ -191,7 +191,7 @@ class Suite(ABC):
     def program_key(self, instruction: str) -> str | None:
         """The canonical key of the task that an instruction states, where the universe is known.
 
-        Two instructions with one key are the same task. None where a suite cannot tell, or the
+        Two instructions with one key are the same task. None if the suite cannot decide, or the
         instruction states none of its tasks.
         """
         return None

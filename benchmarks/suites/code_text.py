@@ -44,7 +44,7 @@ def asked_function(instruction: str) -> str:
 
 
 def with_prompt(prompt: str, entry_point: str, completion: str) -> str:
-    """Return a whole program from a completion that may or may not repeat its prompt.
+    """Return a complete program from a completion that may or may not repeat its prompt.
 
     The prompt's imports and helper functions stay in front of a completion that defines the entry
     point anew, as in EvalPlus.

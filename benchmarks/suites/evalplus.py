@@ -83,7 +83,7 @@ class HumanEvalSuite(EvalPlusSuite):
         """Remember where the data is.
 
         Raises:
-            SuiteError: folds that do not fit together, or beside a reference file.
+            SuiteError: inconsistent folds, or folds together with a reference file.
         """
         super().__init__(options)
         count, fold = options.folds, options.fold
@@ -176,7 +176,7 @@ class MbppSuite(EvalPlusSuite):
         return frozenset(problem.id for problem in self.file.problems)
 
     def references(self) -> tuple[Reference, ...]:
-        """Return the train split's tasks that are no test problems, or the user's own file.
+        """Return the training split's tasks that are not test problems, or the user's own file.
 
         Raises:
             SuiteError: the file is neither MBPP's own nor a reference file.

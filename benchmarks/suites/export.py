@@ -26,7 +26,7 @@ class About:
 def export_samples(
     folder: Path, suite: Suite, problems: Sequence[Problem], programs: Sequence[Program]
 ) -> Path:
-    """Write the samples and, beside them, what they belong to; return the samples' path."""
+    """Write the samples and the data that they belong to; return the samples' path."""
     folder.mkdir(exist_ok=True)
     name, text = format_samples(suite.sample_format, programs)
     about = {
@@ -45,7 +45,7 @@ def about_path(samples: Path) -> Path:
 
 
 def read_about(samples: Path) -> About | None:
-    """Return what the samples belong to, None where nothing lies beside them.
+    """Return the data that the samples belong to; None if it was not written.
 
     Raises:
         SuiteError: it cannot be read.
@@ -89,7 +89,7 @@ def problems_of(suite: Suite, about: About | None) -> tuple[Problem, ...]:
     other = [key for key in about.task_ids if key not in known]
     if other:
         raise SuiteError(
-            f"{len(other)} problems of the samples are no test problems of {suite.name}, the first "
-            f"is {other[0]!r}: only those are scored here"
+            f"{len(other)} problems of the samples are not test problems of {suite.name}, the "
+            f"first is {other[0]!r}: only test problems are scored"
         )
     return tuple(known[key] for key in about.task_ids)

@@ -112,7 +112,7 @@ def references(
 
 
 def development(rows: Sequence[MbppRow], test_ids: Collection[str]) -> tuple[Problem, ...]:
-    """Return the validation tasks that are no test problems and whose tests are plain calls."""
+    """Return the validation tasks that are not test problems and whose tests are plain calls."""
     made = (
         _problem(row)
         for row in rows

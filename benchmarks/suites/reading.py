@@ -91,7 +91,7 @@ def read_json_lines(path: Path) -> tuple[list[tuple[str, Any]], str]:
 
 
 def read_json(path: Path) -> Any:
-    """Return the value of a file that is JSON as a whole.
+    """Return the value of a file that is a single JSON document.
 
     Raises:
         SuiteError: it cannot be read, or is not JSON.

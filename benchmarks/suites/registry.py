@@ -40,27 +40,27 @@ GENERATED = frozenset({"housestyle", "housestyle-conventions"})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SuiteOptions:
-    """Where a suite's data is and which part of it is meant; each suite says what it needs.
+    """A suite's data and split; each suite uses some of these options.
 
     Attributes:
         domain: one of the suite's named domains.
         track: one of the suite's tracks.
         coherence: how the backbone of the track dialects was pre-trained: weak, coherent, or the
             number that `--model` was made with.
-        dataset: file of the problems, for suites that ship none.
-        references_path: file of the references, one JSON object a line.
-        cutoff: date (2024-08-01) from which on problems are the test, where the data has dates.
-        split_seed: which problems are references where no date tells it.
-        folds: parts into which the problems are dealt by seed, where references are problems too.
+        dataset: file of the problems, for suites whose data is not included.
+        references_path: file of the references, one JSON object per line.
+        cutoff: first day of the test (2024-08-01), for data with dates.
+        split_seed: seed of the split into references and test problems, for data without dates.
+        folds: number of parts into which the problems are divided by seed.
         fold: the part that is the test, from 0; the other parts are references.
-        prompt: which of a suite's prompts is asked: complete or instruct.
-        task_ids: file of the tasks to be taken from the data set, one id a line.
+        prompt: the suite's prompt: complete or instruct.
+        task_ids: file with the ids of the tasks to use, one per line.
         environment: virtual environment with the libraries that programs need.
-        protocol: official asks as the benchmark's own tool does (prompts, the beginning of the
-            answer, stop strings, limit of new tokens); plain asks in this project's own words.
-        extraction: official takes programs out of responses as the benchmark's own tool does;
-            lenient as a reader would (thoughts, indented and several blocks); by default
-            official where the protocol is.
+        protocol: official prompts as the benchmark's tool does (prompt, prefill, stop strings,
+            maximum number of new tokens); plain uses this project's own prompt.
+        extraction: official extracts programs from responses as the benchmark's tool does; lenient
+            as a reader would (thoughts, indented and several blocks); default: official if the
+            protocol is official.
         fields: names of columns in the suite's own files, as
             instruction=question,canonical_solution=answer.
     """
@@ -83,15 +83,15 @@ class SuiteOptions:
 
 
 def refuse_options(name: str, options: SuiteOptions, known: Collection[str]) -> None:
-    """Refuse what a suite would pass over.
+    """Refuse options that a suite would ignore.
 
     Raises:
-        SuiteError: an option that the suite does not have.
+        SuiteError: the suite does not have a given option.
     """
     for field in fields(options):
         given = getattr(options, field.name)
         if field.name not in known and given != field.default:
-            raise SuiteError(f"{name} has no option {field.name}, got {str(given)!r}: leave it out")
+            raise SuiteError(f"{name} has no option {field.name}, got {str(given)!r}: remove it")
 
 
 def suite_module(name: str) -> str:

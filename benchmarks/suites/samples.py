@@ -1,6 +1,6 @@
 """Generations in the official tools' own formats: read from files, and written for them.
 
-EvalPlus and BigCodeBench take JSON lines with `task_id` and a `solution` (a whole program) or a
+EvalPlus and BigCodeBench take JSON lines with `task_id` and a `solution` (a complete program) or a
 `completion`; LiveCodeBench takes one JSON list of all questions with their `code_list`, for code
 execution with `id` and `pred_list`.
 """
@@ -43,11 +43,11 @@ class Samples:
 def read_samples(path: Path, problems: Sequence[Problem]) -> Samples:
     """Return the programs of a .jsonl or .json file, .gz or not, in any of the formats.
 
-    A `solution` is a whole program; a `completion` gets its problem's prompt in front, unless it
+    A `solution` is a complete program; a `completion` gets its problem's prompt in front, unless it
     repeats it already. Lines that cannot be read are left out and named.
 
     Raises:
-        SuiteError: the file cannot be read, an entry is no sample, a task is unknown, or more
+        SuiteError: the file cannot be read, an entry is not a sample, a task is unknown, or more
             problems have no sample than lines are broken (a score over a part of the problems is
             no score of the benchmark).
     """
@@ -134,7 +134,7 @@ def _codes(where: str, entry: Mapping[str, Any], problem: Problem) -> list[str]:
         if field in entry:
             codes = entry[field]
             if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
-                raise SuiteError(f"{where}: {field!r} is no list of texts")
+                raise SuiteError(f"{where}: {field!r} is not a list of texts")
             return codes
     if isinstance(entry.get("solution"), str):
         return [entry["solution"]]

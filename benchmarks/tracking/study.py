@@ -35,7 +35,7 @@ class StudyTracker(Tracker):
 
         Args:
             pipeline: the conditions of all trials.
-            key: what tells this study from all others.
+            key: identifies this study.
             params: how it is searched.
         """
         self._open(pipeline, key, params)
@@ -58,7 +58,7 @@ class StudyTracker(Tracker):
 
     @guarded
     def log_outcome(self, values: Mapping[str, float], tags: Mapping[str, str]) -> None:
-        """Log what the current trial came to."""
+        """Log the result of the current trial."""
         self._end_child("FINISHED")
         points = [(name, value, 0) for name, value in values.items()]
         self._log(str(self._parent), metrics=points, tags=tags)
@@ -81,7 +81,7 @@ class StudyTracker(Tracker):
         with tempfile.TemporaryDirectory() as folder:
             page.write(Path(folder))
             self._client.log_artifacts(str(self._study), folder, artifact_path="report")
-        note = f"{page.summary}\nThe whole page: artifact `report/report.html`."
+        note = f"{page.summary}\nComplete report: artifact `report/report.html`."
         self._log(str(self._study), tags={NOTE: note[:TAG_LENGTH]})
 
     @guarded

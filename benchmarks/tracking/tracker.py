@@ -1,8 +1,8 @@
-"""MLflow: one parent run an invocation, one child a method and seed. The only file that imports it.
+"""MLflow: one parent run per command, one child per method and seed. The only file that imports it.
 
-Everything is logged from finished stages, whether they were run now or reused, so an invocation's
-children are always whole. MLflow that cannot be reached costs one warning and no result: typing
-the same command again, when it can be reached, logs everything from the store.
+Everything is logged from finished stages, new or reused, so that child runs are always complete. If
+MLflow cannot be reached there is one warning and no result is lost: repeating the command later
+logs everything from the store.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Tracker:
         Args:
             pipeline: what is run.
             name: the parent run's name; None is suite and time, and the report's name once it has
-                one, which tells runs apart where the dashboard cuts names short.
+                one, which distinguishes runs whose names the dashboard shortens.
             under: id of the run that the parent is itself a child of.
         """
         self._begin(pipeline, name, {"mlflow.parentRunId": under} if under else {})
@@ -225,7 +225,7 @@ class Tracker:
             self._client.log_artifacts(parent, folder, artifact_path="report")
         about = report.about
         tags = {
-            NOTE: f"{page.summary}\nThe whole page: artifact `report/report.html`.",
+            NOTE: f"{page.summary}\nComplete report: artifact `report/report.html`.",
             "invocation": report.name,
             **({} if self._named else {"mlflow.runName": report.name}),
             **{name: str(about[name]) for name in ("suite", "variant", "split", "responder")},
@@ -235,7 +235,7 @@ class Tracker:
 
     @guarded
     def log_rows(self, rows: Sequence[SeedRun], name: str, config: RunConfig) -> None:
-        """Say of each row's run what it came to, and register its adapters, one version each.
+        """Describe the result of each row's run, and register its adapters, one version each.
 
         Args:
             rows: those that did not fail.
@@ -256,7 +256,7 @@ class Tracker:
             self._terminate(self._parent, status)
 
     def _terminate(self, run: str, status: str) -> None:
-        """End a run; what told whether its process lives has then no more use."""
+        """End a run; the tags that identify its process are then no longer needed."""
         self._client.set_terminated(run, status=status)
         for name in PROCESS_TAGS:
             self._client.delete_tag(run, name)

@@ -1,4 +1,4 @@
-"""What is told to MLflow, in the forms that it takes, and where it is told; imports no MLflow."""
+"""Values for MLflow in the forms that it accepts, and its address; does not import MLflow."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Place:
 
 
 def tracking_place(uri: str | None, output: Path) -> Place:
-    """Return the given address, else MLFLOW_TRACKING_URI, else a database beside the runs."""
+    """Return the given address, else MLFLOW_TRACKING_URI, else a database next to the runs."""
     chosen = uri or os.environ.get("MLFLOW_TRACKING_URI")
     if chosen:
         served = chosen.startswith(("http://", "https://"))
@@ -57,12 +57,12 @@ def experiment_note(suite: str) -> str:
     return (
         f"Synthesis methods compared on {suite}: one parent run an invocation, whose description "
         "has the verdict and the Pass@1 table; under it one run a method and seed, whose curves "
-        "can be compared. The whole page, its tables and figures: the parent's artifacts, report/."
+        "can be compared. Complete report, tables and figures: the parent's artifacts, report/."
     )
 
 
 def row_note(row: SeedRun, invocation: str) -> str:
-    """Return what one method came to with one seed, for its run's description."""
+    """Return the result of one method with one seed, for its run's description."""
     scored, kept = row.evaluated.summary, row.pairs.summary["kept"]
     return (
         f"{row.method}, seed {row.seed}: Pass@1 {100 * scored['pass@1']:.1f} % of "

@@ -1,1 +1,1 @@
-"""Text generation behind one interface, over text prompts and over prompt embeddings."""
+"""Text generation with one interface, from text prompts and from prompt embeddings."""

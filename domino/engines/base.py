@@ -18,12 +18,12 @@ Message = Mapping[str, str]  # {"role": "system" | "user" | "assistant", "conten
 
 
 class EngineError(RuntimeError):
-    """The engine cannot serve a request, whatever its text: a broken set-up, not a bad sample."""
+    """The engine cannot serve any request: the set-up is broken, not a sample."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class SoftPrompt:
-    """Prompt embeddings, shape [P, H], float32, followed by text that the engine embeds itself."""
+    """Prompt embeddings [P, H] in float32, followed by text that the engine embeds itself."""
 
     embeds_PH: torch.Tensor
     text: str = ""
@@ -31,14 +31,14 @@ class SoftPrompt:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """One completion to make. The seed belongs to the request: batching never changes its text.
+    """A request for one completion. Its seed is its own, so batching never changes its text.
 
-    A text prompt is complete: the engine adds no template to it.
+    A text prompt is complete: the engine adds no template.
 
     Attributes:
         prompt: text, or soft tokens and text.
         seed: of this request's random numbers.
-        prefill: what the answer begins with, behind the prompt; no part of the completion's text.
+        prefill: beginning of the answer, after the prompt; not part of the completion's text.
         special_tokens: let the tokenizer put its own special tokens (a beginning-of-text token)
             before the text, as tools do that encode a prompt with its defaults.
     """
@@ -50,7 +50,7 @@ class Request:
 
     @property
     def text(self) -> str:
-        """All text that the completion follows, prefill included."""
+        """All text before the completion, prefill included."""
         text = self.prompt.text if isinstance(self.prompt, SoftPrompt) else self.prompt
         return text + self.prefill
 
@@ -59,9 +59,8 @@ class Request:
 class Completion:
     """The text after the prompt, without the end token or the stop string.
 
-    `truncated` says that the token limit ended it; `prompt_tokens` and `tokens` count its cost.
-    A thought before the answer is cut off; where it never ended, there is no text, and
-    `unfinished_thought` says so.
+    `truncated`: the token limit ended it. `prompt_tokens` and `tokens` count its cost. A thought
+    before the answer is removed; `unfinished_thought`: it never ended, and the text is empty.
     """
 
     text: str
@@ -71,7 +70,7 @@ class Completion:
     unfinished_thought: bool = False
 
     def __post_init__(self) -> None:
-        """Make the text storable, whatever a server or a decoder has sent."""
+        """Make the text storable; servers and decoders can send invalid characters."""
         object.__setattr__(self, "text", storable(self.text))
 
 
@@ -92,9 +91,9 @@ class Engine(ABC):
         *,
         on_done: Callable[[int, Completion], None] | None = None,
     ) -> list[Completion]:
-        """Complete every request; `on_done(index, completion)` is called as each one finishes.
+        """Complete every request; `on_done(index, completion)` is called when each one finishes.
 
-        A prompt that leaves no room in the context yields an empty, truncated completion.
+        A prompt that fills the context yields an empty, truncated completion.
         `sampling.seed` is not used here: callers derive each request's seed from it.
         """
 
@@ -119,7 +118,7 @@ class Engine(ABC):
         """Return the number of tokens of the text, special tokens as written in it."""
 
     def close(self) -> None:
-        """Give back what the engine holds outside of this process; `generate` takes it anew."""
+        """Release resources outside this process; `generate` acquires them again."""
         return
 
     def __enter__(self) -> Self:
@@ -135,13 +134,13 @@ class Engine(ABC):
 
 
 def require_embeddings(engine: Engine, method: str) -> None:
-    """Refuse, before anything is learned, an engine that could not sample behind soft tokens.
+    """Refuse, before a fit, an engine that cannot sample from soft tokens.
 
     Raises:
-        EngineError: it takes text alone.
+        EngineError: it supports only text prompts.
     """
     if not engine.takes_embeddings:
         raise EngineError(
-            f"{method} samples behind soft tokens, and {type(engine).__name__} takes text alone: "
-            "use engine transformers or vllm, or leave this method out"
+            f"{method} samples from soft tokens, but {type(engine).__name__} supports only text: "
+            "use engine transformers or vllm, or remove this method"
         )

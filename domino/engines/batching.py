@@ -1,6 +1,6 @@
-"""Continuous batching: a finished row's slot goes to the next request in the queue at once.
+"""Continuous batching: the slot of a finished row is refilled from the queue immediately.
 
-Shapes: S slots, N rows being looked at, M tokens a row may make, V vocabulary.
+Shapes: S slots, N selected rows, M maximum tokens of a row, V vocabulary.
 """
 
 from __future__ import annotations

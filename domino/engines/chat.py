@@ -1,4 +1,4 @@
-"""Chat templates as text: what they render, where a user turn opens, which token ends a turn."""
+"""Chat templates: rendering of turns, open user turns, and the token that ends a turn."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SENTINEL = "\u2042sentinel\u2042"  # no template and no user text contains it
 
 TODAY = date(2024, 7, 26)
-"""The date for templates that write today's: what Llama's own write where there is no clock.
+"""The date for templates that write today's: the date that Llama's template uses without a clock.
 
 As a constant of this module it is part of the cache key of every stage that renders a template.
 """
@@ -31,13 +31,13 @@ PLAIN_TEMPLATE = (
     "{% else %}{{ message.content }}\n\n{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}### Response:\n{% endif %}"
 )
-"""How turns are written for a base model, whose tokenizer has no chat template."""
+"""The chat template for base models, whose tokenizers have none."""
 
 PLAIN_STOP = "\n### Instruction:"
-"""Where a base model that goes on behind its answer begins the next turn of the plain template."""
+"""A base model that continues after its answer starts the next turn of the plain template so."""
 
 _THINKING = ("enable_thinking", "thinking")
-"""What templates call the switch of thinking; it is off where the user does not say otherwise."""
+"""Names of the template variable that switches thinking on; off by default."""
 
 _THOUGHT_END = "</think>"
 _STATE = "domino_chat"  # the attribute of a prepared tokenizer that has its format
@@ -45,13 +45,13 @@ _STATE = "domino_chat"  # the attribute of a prepared tokenizer that has its for
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChatFormat:
-    """How turns become text and thoughts are cut off, where it is not left to the model.
+    """How turns become text, and how thoughts are removed.
 
     Attributes:
-        template: Jinja text in the place of the tokenizer's own chat template; None is its own.
-        options: values that the template reads, such as enable_thinking.
-        thought_end: what ends a thought before an answer; None is </think> where the template has
-            that, "" is nothing.
+        template: Jinja text that replaces the tokenizer's chat template; None keeps it.
+        options: variables of the template, such as enable_thinking.
+        thought_end: text that ends a thought before an answer; None is </think> if the template
+            has it; "" removes no thoughts.
     """
 
     template: str | None = None
@@ -68,10 +68,10 @@ class _Prepared:
 
 
 def prepare_tokenizer(tokenizer: Any, chat: ChatFormat | None = None) -> Any:
-    """Give a tokenizer its chat template, the template's values and a fixed date; return it.
+    """Set a tokenizer's chat template, its variables and a fixed date; return the tokenizer.
 
-    A template's arguments go before the functions that transformers offers it, of which
-    `strftime_now` is the only one that reads the clock.
+    Variables override the functions that transformers provides to a template; of these only
+    `strftime_now` reads the clock.
     """
     chat = ChatFormat() if chat is None else chat
     own = getattr(tokenizer, "chat_template", None)
@@ -94,7 +94,7 @@ def prepare_tokenizer(tokenizer: Any, chat: ChatFormat | None = None) -> Any:
 
 
 def template_defaults(template: str) -> dict[str, Any]:
-    """Return the values that a template is given where the user names none: no thinking, a date."""
+    """Return the default variables of a template: thinking off, and a fixed date."""
     values: dict[str, Any] = {name: False for name in _THINKING if reads(template, name)}
     if reads(template, "date_string"):
         values["date_string"] = TODAY.strftime("%d %b %Y")
@@ -122,7 +122,7 @@ def _first_token(tokenizer: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Thoughts:
-    """Separates thoughts from answers: a thought is between a mark and that mark with a slash.
+    """Separates thoughts from answers: a thought is between a tag and its closing tag.
 
     Attributes:
         end: what ends a thought.
@@ -136,7 +136,7 @@ class Thoughts:
         return self.end.replace("/", "", 1) if "/" in self.end else ""
 
     def split(self, prompt: str, completion: Completion) -> Completion:
-        """Return the completion with its answer alone as text; empty where a thought never ended.
+        """Return the completion with only its answer as text; empty if a thought never ended.
 
         Args:
             prompt: the text that the completion follows; some templates begin the thought there.
@@ -195,8 +195,8 @@ def turn_end_token(tokenizer: Any) -> str:
             return str(tokenizer.convert_ids_to_tokens(ids[0]))
     if tokenizer.eos_token is None:
         raise EngineError(
-            "the tokenizer has no end token (eos_token) and its chat template ends no turn: "
-            "set eos_token in tokenizer_config.json, or generations never stop"
+            "the tokenizer has no end token (eos_token), and its chat template does not end turns: "
+            "set eos_token in tokenizer_config.json, otherwise generations never stop"
         )
     return str(tokenizer.eos_token)
 
@@ -237,7 +237,7 @@ def _apply(tokenizer: Any, messages: Sequence[Message], *, add_generation_prompt
         roles = [message["role"] for message in messages]
         raise EngineError(
             f"the chat template refuses the roles {roles}: {error}; "
-            "leave out the system message, or use another backbone"
+            "remove the system message, or use another backbone"
         ) from error
     return str(text)
 

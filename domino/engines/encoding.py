@@ -1,4 +1,4 @@
-"""From requests to jobs: token ids and soft tokens that fit the model, and the room behind them."""
+"""From requests to jobs: token ids and soft tokens, and how many tokens are left for the answer."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class EncodedPrompt:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedRequest:
-    """A request with room to be served: at most `limit` new tokens."""
+    """An encoded request, with at most `limit` new tokens."""
 
     index: int
     prompt: EncodedPrompt
@@ -80,13 +80,13 @@ def make_jobs(
     width: int,
     context_tokens: int,
 ) -> list[EncodedRequest]:
-    """Return what is to be decoded; a prompt without room is reported as empty and truncated.
+    """Return the jobs; a prompt that fills the context is reported as empty and truncated.
 
     Args:
         tokenizer: of the model.
         requests: in the order of their completions.
         sampling: gives the limit of new tokens.
-        results: takes the completions of prompts without room.
+        results: receives the completions of prompts that fill the context.
         width: H, of the model's embeddings.
         context_tokens: how many tokens prompt and completion may have together.
 

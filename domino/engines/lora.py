@@ -1,4 +1,4 @@
-"""What a PEFT LoRA adapter says of itself, and whether it fits a model.
+"""The shape of a PEFT LoRA adapter, and whether it fits a model.
 
 vLLM copies an adapter's matrices into padded buffers and does not compare widths: an adapter of a
 smaller model would load, and mean nothing.
@@ -32,7 +32,7 @@ def lora_shape(adapter: Path, config: Any) -> LoraShape:
         config: the model's.
 
     Raises:
-        EngineError: it holds no LoRA matrices, or was trained on a model of another shape.
+        EngineError: it does not contain LoRA matrices, or was trained on a model of another shape.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -43,7 +43,8 @@ def lora_shape(adapter: Path, config: Any) -> LoraShape:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise EngineError(
-            f"{str(adapter)!r} holds no LoRA adapter ({error}): give a directory that PEFT wrote"
+            f"{str(adapter)!r} does not contain a LoRA adapter ({error}): give a directory written "
+            "by PEFT"
         ) from error
     trained = _trained(shapes)
     has = _weights(config)

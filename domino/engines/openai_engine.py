@@ -39,17 +39,16 @@ class NoAnswerError(ValueError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OpenaiConfig:
-    """Where the server is, and how hard it may be asked.
+    """Address of the server, and limits on requests.
 
     Attributes:
-        base_url: up to and including /v1, without a key in it.
-        model: the name that the server knows the backbone by; "" is the path of its directory.
-        key_variable: environment variable that holds the key; the key is kept nowhere else.
+        base_url: up to and including /v1, without a key.
+        model: the server's name for the backbone; "" is the path of its directory.
+        key_variable: environment variable with the key; the key is never stored.
         concurrency: requests that are open at the same time.
-        requests_per_minute: at most so many are begun; null is no limit.
-        retries: of a request that the server refuses for now (408, 409, 429, 5xx), answers with no
-            completion, or that does not reach it; each after twice the wait, or after the wait that
-            the server names.
+        requests_per_minute: maximum number of new requests per minute; null is unlimited.
+        retries: of a request that fails temporarily (status 408, 409, 429, 5xx; no completion; no
+            connection); the delay doubles each time, or is what the server requests.
         timeout_s: of one request.
     """
 
@@ -62,7 +61,7 @@ class OpenaiConfig:
     timeout_s: float = field(default=600.0, metadata={"changes_result": False})
 
     def __post_init__(self) -> None:
-        """Refuse what no server can be asked with."""
+        """Refuse invalid values."""
         parts = urlsplit(self.base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(
@@ -70,13 +69,13 @@ class OpenaiConfig:
             )
         if parts.username or parts.password or parts.query:
             raise ValueError(
-                "openai.base_url holds a user, a password or a query: give the key in the "
-                f"environment variable {self.key_variable}, so that it is stored nowhere"
+                "openai.base_url contains a user, a password or a query: give the key in the "
+                f"environment variable {self.key_variable}, so that it is not stored"
             )
         if not self.key_variable.isidentifier():
             raise ValueError(
-                "openai.key_variable is no name of an environment variable: give the variable's "
-                "name, not the key"
+                "openai.key_variable is not the name of an environment variable: give the name of "
+                "the variable, not the key"
             )
         if self.concurrency < 1:
             raise ValueError(f"openai.concurrency is {self.concurrency}: give at least 1")
@@ -92,7 +91,7 @@ class OpenaiConfig:
 
 
 class OpenaiEngine(ChatEngine):
-    """Generates by a server that holds the backbone.
+    """Generates text with a server that runs the backbone.
 
     Args:
         model: directory or hub name of the backbone, for its tokenizer and chat template.
@@ -128,14 +127,14 @@ class OpenaiEngine(ChatEngine):
         """Complete every request; see `Engine.generate`.
 
         Raises:
-            EngineError: a prompt is empty or holds soft tokens, the key cannot be sent, or the
-                server cannot be reached, refuses the key or the request, or goes on failing.
+            EngineError: a prompt is empty or has soft tokens, the key cannot be sent, or the
+                server cannot be reached, refuses the key or the request, or keeps failing.
         """
         for index, request in enumerate(requests):
             if isinstance(request.prompt, SoftPrompt):
                 raise EngineError(
                     f"request {index} has {len(request.prompt.embeds_PH)} soft tokens, and engine "
-                    "openai sends text alone: use engine transformers or vllm for this method"
+                    "openai sends only text: use engine transformers or vllm for this method"
                 )
         sampling = self.until_next_turn(sampling, requests)
         results = Results(on_done, requests, self.thoughts)
@@ -240,7 +239,10 @@ class OpenaiEngine(ChatEngine):
         server = f"the server at {self.config.base_url}"
         said = self._without_key(str(error))
         if isinstance(error, openai.APITimeoutError):
-            return f"{server} gave no answer in {self.config.timeout_s:g} s: raise openai.timeout_s"
+            return (
+                f"{server} did not answer within {self.config.timeout_s:g} s: increase "
+                "openai.timeout_s"
+            )
         if isinstance(error, openai.APIConnectionError):
             cause = self._without_key(repr(error.__cause__))
             return f"{server} cannot be reached: start it, or correct openai.base_url ({cause})"
@@ -254,7 +256,7 @@ class OpenaiEngine(ChatEngine):
         if isinstance(error, openai.RateLimitError | openai.InternalServerError):
             wait = error.response.headers.get("Retry-After")
             asked = f" (it asks to wait {wait[:40]} s)" if wait else ""
-            return f"{server} goes on failing after {self.config.retries} retries{asked}: {said}"
+            return f"{server} keeps failing after {self.config.retries} retries{asked}: {said}"
         return f"{server} refuses the request: {said or type(error).__name__}"
 
 
@@ -262,7 +264,7 @@ def read_answer(content: bytes) -> tuple[str, object, object]:
     """Return a completion's text, its number of tokens and why it ended, as the server says.
 
     Raises:
-        NoAnswerError: there is no text of a completion in it.
+        NoAnswerError: it does not contain the text of a completion.
     """
     try:
         answer = load_json(content)

@@ -159,7 +159,7 @@ def merge_adapter(model: Any, adapter: str | Path) -> Any:
     """Merge a PEFT LoRA adapter into the model's weights, in place.
 
     Raises:
-        EngineError: the directory holds no adapter for this model.
+        EngineError: the directory does not contain an adapter for this model.
     """
     from peft import PeftModel
 

@@ -1,7 +1,7 @@
 """A process of its own behind an engine: started, spoken to, ended; its death is one clear error.
 
 Messages are pickled plain values and go over a pipe that the child inherits. The child ends when
-the pipe does, so that it never outlives this process.
+the pipe is closed, so that it always ends with this process.
 """
 
 from __future__ import annotations

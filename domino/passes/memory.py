@@ -1,4 +1,4 @@
-"""What a step of the fit needs beside the weights, estimated before it runs.
+"""Estimates the memory of a step of the fit, without the weights, before it runs.
 
 The weights are frozen, so autograd keeps, for each token and layer: the inputs of both norms, the
 gated MLP's three intermediate tensors, the query and the result of attention, and the keys and
@@ -28,7 +28,7 @@ _GIB = 2**30
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MemoryEstimate:
-    """Bytes that one step needs beside the weights.
+    """Bytes that one step needs, without the weights.
 
     Attributes:
         direct_bytes: with all losses in one graph.
@@ -57,7 +57,7 @@ class MemoryEstimate:
             for count in (self.direct_bytes, self.cached_bytes, self.free_bytes)
         )
         return (
-            f"a step needs about {direct} beside the weights, {cached} with gradient caching; "
+            f"a step needs about {direct} plus the weights, {cached} with gradient caching; "
             f"{free} are free"
         )
 
@@ -80,7 +80,7 @@ def estimate_memory(
     text_tokens: int,
     free_bytes: int | None = None,
 ) -> MemoryEstimate:
-    """Return what `loss_matrix` and its backward pass need at their peak, beside the weights.
+    """Return the peak memory of `loss_matrix` and its backward pass, without the weights.
 
     Args:
         model: the frozen causal language model.

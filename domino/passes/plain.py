@@ -1,4 +1,4 @@
-"""The plain passes: each text with its whole prefix, through the model's own head.
+"""The plain passes: each text with its complete prefix, through the model's own head.
 
 Right for every causal model, whatever its attention, state or head; what the shared passes are
 tried against, and what runs where they do not apply.
@@ -24,7 +24,7 @@ _IGNORED = -100
 
 
 class PlainPasses:
-    """One whole sequence for each pair of prefix and text; the trunk is the domain tokens."""
+    """One complete sequence for each pair of prefix and text; the trunk is the domain tokens."""
 
     def __init__(self, model: Any) -> None:
         self._model = model

@@ -1,11 +1,11 @@
-"""The shared passes: each prefix runs once, and every text runs behind its keys and values.
+"""The shared passes: each prefix runs once, and every text continues its keys and values.
 
 For a step of B texts the body sees P + BQ + (B + B²)L positions, the head (B + B²)L, where the
 plain passes see (B + B²)(P + L) + B²Q.
 
 Shapes: P domain tokens, Q sample tokens, H hidden size, R prefixes, F positions of a prefix, G
 given tokens that all texts begin with, n texts of a bucket, W positions of the longest of them,
-T positions with a loss, K key-value heads, D head dimension, C tokens run behind a prefix.
+T positions with a loss, K key-value heads, D head dimension, C tokens after a prefix.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from domino.passes.texts import Bucket, Text, buckets, common_lead, without_lead
 
 
 class SharedPasses:
-    """Passes by keys and values; a trunk is those of every layer, then the last hidden state.
+    """Passes with cached keys and values; a trunk is those of every layer, and the last state.
 
     Args:
         model: a frozen causal language model in eval mode whose attention sees every position.
@@ -46,9 +46,9 @@ class SharedPasses:
     def losses(
         self, trunk: Trunk, sample_RQH: torch.Tensor | None, texts: Sequence[Text]
     ) -> torch.Tensor:
-        """Return each text's loss behind each prefix, [R, n]; see `Passes.losses`.
+        """Return each text's loss after each prefix, [R, n]; see `Passes.losses`.
 
-        Given tokens that all texts begin with run once for each prefix, as its last part.
+        Tokens without a loss that all texts begin with run once per prefix, as its last part.
         """
         lead_G = common_lead(texts)
         prefix = self._behind(trunk, sample_RQH, lead_G)
@@ -59,7 +59,7 @@ class SharedPasses:
         return loss_Rn if order == sorted(order) else loss_Rn[:, _inverse(order)]
 
     def _behind(self, trunk: Trunk, sample_RQH: torch.Tensor | None, lead_G: torch.Tensor) -> Trunk:
-        """Extend the trunk by sample tokens and by the lead, where there are any."""
+        """Extend the trunk by sample tokens and by the lead, if there are any."""
         lead_GH = self._embed(lead_G)
         if sample_RQH is not None:
             lead_RGH = lead_GH.expand(len(sample_RQH), -1, -1)
@@ -71,7 +71,7 @@ class SharedPasses:
         return (*_flat(cache), hidden_RCH[:, -1])
 
     def _bucket_losses(self, prefix: Trunk, bucket: Bucket) -> torch.Tensor:
-        """Return the mean losses of a bucket's texts behind each prefix, [R, n]."""
+        """Return the mean losses of a bucket's texts after each prefix, [R, n]."""
         last_RH = prefix[-1]
         rows, (count, width) = len(last_RH), bucket.ids_nW.shape
         # A position's state predicts the next token: the prefix's last predicts the first.
@@ -86,11 +86,12 @@ class SharedPasses:
         return torch.stack([part_RT.mean(1) for part_RT in parts], 1)
 
     def _run(self, prefix: Trunk, embeds_RCH: torch.Tensor) -> tuple[torch.Tensor, Cache]:
-        """Run positions behind a prefix; rows beyond the prefix's are its repetitions."""
+        """Run positions after a prefix; the prefix is repeated if there are more rows."""
         cache = _fresh_cache(prefix[:-1])
         past, count = cache.get_seq_length(), embeds_RCH.shape[1]
         output = self._body(
             inputs_embeds=embeds_RCH.to(self._dtype),
+            # Positions must continue after the prefix: from 0 the losses would be silently wrong.
             position_ids=torch.arange(past, past + count, device=embeds_RCH.device)[None],
             attention_mask=self._mask(embeds_RCH, past) if past else None,
             past_key_values=cache,
@@ -99,10 +100,11 @@ class SharedPasses:
         return output.last_hidden_state, cache
 
     def _mask(self, embeds_RCH: torch.Tensor, past: int) -> torch.Tensor:
-        """The whole prefix and the row's own positions so far; padding lies after them.
+        """Return a mask that shows the complete prefix and the row's own positions so far.
 
-        Sdpa and eager attention take it as a bias [1, 1, C, F + C]; others (flash, flex) make
-        their own causal mask, and are told that no position is padding.
+        Sdpa and eager attention take a bias [1, 1, C, F + C]. Others (flash, flex) make their own
+        causal mask and get ones, so that no position counts as padding: the padding of a shorter
+        text comes after its last token, where a causal mask hides it anyway.
         """
         rows, count = embeds_RCH.shape[:2]
         device = embeds_RCH.device
@@ -114,7 +116,7 @@ class SharedPasses:
 
 
 def _fresh_cache(prefix: Sequence[torch.Tensor]) -> DynamicCache:
-    """A cache for one forward pass: a forward changes its cache, and prefixes must not change."""
+    """Return a new cache for one forward pass: the pass changes it, even without use_cache."""
     cache = DynamicCache()
     pairs = zip(prefix[::2], prefix[1::2], strict=True)
     cache.layers.extend(PrefixLayer(keys, values) for keys, values in pairs)
@@ -122,7 +124,7 @@ def _fresh_cache(prefix: Sequence[torch.Tensor]) -> DynamicCache:
 
 
 class PrefixLayer(DynamicLayer):
-    """Keys and values [R, K, F, D] that any number of rows for each prefix continue."""
+    """Keys and values [R, K, F, D], which any number of rows per prefix can continue."""
 
     keys: torch.Tensor
     values: torch.Tensor
@@ -143,7 +145,7 @@ class PrefixLayer(DynamicLayer):
 
 
 def _continued(prefix_RKFD: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
-    """Concatenate positions; the prefix is repeated as a view, so that it is copied once."""
+    """Concatenate positions; the prefix is expanded as a view, so that it is copied only once."""
     prefixes = len(prefix_RKFD)
     states_RnKCD = states.unflatten(0, (prefixes, -1))
     copies = states_RnKCD.shape[1]
@@ -156,5 +158,5 @@ def _flat(cache: Any) -> Trunk:
 
 
 def _inverse(order: Sequence[int]) -> list[int]:
-    """Where each index stands in the order."""
+    """Return the position of each index in the order."""
     return sorted(range(len(order)), key=order.__getitem__)

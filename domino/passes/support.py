@@ -59,7 +59,7 @@ def obstacle(model: Any) -> str | None:
     if per_layer_body(model) is not None:
         return "its tokens enter at every layer"
     if getattr(model, "_is_stateful", False):
-        return "it keeps a state beside keys and values"
+        return "it keeps a state other than keys and values"
     if other := set(getattr(config, "layer_types", None) or ()) - _ATTENTION:
         return f"it has layers of type {', '.join(sorted(other))}"
     head = Head.of(model)
@@ -75,8 +75,8 @@ def obstacle(model: Any) -> str | None:
 
 def _warn(model: Any, reason: str) -> None:
     _LOG.warning(
-        "%s cannot share prefixes between texts: %s; every text runs with its whole prefix, which "
-        "gives the same losses and takes about three times as long",
+        "%s cannot share prefixes between texts: %s; every text runs with its complete "
+        "prefix, which gives the same losses and takes about three times as long",
         type(model).__name__,
         reason,
     )

@@ -89,7 +89,7 @@ class BaselineContract(SynthesizerContract):
         self.fitted(domain, context).save(tmp_path)
         text = (tmp_path / "method.json").read_text().replace(f'"{self.method}"', '"other"')
         (tmp_path / "method.json").write_text(text)
-        with pytest.raises(SynthesisError, match="holds the method 'other'"):
+        with pytest.raises(SynthesisError, match="contains the method 'other'"):
             self.method_class.load(tmp_path, context)
 
     def test_parents_are_references_or_records_made_before(self, domain, context, sampling):

@@ -112,7 +112,7 @@ def test_a_failed_description_is_asked_for_again_about_other_references():
 def test_without_a_description_the_method_stops_with_the_remedy():
     method = fitted("magpie-induced", ScriptedEngine(lambda request: ""), description_tries=3)
     assert list(method.synthesize(5, SAMPLING)) == []
-    assert "no description in 3 tries: give one yourself" in method.counts.stopped
+    assert "no description in 3 tries: give --description" in method.counts.stopped
     assert method.counts.requests == 3
 
 

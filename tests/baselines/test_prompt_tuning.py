@@ -134,7 +134,7 @@ def test_samples_are_tasks_of_the_references_domain(toy_engine):
 
 @pytest.mark.parametrize("name", ["w_reconstruction", "w_contrastive"])
 def test_a_weight_that_would_make_it_domino_is_refused(name):
-    with pytest.raises(FittingError, match=f"no {name}, got 0.5: leave it out, or use domino"):
+    with pytest.raises(FittingError, match=f"no {name}, got 0.5: remove it, or use domino"):
         PromptTuningConfig(**{name: 0.5})
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.reproduction import _published_passes
+from benchmarks.reproduction.published import _published_passes
 from benchmarks.suites import mbpp
 from benchmarks.suites.bigcodebench.rows import read_tasks
 from benchmarks.suites.evalplus_data import load_problems

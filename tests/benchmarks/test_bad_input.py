@@ -126,8 +126,8 @@ def test_a_data_set_of_another_schema(
     [
         (lambda m: (m / "config.json").unlink(), "is not a model directory: it has no config.json"),
         (lambda m: (m / "config.json").write_text("{"), "config.json cannot be read"),
-        (lambda m: (m / "model.safetensors").unlink(), "holds no weights"),
-        (lambda m: [file.unlink() for file in m.glob("tokenizer*")], "holds no tokenizer"),
+        (lambda m: (m / "model.safetensors").unlink(), "does not contain weights"),
+        (lambda m: [file.unlink() for file in m.glob("tokenizer*")], "not contain a tokenizer"),
         (shutil.rmtree, "no such directory"),
     ],
     ids=["no-config", "bad-config", "no-weights", "no-tokenizer", "nothing"],
@@ -176,7 +176,7 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on(
     assert tiny_run.main(command) == 1
     (line,) = [t for t in capsys.readouterr().err.splitlines() if t.startswith("benchmarks.run: ")]
     assert "no space left to write" in line
-    assert "type the same command again to continue" in line
+    assert "repeat the command to resume" in line
     monkeypatch.undo()
     finished = set((tmp_path / "runs").glob("stages/*/manifest.json"))
     assert finished

@@ -303,7 +303,7 @@ def test_the_command_scores_by_library_and_names_what_it_cannot_judge(
     assert main(arguments) == 1
     shown = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "tests 1/2 50.0 %" in shown
-    assert "NO SCORE OF THE SUITE: 2 of 3 problems are scored" in shown
+    assert "NOT A SCORE OF THE SUITE: 2 of 3 problems are scored" in shown
     assert "cannot be judged here: BigCodeBench/3 (no module no_such_library)" in shown
     assert "math 1/2 50.0 %" in shown
     assert "csv 1/1 100.0 %" in shown

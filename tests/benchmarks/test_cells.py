@@ -115,7 +115,7 @@ def test_tables_verdicts_and_figures_come_from_cells_alone(whole: Whole, made: W
     assert drawn == {f.name: f.svg for f in from_run.figures if f.name != "embedding_map"}
     assert "Texts lie where the rows were run" in from_cells.html
     assert from_run.pages
-    assert not from_cells.pages, "cells hold no programs"
+    assert not from_cells.pages, "cells do not contain programs"
 
 
 def test_a_run_with_cells_prints_the_table_of_one_without(whole: Whole, made: Whole) -> None:
@@ -291,7 +291,7 @@ def test_a_failed_row_is_a_cell_and_is_tried_again(
     assert [path.name for path in sorted(folder.iterdir())] == names
     html = report_of(folder).html
     assert "FAILED counting, seed 0 failed in synthesize: too hard" in html
-    assert "Failed rows are tried again by the same command" in html
+    assert "Repeat the command to run failed rows again" in html
     assert "counting is missing from comparisons" in html
     assert not run(elsewhere, **changes).failed
     assert [path.name for path in sorted(folder.iterdir())] == [

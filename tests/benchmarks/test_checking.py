@@ -230,8 +230,8 @@ def test_solutions_that_may_loop_far_run_first_and_programs_of_slow_ones_before_
 @pytest.mark.parametrize(
     ("slow", "limit_s", "again"),
     [
-        pytest.param(COMPUTING, 0.35, True, id="computes 0.4 s, is let through beside others"),
-        pytest.param(WAITING, 0.1, False, id="waits 0.4 s, is stopped beside others"),
+        pytest.param(COMPUTING, 0.35, True, id="computes 0.4 s, may go on under contention"),
+        pytest.param(WAITING, 0.1, False, id="waits 0.4 s, is stopped under contention"),
     ],
 )
 def test_a_late_program_is_tried_again_alone_if_it_computes_and_an_endless_one_counts_at_once(

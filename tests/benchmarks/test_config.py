@@ -92,8 +92,8 @@ def test_a_config_file_is_read(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"pairs: [", "not YAML"),
-        (b"- pairs\n", "holds no mapping"),
-        (b"3: 4\n", "holds no mapping"),
+        (b"- pairs\n", "does not contain a mapping"),
+        (b"3: 4\n", "does not contain a mapping"),
         (b"\xff\xfe", "not UTF-8"),
         (b"pairs: 1\npairs: 2\n", "'pairs' is given twice"),
         (None, "No such file"),

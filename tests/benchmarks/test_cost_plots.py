@@ -36,7 +36,7 @@ def test_costs_are_means_over_seeds_of_all_stages_and_of_tokens_for_pairs() -> N
     # three stages of 10 and of 200 seconds with the first seed, 2.5 times as much on average
     assert "no-data 30.0 % for 75; few-shot 30.0 % for 1,500." in seconds.alternative
     assert "no-data 30.0 % for 0; few-shot 30.0 % for 240." in tokens.alternative
-    assert "processor seconds a seed, of all stages" in seconds.svg
+    assert "processor seconds per seed, all stages" in seconds.svg
 
 
 def test_the_cost_has_an_interval_from_four_seeds_on() -> None:
@@ -52,7 +52,7 @@ def test_the_cost_has_an_interval_from_four_seeds_on() -> None:
 
 def test_wall_seconds_stand_in_where_no_processor_seconds_were_counted() -> None:
     seconds, _ = cost_figures([row("few-shot", 1)], frame(1, cpu=None))
-    assert seconds.title == "Pass@1 against seconds a seed, of all stages"
+    assert seconds.title == "Pass@1 by seconds per seed, all stages"
     assert "few-shot 30.0 % for 21." in seconds.alternative
 
 

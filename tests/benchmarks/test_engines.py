@@ -1,6 +1,5 @@
 """Which engine a run takes: refused early, part of every address, and one for all that is text."""
 
-import sys
 from dataclasses import replace
 
 import pytest
@@ -9,7 +8,7 @@ from transformers import AutoTokenizer
 from baselines.softsrv.method import SoftSRV
 from benchmarks.common.fields import ConfigError
 from benchmarks.config.run_config import RunConfig
-from benchmarks.console.display import PlainDisplay
+from benchmarks.console.display import Display
 from benchmarks.engines import ENGINES, engine_factory
 from benchmarks.pipeline.pipeline import open_pipeline
 from benchmarks.run import execute
@@ -36,8 +35,7 @@ def names():
 
 
 def address(config: RunConfig) -> str:
-    display = PlainDisplay(sys.stderr)
-    pipeline = open_pipeline(config, display=display, steps=0, make_engine=tiny_run.make_engine)
+    pipeline = open_pipeline(config, display=Display(), steps=0, make_engine=tiny_run.make_engine)
     step = SynthesizeConfig(method="counting", draws=3, sampling=Sampling())
     row = pipeline.for_row("few-shot", 0)
     return row.call(synthesize, step, row.references).stage.path.name
@@ -89,7 +87,7 @@ def test_every_engine_has_addresses_of_its_own_and_its_place_is_no_part_of_them(
 def test_a_method_of_soft_tokens_refuses_an_engine_of_text_before_it_learns(method, tiny_backbone):
     context = FitContext(engine=OpenaiEngine(tiny_backbone), model=str(tiny_backbone), seed=0)
     domain = Domain(references=small.SmallSuite().references())
-    with pytest.raises(EngineError, match=f"{method.name} samples behind soft tokens, and OpenaiE"):
+    with pytest.raises(EngineError, match=f"{method.name} samples from soft tokens, but OpenaiE"):
         method().fit(domain, context)
 
 

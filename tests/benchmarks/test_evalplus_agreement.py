@@ -71,7 +71,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 def evalplus_passes(tmp_path: Path) -> tuple[Passes, dict[str, str]]:
     """Run evalplus's own command; return what passes base, and base and plus, and the programs."""
-    samples = tmp_path / "samples.jsonl"  # a new folder: it reuses a result that lies beside them
+    samples = tmp_path / "samples.jsonl"  # evalplus reuses results in a folder
     samples.write_bytes(gzip.decompress(shared_data(SAMPLES).read_bytes()))
     command = [sys.executable, "-m", "evalplus.evaluate", "--dataset", "mbpp", "--samples",
                str(samples), "--parallel", "1"]  # fmt: skip

@@ -187,9 +187,8 @@ def test_hostile_text_ends_no_run(pool: ExtractionPool, rule: Any, text: str) ->
 def test_a_looping_models_text_takes_the_lenient_rules_under_seconds(
     pool: ExtractionPool, line: str
 ) -> None:
-    began = time.monotonic()
-    pool.extract([Extraction("lenient function", line * 800, "total", PROMPT)])
-    assert time.monotonic() - began < 8
+    [found] = pool.extract([Extraction("lenient function", line * 800, "total", PROMPT)])
+    assert found.failure is None, "not within the seconds of processor time that a text has"
 
 
 def test_a_dead_worker_is_replaced(pool: ExtractionPool) -> None:
@@ -240,9 +239,9 @@ def test_ordinary_completions_of_a_whole_benchmark_take_seconds() -> None:
     path = shared_data("published/qwen2.5-coder-1.5b/humaneval.samples.jsonl.gz")
     rows = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
     texts = [Extraction("evalplus", row["completion"], row["task_id"]) for row in rows]
-    began = time.monotonic()
-    assert len(ExtractionPool().extract(texts)) == 164
-    assert time.monotonic() - began < 60  # under 10 s on two cores that do nothing else
+    found = ExtractionPool().extract(texts)
+    assert len(found) == 164
+    assert all(one.failure is None for one in found), "each within its seconds of processor time"
 
 
 def humaneval(tmp_path: Path, **options: Any) -> Any:

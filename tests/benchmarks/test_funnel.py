@@ -1,7 +1,6 @@
 """The funnel adds up, step by step, and with the stages' own records."""
 
 import io
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks.config.run_config import RunConfig
-from benchmarks.console.display import PlainDisplay
+from benchmarks.console.display import Display
 from benchmarks.pipeline.pipeline import open_pipeline
 from benchmarks.pipeline.rows import FailedRun, SeedRun, row_steps
 from benchmarks.report.funnel import NEVER_DRAWN, ROW_FAILED, STEP_NAMES, Funnel, funnel
@@ -96,7 +95,7 @@ def test_a_stage_whose_counts_do_not_add_up_is_a_defect(tmp_path: Path, name: st
 def test_the_funnel_of_a_run_is_that_of_its_records(whole: Whole) -> None:
     config, report = whole
     pipeline = open_pipeline(
-        config, display=PlainDisplay(sys.stderr), steps=row_steps(config),
+        config, display=Display(), steps=row_steps(config),
         make_engine=tiny_run.make_engine,
     )  # fmt: skip
     rows = run_rows(pipeline)

@@ -35,7 +35,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_gguf_file_is_the_model_that_it_was_made_from(original: Path, tiny) -> None:
     model, tokenizer = tiny
     told: list[str] = []
-    directory = resolve_model(str(original), tell=told.append)
+    directory = resolve_model(str(original), notify=told.append)
     read, words = load_backbone(directory)
     assert "quantization_config" not in json.loads((directory / "config.json").read_text())
     ids = tokenizer("def solve(values): return 12", return_tensors="pt")["input_ids"]
@@ -52,11 +52,11 @@ def test_a_file_is_converted_once_and_again_when_it_changes(
     file = tmp_path / "m.gguf"
     file.write_bytes(original.read_bytes())
     told: list[str] = []
-    first = resolve_model(str(file), tell=told.append)
-    assert resolve_model(str(file), tell=told.append) == first
+    first = resolve_model(str(file), notify=told.append)
+    assert resolve_model(str(file), notify=told.append) == first
     assert len(told) == 1
     write_gguf(file, make_model("llama", vocabulary=len(tiny[1]), seed=1), tiny[1])
-    assert resolve_model(str(file), tell=told.append) != first
+    assert resolve_model(str(file), notify=told.append) != first
     assert len(told) == 2
     assert model_licence(resolve_model(str(file))) == "unknown"
 
@@ -95,7 +95,7 @@ def test_a_cut_file_is_one_line_before_any_work(original: Path, tmp_path: Path, 
     file.write_bytes(data[: int(len(data) * share)])
     told: list[str] = []
     with pytest.raises(ConfigError, match="cut or damaged; download it again") as caught:
-        resolve_model(str(file), tell=told.append)
+        resolve_model(str(file), notify=told.append)
     assert str(file) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not told

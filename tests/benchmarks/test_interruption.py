@@ -31,7 +31,7 @@ def test_the_first_ctrl_c_waits_for_a_place_where_nothing_is_lost(
             interruption.check()
     assert in_flight == "written"
     said = capfd.readouterr().err
-    assert "finishing the record in flight" in said
+    assert "finishing the current record" in said
     assert "Ctrl-C again stops at once" in said
 
 

@@ -31,8 +31,8 @@ def test_a_directory_is_itself(model: Path, monkeypatch: pytest.MonkeyPatch) -> 
         (lambda m: (m / "config.json").write_text("{"), "config.json cannot be read"),
         (lambda m: (m / "config.json").write_bytes(b"\xff"), "config.json cannot be read"),
         (lambda m: (m / "config.json").write_text("[]"), "names no model_type"),
-        (lambda m: (m / "model.safetensors").unlink(), "holds no weights"),
-        (lambda m: [f.unlink() for f in m.glob("tokenizer*")], "holds no tokenizer"),
+        (lambda m: (m / "model.safetensors").unlink(), "does not contain weights"),
+        (lambda m: [f.unlink() for f in m.glob("tokenizer*")], "does not contain a tokenizer"),
         (lambda m: (m / "adapter_config.json").write_text("{}"), "holds an adapter"),
         (shutil.rmtree, "no such directory"),
     ],
@@ -46,7 +46,7 @@ def test_what_is_no_model_is_refused_with_the_reason(model: Path, damage, messag
 
 
 def test_a_hub_name_that_cannot_be_had_is_refused_in_one_line() -> None:
-    with pytest.raises(ConfigError, match="not to be had from the hub") as caught:
+    with pytest.raises(ConfigError, match="could not be downloaded from the hub") as caught:
         resolve_model("no-such-owner/no-such-model")
     assert "\n" not in str(caught.value)
 

@@ -91,8 +91,8 @@ def test_json_alone_is_the_whole_output(capsys: pytest.CaptureFixture[str]) -> N
     [
         (["--plan", "--device", "h10-80gb"], "did you mean 'h100-80gb'"),
         (["--plan", "--model", "someone/unheard-of"], "its shape is not known here"),
-        (["--device", "h100-80gb"], "give --plan, or leave them out"),
-        (["--assume.problems", "3"], "give --plan, or leave them out"),
+        (["--device", "h100-80gb"], "add --plan or remove them"),
+        (["--assume.problems", "3"], "add --plan or remove them"),
         (["--plan", "--assume.kept_share", "2"], "give a share of at most 1"),
         (["--plan", "--assume.problems", "-1"], "assume.problems is -1: give 0 or more"),
         (["--plan", "--assume.problems", "some"], "--assume.problems is 'some': give integer"),

@@ -63,7 +63,7 @@ def test_a_publication_replaces_its_own_files_and_no_others(
     assert contents(published) == before
     (published / "notes.txt").write_text("mine")
     assert main([stored, "--publish", str(published)]) == 2
-    assert "holds notes.txt, which no publication wrote there" in capsys.readouterr().err
+    assert "contains notes.txt, which --publish did not write" in capsys.readouterr().err
     assert contents(published) == before | {"notes.txt": b"mine"}
 
 
@@ -143,7 +143,7 @@ def test_places_of_files_are_cut_to_names_and_hub_names_stay(stored: str) -> Non
     elsewhere = {**config["sandbox"], "interpreter": "/home/me/bin/python3.12", "workers": 8}
     cut = portable({**config, "sandbox": elsewhere})["sandbox"]
     assert (cut["interpreter"], cut.get("workers")) == ("python3.12", None)
-    assert "golds" not in config["sandbox"], "a cache's place is no part of a run's name"
+    assert "golds" not in config["sandbox"], "the path of a cache does not change a run's name"
 
 
 def test_two_places_at_once_are_refused(stored: str, capsys: pytest.CaptureFixture[str]) -> None:

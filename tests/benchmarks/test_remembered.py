@@ -1,4 +1,3 @@
-import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +7,7 @@ import pytest
 
 from benchmarks.common.remembered import remembered
 from benchmarks.config.presets import load_preset
-from benchmarks.console.display import PlainDisplay
+from benchmarks.console.display import Display
 from benchmarks.pipeline.pipeline import open_pipeline
 from benchmarks.suites.housestyle.suite import HousestyleSuite
 
@@ -47,7 +46,7 @@ def test_a_generated_suite_is_made_once_for_its_digest(
 ) -> None:
 
     config = replace(load_preset("housestyle"), output=tmp_path)
-    display = PlainDisplay(io.StringIO())
+    display = Display()
     first = open_pipeline(config, display=display, steps=0)
 
     def refuse(self: Any, split: str) -> Any:

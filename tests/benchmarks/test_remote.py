@@ -1,4 +1,4 @@
-"""What a shared store promises: whole stages or none, and a run that never depends on it."""
+"""The guarantees of a shared store: complete stages or none, and runs that never depend on it."""
 
 import json
 import re
@@ -33,7 +33,7 @@ def stage_of(root: Path) -> Stage:
 
 
 def make(root: Path, text: str = "one") -> Stage:
-    """A finished stage: its address depends on no text, as that of a stage on a GPU may not."""
+    """A finished stage whose key does not depend on its texts, as on a GPU."""
     stage = stage_of(root)
     with stage.writing():
         for record in records(text):
@@ -120,7 +120,7 @@ def test_a_stage_that_is_there_is_not_sent_again(url: str, tmp_path: Path) -> No
     again = shared(url)
     again.upload(one)
     assert {path: file.modified for path, file in MemoryFileSystem.store.items()} == before
-    assert again.retry_uploads().endswith("0 stages taken from it, 0 put into it")
+    assert again.retry_uploads().endswith("0 stages downloaded, 0 uploaded")
 
 
 def cut_manifest() -> None:
@@ -176,7 +176,7 @@ def test_a_damaged_stage_is_not_used_and_is_replaced_when_it_is_made_again(
     with begun.writing():
         begun.append(FILE, records("begun")[0])
         assert not store.download(begun)
-    assert "is damaged there" in said[0]
+    assert "is damaged" in said[0]
     assert begun.read(FILE, Dropped) == records("begun")[:1], "nothing of it came here"
     assert not (tmp_path / "escaped").exists()
     made = make(tmp_path / "three", "two")
@@ -278,13 +278,13 @@ def test_a_store_that_stays_away_costs_one_warning_and_no_stage(
         store.upload(other)
         assert failing.calls == 4, "bounded, and not for every stage anew"
         if name == "put_file":
-            assert "2 not (it failed): type the same command again" in store.retry_uploads()
+            assert "2 failed: repeat the command" in store.retry_uploads()
     assert said == [
-        f"warning: store {url} failed (host is gone); the run goes on, and all its results are "
-        "stored in the run directory"
+        f"warning: store {url} failed (host is gone); the run continues, and all its results are "
+        "in the run directory"
     ]
     assert one.complete
-    assert store.retry_uploads().endswith("0 stages taken from it, 2 put into it"), "it is back"
+    assert store.retry_uploads().endswith("0 stages downloaded, 2 uploaded"), "it is back"
     assert fetch(url, tmp_path / "two") is not None
 
 
@@ -309,7 +309,7 @@ def test_a_missing_file_is_not_asked_for_again_and_again(
 def test_a_place_of_another_format_is_refused(url: str) -> None:
     shared(url)
     MemoryFileSystem().pipe_file("/bucket/place/domino-store.json", b'{"format": 2}')
-    with pytest.raises(ConfigError, match=r"another format.*give a place of its own"):
+    with pytest.raises(ConfigError, match=r"another format.*give an empty folder"):
         shared(url)
 
 
@@ -389,13 +389,13 @@ def test_a_second_machine_reuses_every_stage_and_shows_the_same_table(
         return execute(changed, plain=True, make_engine=refuse)
 
     first = again(config.output)
-    line = re.escape(f"Store: {url}: 0 stages taken from it, ") + r"(\d+) put into it"
+    line = re.escape(f"Store: {url}: 0 stages downloaded, ") + r"(\d+) uploaded"
     found = re.search(line, capsys.readouterr().out)
     assert found is not None
     stages = int(found[1])
     assert 0 < stages <= first.stages
     second = again(tmp_path / "second")
-    assert f"Store: {url}: {stages} stages taken from it, 0 put into it" in capsys.readouterr().out
+    assert f"Store: {url}: {stages} stages downloaded, 0 uploaded" in capsys.readouterr().out
     assert comparable(second) == comparable(first) == comparable(report)
     assert second.name == report.name, "where it is kept is not what it is"
     assert second.reused == second.stages
@@ -406,9 +406,12 @@ def test_a_second_machine_reuses_every_stage_and_shows_the_same_table(
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("nosuch://bucket", "Protocol not known: nosuch; give a URL that fsspec knows"),
-        (f"s3://somebody:{SECRET}@bucket/place", "store holds a password: give a URL without one"),
-        (f"simplecache::sftp://me:{SECRET}@host/x", "store holds a password"),
+        ("nosuch://bucket", "Protocol not known: nosuch; give a URL that fsspec supports"),
+        (
+            f"s3://somebody:{SECRET}@bucket/place",
+            "store contains a password: give a URL without one",
+        ),
+        (f"simplecache::sftp://me:{SECRET}@host/x", "store contains a password"),
         ("", "store is empty"),
         (str(ROOT / "README.md" / "x"), "cannot be used"),
     ],

@@ -155,7 +155,7 @@ def test_settings_versions_digests_and_costs_are_on_the_page(stored: str, whole:
     assert "<dt>finetune.steps</dt><dd>2</dd>" in text
     assert "<dt>version.torch</dt>" in text
     assert all(name in text for row in report.rows for name in row.stages["0"])
-    assert str(config.output) not in text, "where results lie is no part of them"
+    assert str(config.output) not in text, "results do not contain their path"
 
 
 def test_frames_are_found_by_name_and_show_what_they_hold(stored: str, whole: Whole) -> None:
@@ -208,7 +208,7 @@ def test_figures_say_in_words_what_they_show(stored: str) -> None:
     assert set(figures) == {
         "pass_at_1", "cost_seconds", "cost_tokens", "embedding_map", "growth"
     }  # fmt: skip
-    assert "Pass@1 against processor seconds a seed" in figures["cost_seconds"].alternative
+    assert "Pass@1 by processor seconds per seed" in figures["cost_seconds"].alternative
     assert "no-data 0.0 % for 0; repeating 100.0 % for" in figures["cost_tokens"].alternative
     assert "counting 100.0 %" in figures["pass_at_1"].alternative
     growth = figures["growth"].alternative
@@ -434,7 +434,7 @@ def test_a_run_whose_stage_is_gone_says_which_and_what_to_do(copy: Copy) -> None
     def lose(values: dict[str, Any]) -> None:
         values["rows"][0]["stages"][0] = "synthesize-gone"
 
-    with pytest.raises(StoreError, match=r"synthesize-gone.*type the run's command again"):
+    with pytest.raises(StoreError, match=r"synthesize-gone.*repeat the command of the run"):
         load_run(copy(lose))
     with pytest.raises(StoreError, match="lacks evaluate"):
         load_run(copy(lambda values: values["rows"][0]["stages"].pop()))

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks import reproduction
-from benchmarks.reproduction import CHECKS, PublishedCheck, main, run_check, table, unexplained
+from benchmarks.reproduction import published as checks
+from benchmarks.reproduction.__main__ import main
+from benchmarks.reproduction.published import CHECKS, PublishedCheck, run_check, table, unexplained
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.suites.bigcodebench.environment import DEFAULT
 from tests.benchmarks.livecodebench_rows import write_rows as write
@@ -33,7 +34,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for n, (base, plus) in enumerate(published)
     }
     (tmp_path / "verdicts.json").write_text(json.dumps({"eval": rows}))
-    monkeypatch.setattr(reproduction, "CHECKS", {"humaneval+": SMALL})
+    monkeypatch.setattr(checks, "CHECKS", {"humaneval+": SMALL})
     return tmp_path
 
 

@@ -61,7 +61,7 @@ def test_the_formats_are_the_official_tools(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[{"question_id": "a", "code_list": [1]}]', "entry 1: 'code_list' is no list of texts"),
+        ('[{"question_id": "a", "code_list": [1]}]', "entry 1: 'code_list' is not a list of texts"),
         ('[{"question_id": "c", "code_list": []}]', "task 'c' is not in the data set"),
         ('[{"question_id": "a", "code_list": [""]}]', "no sample for 1 of 2 problems"),
         ('[{"question_id": "a", "code_list": []}]', "no sample for 2 of 2 problems"),
@@ -96,7 +96,7 @@ def test_broken_lines_are_named_and_the_rest_is_scored_as_a_part(
     assert main([*arguments, "--json", str(out)]) == 1
     shown = capsys.readouterr()
     assert "samples.jsonl, line 2: " in shown.err
-    assert "NO SCORE OF THE SUITE: 3 of 4 problems are scored" in shown.out
+    assert "NOT A SCORE OF THE SUITE: 3 of 4 problems are scored" in shown.out
     assert "1 lines could not be read" in shown.out
     document = json.loads(out.read_text())
     assert document["complete"] is False

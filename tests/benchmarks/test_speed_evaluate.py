@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.common.process import clean_environment
 from benchmarks.speed.__main__ import main
-from benchmarks.speed.evaluate import EvaluatePlan, EvaluateRow, compare, table, title
-from benchmarks.speed.usage import CommandError, clean_environment, measure
+from benchmarks.speed.evaluate import EvaluateRow, compare, table, title
+from benchmarks.speed.plans import EvaluatePlan
+from benchmarks.speed.usage import CommandError, measure
 from tests.benchmarks.shared_data import shared_data
 from tests.sandbox.machine import needs_bubblewrap
 
@@ -47,7 +49,7 @@ def test_a_command_is_measured_with_its_processes_until_it_has_written_its_resul
         environment=clean_environment(),
     )
     assert 1.2 < usage.cpu_s < 3, "two processes, one of which nobody waits for"
-    assert 2.3 < usage.wall_s < 60
+    assert usage.wall_s > 2.3
     assert 64 << 20 < usage.peak_bytes < 200 << 20
 
 

@@ -1,6 +1,7 @@
 import pytest
 
-from benchmarks.speed.scale import AGAIN, MLFLOW, NEW, ScalePlan, line, measure
+from benchmarks.speed.plans import ScalePlan
+from benchmarks.speed.scale import AGAIN, MLFLOW, NEW, line, measure
 
 
 @pytest.mark.slow

@@ -97,14 +97,14 @@ def test_what_could_be_misread_is_said() -> None:
             method_row("references-only", kept=3, synthesizes=False),
         )
     )
-    assert "no-data: no pair to train on (seed 0); the plain backbone is scored." in text
+    assert "no-data: no pair to train on (seed 0); the score is the backbone's." in text
     assert "domino: 7 of 10 pairs were kept." in text
-    assert "few-shot: not one program passed (100 wrong, 28 timeout)." in text
+    assert "few-shot: no program passed (100 wrong, 28 timeout)." in text
     assert "references-only:" not in text, "a method that adds nothing is short of nothing"
     assert "one seed says nothing" in text
     for part in ("Responses: plain", "References: 32 (instruction)", "of 20 draws", "a" * 12,
                  "Stored in /runs", "8 stages in 70 s, 0 of them reused.",
-                 "Licence of what the backbone generates: Apache-2.0.",
+                 "Licence of generated text: Apache-2.0.",
                  "Timeouts rerun without contention: 0."):  # fmt: skip
         assert part in text
 
@@ -112,7 +112,7 @@ def test_what_could_be_misread_is_said() -> None:
 def test_texts_that_were_cut_off_or_undecodable_are_counted_by_method() -> None:
     cut, odd = method_row("domino", truncated=3), method_row("few-shot", undecodable=1)
     text = printed(report(cut, odd, method_row("no-data")))
-    assert "Solutions cut off at the limit of new tokens: domino 3." in text
+    assert "Solutions cut off at the maximum length: domino 3." in text
     assert "Generated texts with undecodable characters (U+FFFD): few-shot 1." in text
     assert "cut off" not in printed(report(method_row("domino")))
 
@@ -156,7 +156,7 @@ def test_steps_at_which_no_method_lost_a_record_are_named_in_one_line() -> None:
     steps[-1] = dataclasses.replace(steps[-1], kept=8, dropped={"over budget": 1})
     whole = Funnel(method="domino", asked=9, refused={}, steps=tuple(steps))
     text = printed(report(method_row("domino", funnel=whole)))
-    assert f"No method lost records at: {', '.join(STEP_NAMES[:-1])}." in text
+    assert f"Steps that dropped no records: {', '.join(STEP_NAMES[:-1])}." in text
     funnel = text[text.index("Records kept") : text.index("No method lost")]
     assert cells(funnel, "domino") == ["domino", "9", "8", "0"]
 
@@ -177,7 +177,7 @@ def test_a_method_that_failed_has_a_row_with_its_reason_and_no_score() -> None:
     assert not report(method_row("domino")).failed
     assert cells(text, "few-shot")[:4] == ["few-shot", "failed", "-", "-"]
     assert "FAILED few-shot, seed 0 failed in synthesize: no chat template" in text
-    assert "few-shot: not one program passed" not in text
+    assert "few-shot: no program passed" not in text
     columns = shown.columns()
     assert columns["pass@1"] == [None, 0.5]
     assert columns["failed"] == ["seed 0 failed in synthesize: no chat template", ""]

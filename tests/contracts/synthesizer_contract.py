@@ -162,7 +162,7 @@ class SynthesizerContract:
         fields = {f.name for given in (Domain, FitContext) for f in dataclasses.fields(given)}
         expected = {
             "references", "template", "description", "engine", "model", "seed", "log",
-            "sampling", "scratch", "tell", "attention",
+            "sampling", "scratch", "notify", "attention",
         }  # fmt: skip
         assert fields == expected
 

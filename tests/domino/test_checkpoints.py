@@ -113,5 +113,5 @@ def test_a_damaged_checkpoint_is_named(model, texts, tmp_path, damage):
         torch.save([1, 2], file)
     else:
         file.write_bytes(b"no archive" if damage == "garbage" else file.read_bytes()[:-200])
-    with pytest.raises(FittingError, match=r"fit\.pt is no checkpoint of a fit"):
+    with pytest.raises(FittingError, match=r"fit\.pt is not a checkpoint of a fit"):
         fit(model, texts, tmp_path)

@@ -240,7 +240,7 @@ def test_memory_is_told_before_the_first_step_and_its_mode_moves_no_token(
     config = dataclasses.replace(QUICK, steps=2, gradient_caching=mode)
     fitted = fit_tokens(
         model, sky[:6], config, 0,
-        log=lambda metrics, step: counts.append(len(told)), tell=told.append,
+        log=lambda metrics, step: counts.append(len(told)), notify=told.append,
     )  # fmt: skip
     (line,) = told
     assert line.startswith("a step needs about")

@@ -60,7 +60,7 @@ def test_gradients_are_cached_where_a_step_would_not_fit():
     assert fits.gradient_caching("always")
     assert not tight.gradient_caching("never")
     assert fits.describe() == (
-        "a step needs about 4.00 GiB beside the weights, 1.00 GiB with gradient caching; "
+        "a step needs about 4.00 GiB plus the weights, 1.00 GiB with gradient caching; "
         "8.00 GiB are free"
     )
 

@@ -130,9 +130,9 @@ def test_a_vocabulary_larger_than_one_part_has_the_same_nearest_cosine():
 
 
 def test_a_damaged_adapter_is_refused(tmp_path):
-    with pytest.raises(SoftTokensError, match="holds no prompt-tuning adapter"):
+    with pytest.raises(SoftTokensError, match="does not contain a prompt-tuning adapter"):
         load_adapter(tmp_path, make_model().config, "some/backbone")
     save_adapter(tmp_path, torch.zeros(5, 32), make_model().config, "some/backbone")
     (tmp_path / "adapter_model.safetensors").write_bytes(b"torn")
-    with pytest.raises(SoftTokensError, match="holds no prompt-tuning adapter"):
+    with pytest.raises(SoftTokensError, match="does not contain a prompt-tuning adapter"):
         load_adapter(tmp_path, make_model().config, "some/backbone")

@@ -8,10 +8,10 @@ import pytest
 from benchmarks.common.fields import ConfigError
 from benchmarks.config.presets import load_preset
 from benchmarks.config.run_config import RunConfig
+from benchmarks.console.display import Display
 from benchmarks.pipeline.pipeline import open_pipeline, take_references
 from benchmarks.run import execute
 from benchmarks.sandbox import SandboxConfig
-from benchmarks.stages.context import NullProgress
 from benchmarks.suites.base import SuiteError
 from benchmarks.suites.housestyle.dialects.domains import DOMAINS
 from benchmarks.suites.housestyle.dialects.reading import read_any, restricted, terms_in
@@ -176,7 +176,7 @@ def test_a_run_takes_the_suites_description_unless_it_has_its_own(
     with tiny_run.names():
         config = tiny_run.config(tiny_backbone, tmp_path / "runs")
         own = replace(config, description="Sums.")
-        found = [open_pipeline(c, display=NullProgress(), steps=1).config.description  # type: ignore[arg-type]
+        found = [open_pipeline(c, display=Display(), steps=1).config.description
                  for c in (config, own)]  # fmt: skip
     assert found == ["Additions.", "Sums."]
 

@@ -69,9 +69,9 @@ def closed_port() -> int:
         (["--ray.retries", "-1"], "retries is -1: give at least 0"),
         (["--ray.train.num_cpus", "0"], "num_cpus is 0: give at least 1"),
         (["--ray.train.num_gpus", "-1"], "num_gpus is -1.0: give 0 or more"),
-        (["--ray.train.num_gpus", "1.5"], "num_gpus is 1.5: above 1 give a whole number"),
+        (["--ray.train.num_gpus", "1.5"], "num_gpus is 1.5: above 1 give an integer"),
         (["--ray.execute.memory_mib", "0"], "memory_mib is 0: give at least 1, or null"),
-        (["--engine", "openai", "--ray.shards", "2"], "leave ray.shards at 1"),
+        (["--engine", "openai", "--ray.shards", "2"], "set ray.shards to 1"),
         (["--launcher", "ray", "--ray.address", f"127.0.0.1:{closed_port()}"], "ray start --head"),
         (["--launcher", "ray", "--ray.address", "127.0.0.1:99999"], "no Ray cluster can be joined"),
     ],
@@ -207,14 +207,14 @@ def test_every_row_is_walked_at_once_after_the_gold_check(config: RunConfig) -> 
     assert next(pipeline._numbers) == 2  # whoever walks in order has a count of its own
 
 
-def share_here(shards, items, here, there, tell, options, *arguments):  # type: ignore[no-untyped-def]
+def share_here(shards, items, here, there, notify, options, *arguments):  # type: ignore[no-untyped-def]
     """What a cluster does, in this process: the second half by the code for other machines."""
     first, second = parts(items, shards.count)
     results = here(0, first)
     begun, made = there(shards.packed, second, *arguments)
     assert begun is None
     for number, result in enumerate(made, len(first)):
-        tell(number, result)
+        notify(number, result)
     return results + made
 
 

@@ -19,6 +19,7 @@ import pytest
 
 from benchmarks.config.launch_config import LocalConfig
 from benchmarks.config.run_config import RunConfig
+from benchmarks.console.display import Display
 from benchmarks.console.events import LOGS, Event
 from benchmarks.launch import local_tasks
 from benchmarks.launch.local_process import PipeReporter
@@ -80,7 +81,7 @@ def held_in_the_middle(
             served = [p for p in psutil.Process(child.pid).children() if "local_process" in name(p)]
             assert len(served) == 2
             (log,) = (folder / "runs" / LOGS).iterdir()
-            others = re.compile(r'"beside": "beside it \S+ seed \d synthesize \d/8"')
+            others = re.compile(r'"parallel": "in parallel: \S+ seed \d synthesize \d/8"')
             methods.wait_until(lambda: others.search(log.read_text()) is not None, "nothing beside")
             yield child, served
         finally:
@@ -127,7 +128,7 @@ def test_ctrl_c_ends_the_records_in_flight_and_leaves_no_process(
         child.send_signal(signal.SIGINT)
         methods.wait_until(lambda: "Ctrl-C" in words(tmp_path).read_text(), "Ctrl-C was not heard")
     assert child.returncode == 130
-    assert "type the same command again to continue" in words(tmp_path).read_text()
+    assert "repeat the command to resume" in words(tmp_path).read_text()
     assert not any(process.is_running() for process in served)
     assert_goes_on(alone, data, tiny_backbone, tmp_path)
 
@@ -145,22 +146,28 @@ def test_processes_do_not_outlive_a_run_that_is_killed(
 
 def test_a_stage_tells_what_it_counts_and_whom_it_waits_for() -> None:
     ours, theirs = Pipe()
-    told = PipeReporter(theirs)
-    told.tell()
+    reporter = PipeReporter(theirs)
+    display = Display(reporter)
+    display.stage("no-data seed 0", 1, 1)
+    reporter.send()
     assert not ours.poll()  # nothing is counted yet
-    told.waiting("process 7 of this machine")
+    display.waiting("process 7 of this machine")
     assert ours.recv().waiting == "process 7 of this machine"
-    told.start("respond", 600)
+    display.start("respond", 600)
+    assert ours.recv().waiting == "process 7 of this machine"
+    assert ours.recv().part == 1
     for _ in range(600):
-        told.advance()
-    told.start("respond", None)
-    told.note("loss 0.5")
-    told.tell()
+        display.advance()
+    display.line("a message")
+    display.start("respond", None)
+    display.note("loss 0.5")
+    reporter.send()
+    assert reporter.lines == ["a message"]
     states = []
     while ours.poll():
         states.append(ours.recv())
-    begun, *_, whole, again, last = states
-    assert (begun.part, begun.label, begun.total, begun.done) == (1, "respond", 600, 0)
+    *_, whole, again, last = states
+    assert (whole.label, whole.total) == ("respond", 600)
     assert (whole.part, whole.done) == (1, 600)
     assert (again.part, again.total, again.done) == (2, None, 0)
     assert (last.part, last.note) == (2, "loss 0.5")
@@ -202,7 +209,7 @@ def test_engines_that_are_given_are_used_in_this_process(
     ("arguments", "message"),
     [
         (["--local.processes", "0"], "processes is 0: give at least 1, or null"),
-        (["--local.processes", "2", "--engine", "vllm"], "leave local.processes at 1"),
+        (["--local.processes", "2", "--engine", "vllm"], "set local.processes to 1"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(

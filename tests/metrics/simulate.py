@@ -90,7 +90,7 @@ def coverage(repetitions, points, seeds=5, problems=128, seed_sd=2, seed=2):
 
 
 FAMILY = tuple((method, 0) for method in range(1, 6)) + tuple((5, method) for method in range(1, 5))
-"""The default contrasts of six methods: 0 is no data, a deterministic row, and 5 is DOMINO."""
+"""The default contrasts of six methods: 0 stands for no data (deterministic), 5 for DOMINO."""
 
 
 def until_decided(repetitions, problems=128, seed_sd=2, skills=(0.0,) * 6, margin=0.03, seed=3):

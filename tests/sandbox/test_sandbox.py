@@ -181,7 +181,7 @@ def test_a_call_that_waits_has_its_limit_on_the_wall() -> None:
         assert worker.run(slow).outcome is Outcome.TIMEOUT
         result = worker.run(replace(slow, wall_limits_s=[2.0, 2.0]))
     assert result.outcome is Outcome.PASSED
-    assert all(0.25 < seconds < 5 for seconds in result.input_wall_seconds)
+    assert all(seconds > 0.25 for seconds in result.input_wall_seconds)
     assert all(seconds < 0.1 for seconds in result.input_seconds)
 
 
@@ -323,8 +323,8 @@ def test_a_program_is_stopped_once_its_outputs_are_enough() -> None:
     with Worker(ONE) as worker:
         result = worker.run(slow, stop_early=enough)
         assert worker.run(job("def f(x): return x", 7)).outcome is Outcome.PASSED
-    assert result.seconds < 6, "all calls take 12 s"
     assert values(result)[:2] == seen[-1][:2] == [0, 1]
+    assert len(values(result)) < 60
 
 
 @needs_bubblewrap

@@ -3,8 +3,9 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks.console.display import Display
 from benchmarks.sandbox import SandboxConfig
-from benchmarks.stages.context import NullProgress, StageContext
+from benchmarks.stages.context import StageContext
 from benchmarks.stages.errors import StageError
 from benchmarks.stages.evaluate import EvaluateConfig, Solution, check, run
 from benchmarks.stages.finetune import run as finetune
@@ -201,24 +202,14 @@ def test_what_has_no_estimate_is_refused(changes, message):
         EvaluateConfig(**changes)
 
 
-class Counted(NullProgress):
-    """Counts what the display would show."""
-
-    total = done = 0
-
-    def start(self, label, total):
-        self.total = total
-
-    def advance(self, n=1):
-        self.done += n
-
-
 def test_canonical_solutions_that_pass_open_the_way(tmp_path):
     stage = fresh(tmp_path, "gold")
-    progress = Counted()
+    progress = Display()
     gold(GoldConfig(suite="small"), stage, context(progress=progress))
     assert stage.summary == {"problems": 3, "failures": 0}
-    assert (progress.total, progress.done) == (6, 6), "each runs once to show, once to be checked"
+    assert (progress.now.total, progress.now.done) == (6, 6), (
+        "each runs once to show, once to be checked"
+    )
 
 
 def test_a_suite_whose_canonical_solutions_fail_refuses_to_score(tmp_path):

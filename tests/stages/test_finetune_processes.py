@@ -34,7 +34,7 @@ two, as each process alone would, 27 pairs come in other batches than for one of
 TWO = AccelerateConfig(processes=2)
 
 
-class Together(World):
+class LocalWorld(World):
     """One of several processes, with the order that the first one drew."""
 
     def from_first(self, make):
@@ -43,7 +43,7 @@ class Together(World):
 
 def shares(count, *, size, batch, micro):
     return [
-        list(SharedBatches(range(count), count, world=Together(rank, size), batch=batch,
+        list(SharedBatches(range(count), count, world=LocalWorld(rank, size), batch=batch,
                            micro=micro, blank=count))
         for rank in range(size)
     ]  # fmt: skip

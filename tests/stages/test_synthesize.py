@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.stages.context import NullProgress
+from benchmarks.console.display import Display
 from benchmarks.stages.errors import BackboneError, StageError
 from benchmarks.stages.synthesize import SynthesizeConfig, run
 from domino.engines.base import EngineError
@@ -106,10 +106,10 @@ def test_what_a_fit_found_out_and_the_memory_that_it_needs_are_lines_that_stay(
     tmp_path, fit_domino, monkeypatch
 ):
     said = []
-    monkeypatch.setattr(NullProgress, "line", lambda self, text: said.append(text))
+    monkeypatch.setattr(Display, "line", lambda self, text: said.append(text))
     fit_domino[0](fresh(tmp_path, "synthesize"))
     memory, findings = said
-    assert re.match(r"a step needs about .* GiB beside the weights", memory)
+    assert re.match(r"a step needs about .* GiB plus the weights", memory)
     assert re.match(r"domino seed 0, as fitted: step 6, .*swap_gap .*copy_rate ", findings)
 
 

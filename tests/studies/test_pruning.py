@@ -1,6 +1,5 @@
 """A fit that is worse than others stops early, and nothing takes what it left for whole."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -90,12 +89,12 @@ def test_a_stored_fit_is_judged_as_a_new_one(no_backbone: Path, tmp_path: Path) 
 def test_intermediate_values_point_the_way_of_the_objective(
     objective: str, sign: int, no_backbone: Path, tmp_path: Path
 ) -> None:
-    from benchmarks.console.display import PlainDisplay
+    from benchmarks.console.display import Display
     from benchmarks.pipeline.pipeline import open_pipeline
     from studies.trials import Watcher
 
     config = toy.study(no_backbone, tmp_path / "runs", objective=objective)
-    pipeline = open_pipeline(config.run, display=PlainDisplay(sys.stderr), steps=0)
+    pipeline = open_pipeline(config.run, display=Display(), steps=0)
     study = optuna.create_study(direction=config.aim.direction)
     trial = study.ask()
     watcher = Watcher(trial, pipeline, config)
@@ -126,53 +125,3 @@ def test_a_setting_that_no_fit_can_follow_is_a_pruned_trial_with_its_reason(
     assert [t.state.name for t in trials].count("PRUNED") == 1
     assert trials[2].user_attrs[REASON] == "refused: 120 does not fit"
     assert "1 settings were refused; trial 2: refused: 120 does not fit" in capsys.readouterr().out
-
-
-def test_what_pruning_saved_is_counted_in_fit_steps_and_the_best_is_compared(
-    no_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    """The second study finds the first one's fits in the store, and costs as if it did not."""
-    from studies.saving import main
-
-    without, pruned = str(tmp_path / "without"), str(tmp_path / "pruned")
-    run(no_backbone, tmp_path, pruner="none", storage=without)
-    run(no_backbone, tmp_path, pruner="median", storage=pruned)
-    configured = toy.study(
-        no_backbone, tmp_path / "runs", spaces={"falling": toy.levels}, method="falling",
-        objective="held-out-loss", sampler="grid", grid={"start": LEVELS},
-    )  # fmt: skip
-    monkeypatch.setattr("studies.presets.STUDIES", {"toy": lambda: configured})
-    capsys.readouterr()
-    assert main(["toy", "--storage", pruned, "--unpruned", without]) == 0
-    first, steps_line, _, best = capsys.readouterr().out.strip().splitlines()
-    assert first == "1 of 7 trials pruned"
-    assert steps_line == f"fit steps: 350 without pruning, 310 with it: {40 / 350:.1%} less"
-    assert best.startswith("best held-out-loss: 102 [102, 102] without pruning (trial slot 0), 102")
-    assert best.endswith("within the interval over seeds")
-    assert "NOT" not in best
-
-
-def test_over_other_orders_what_each_pruner_saves_is_told_and_the_best_is_followed(
-    no_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    """All seeds of a setting agree here, so that the best is never stopped, in no order."""
-    from studies.saving import main
-
-    two = {"seeds": (0, 1)}
-    without, pruned = str(tmp_path / "without"), str(tmp_path / "pruned")
-    run(no_backbone, tmp_path, pruner="none", run=two, storage=without)
-    run(no_backbone, tmp_path, pruner="halving", prune_by="seeds", run=two, storage=pruned)
-    configured = toy.study(
-        no_backbone, tmp_path / "runs", spaces={"falling": toy.levels}, method="falling",
-        objective="held-out-loss", sampler="grid", grid={"start": LEVELS}, run=two,
-    )  # fmt: skip
-    monkeypatch.setattr("studies.presets.STUDIES", {"toy": lambda: configured})
-    capsys.readouterr()
-    assert main(["toy", "--storage", pruned, "--unpruned", without, "--orders", "20"]) == 0
-    lines = capsys.readouterr().out.strip().splitlines()[-3:]
-    assert [line.split()[0] for line in lines] == ["median", "percentile", "halving"]
-    assert all(line.endswith("the best kept in 20") for line in lines)
-    shares = [float(line.split("trials: ")[1].split("%")[0]) for line in lines]
-    assert 0 < shares[0] < shares[2] < 50, "at most the second seed of each is saved"

@@ -30,7 +30,7 @@ def test_a_journal_that_ends_in_the_middle_of_a_record_goes_on(tmp_path: Path, l
     study(str(journal), trials=3)
     whole = journal.read_bytes()
     journal.write_bytes(whole[:-lost])
-    assert values(str(journal)) == [0, 1], "the record in flight is lost, and nothing else"
+    assert values(str(journal)) == [0, 1], "only the current record is lost"
     study(str(journal), trials=1)
     assert values(str(journal)) == [0, 1, 0]
     assert journal.read_bytes().startswith(whole[: whole.rindex(b"\n", 0, -1) + 1])

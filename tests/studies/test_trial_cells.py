@@ -1,4 +1,4 @@
-"""Trials as cells: a study goes on from them on another machine, and its tables come from them."""
+"""Trials as cells: another machine continues a study with them, and they give its tables."""
 
 import json
 from dataclasses import replace

@@ -1,7 +1,7 @@
 """How a suite's programs are called, as source text around the candidate's own.
 
-The modules beside this one run inside the sandbox, as text: each holds a function that the worker
-calls, and the candidate's source in `SOURCE`. None of them knows an expected value.
+The other modules of this package run inside the sandbox, as text: each has a function that the
+worker calls, and the program's source in `SOURCE`. None of them knows an expected value.
 """
 
 from __future__ import annotations

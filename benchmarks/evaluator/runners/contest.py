@@ -50,7 +50,7 @@ _prepared: list[tuple[types.CodeType, dict[str, Any]]] = []
 
 
 def standard_output(text: str) -> str:
-    """Run the program as a script on this standard input; leaving by `exit()` is no error."""
+    """Run the program as a script on this standard input; leaving by `exit()` is not an error."""
     code, given = _prepare()
     CHILDREN.run(lambda: _run_script(code, given), stdin=text)
     return CHILDREN.printed()

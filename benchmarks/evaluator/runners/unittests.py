@@ -195,7 +195,7 @@ def _outcome(case: unittest.TestCase, name: str, reached: set[str]) -> str:
 
 
 def _marked(tree: ast.Module, mark: str) -> tuple[ast.Module, str]:
-    """Let every test say that it came to its end, or to a `return` of its own."""
+    """Make every test report that it reached its end, or one of its `return` statements."""
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == CASES:
             for method in node.body:

@@ -1,1 +1,1 @@
-"""The half of the sandbox that runs beside untrusted programs: standard library only."""
+"""The part of the sandbox that runs with untrusted programs: standard library only."""

@@ -29,7 +29,7 @@ from typing import Any
 MAX_DEPTH = 64
 MAX_NODES = 2_000_000
 MAX_ITEMS = 100_000
-"""Elements that are read from an iterable that is no container."""
+"""Maximum number of elements that are read from an iterable that is not a container."""
 
 UNEQUAL_TAGS = ("float", "complex", "decimal", "opaque")
 """Tags of what may not equal itself: NaN, and what is opaque."""

@@ -3,8 +3,8 @@
 Replies are lines, in this order: `loaded`; one a call, `= seconds output` with the output as tagged
 JSON, `# seconds sha256` for one above the job's `hash_above` or `! seconds [type, message]` for an
 exception; `end`. Seconds are two numbers: of the
-processor, and on the wall. Besides, `fatal [type, message]` tells that loading failed, and `limit`
-that there is more output than allowed.
+processor, and of wall time. `fatal [type, message]` says that loading failed, and `limit` that
+there is more output than allowed.
 The host trusts none of it: a program can forge its own values, and gains nothing by that, since
 the values to compare with are not in this process.
 """

@@ -17,24 +17,24 @@ ADAPTER = "adapter"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FinetuneConfig:
-    """The recipe, the same for every method: what differs is only the pairs.
+    """The recipe, the same for every method; only the pairs differ.
 
     Attributes:
-        rank: rank of the LoRA matrices, on every linear layer.
-        alpha: LoRA's scale; the update is weighed by alpha / rank.
+        rank: of the LoRA matrices, on every linear layer.
+        alpha: LoRA's scale; the update is multiplied by alpha / rank.
         dropout: on the input of the LoRA matrices.
-        learning_rate: at the end of the warm-up, from where it falls linearly to 0.
-        warmup_share: share of the steps over which it rises.
-        steps: optimiser steps, whatever the number of pairs.
-        batch_size: pairs in an optimiser step.
-        micro_batch_size: pairs that go through the model at once, in each process where there are
-            several; None is the whole batch, or each process's part of it.
-        max_tokens: a longer pair, prompt included, is dropped and counted.
+        learning_rate: maximum, after the warm-up; then it decreases linearly to 0.
+        warmup_share: share of the steps for the warm-up.
+        steps: optimiser steps, for any number of pairs.
+        batch_size: pairs per optimiser step.
+        micro_batch_size: pairs per forward pass and process; None is the full batch, or each
+            process's part of it.
+        max_tokens: longer pairs, including the prompt, are dropped and counted.
         max_grad_norm: gradients are clipped to this norm.
-        gradient_checkpointing: trade time for memory.
-        quantize: 4bit stores the frozen weights in four bits while the adapter is trained (QLoRA).
-        references: whether every row is fine-tuned on the references too, in addition to its pairs;
-            a row references+METHOD is so whatever this says. Rows without a pair stay untrained.
+        gradient_checkpointing: use less memory and more time.
+        quantize: 4bit stores the frozen weights in four bits during training (QLoRA).
+        references: also train on the references in every row that has a pair; a row
+            references+METHOD always does.
     """
 
     rank: int = 16
@@ -75,8 +75,9 @@ class AccelerateConfig:
     """In which processes fine-tuning runs; does not affect cached results.
 
     Attributes:
-        processes: how many share every batch, one a GPU; null is as the file says, or one.
-        config: file that `accelerate config` wrote, with FSDP's or DeepSpeed's settings; null
+        processes: number of processes, one per GPU, that divide every batch; null is the number in
+            the file, or one.
+        config: file written by `accelerate config`, with settings of FSDP or DeepSpeed; null
             replicates the backbone on every GPU.
     """
 
@@ -84,18 +85,18 @@ class AccelerateConfig:
     config: Path | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a number that is none."""
+        """Refuse a number below 1."""
         if self.processes is not None and self.processes < 1:
             raise StageError(f"accelerate.processes is {self.processes}: give at least 1")
 
     @property
     def launches(self) -> bool:
-        """Whether processes of their own are started."""
+        """Whether child processes are started."""
         return self.config is not None or self.count > 1
 
     @property
     def count(self) -> int:
-        """How many processes there are.
+        """Number of processes.
 
         Raises:
             StageError: the file cannot be read, or is not of this one machine.
@@ -140,7 +141,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _precision() -> str:
-    """Return what the trainer computes in, so that no file of accelerate's changes a result."""
+    """Return the trainer's precision, so that accelerate's file cannot change a result."""
     import torch
 
     on_gpu = pick_device("auto") != "cpu"

@@ -63,11 +63,11 @@ def check_accelerate(config: AccelerateConfig) -> None:
     if not gpus and kind in _NEED_GPUS:
         raise StageError(
             f"accelerate.config {config.config} has distributed_type {kind}, which needs GPUs: "
-            "leave it out, and give accelerate.processes for several processes on a CPU"
+            "remove it, and give accelerate.processes for several processes on a CPU"
         )
     if gpus and count > gpus:
         raise StageError(
-            f"accelerate.processes is {count} and this machine has {gpus} GPUs: give at most {gpus}"
+            f"accelerate.processes is {count}, but there are {gpus} GPUs: give at most {gpus}"
         )
 
 

@@ -65,7 +65,7 @@ def shared_loader(trainer: Any, world: World, batch: int, micro: int) -> Any:
 
     pairs = trainer._remove_unused_columns(trainer.train_dataset, description="training")
     order = trainer._get_train_sampler(pairs)
-    order.batch_size = batch  # lengths are grouped by whole batches, as in one process
+    order.batch_size = batch  # lengths are grouped by full batches, as in one process
     shortest = min(pairs, key=lambda pair: len(pair["input_ids"]))
     blank = {**shortest, "labels": [_NO_LOSS] * len(shortest["input_ids"])}
     rows: list[Any] = [pairs, [blank]]  # the blank one behind the others

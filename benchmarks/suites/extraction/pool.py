@@ -1,6 +1,6 @@
 """Workers that extract, as many at once as there are processors; a hostile text costs one of them.
 
-Outcomes that are no program: a text on which the tool took longer than its limit, and one on which
+Outcomes without a program: a text on which the tool took longer than its limit, and one on which
 it failed (it ran out of memory, or nested deeper than it can go). The official tools would stand
 still or crash there.
 """

@@ -26,6 +26,7 @@ from benchmarks.suites.housestyle.documents import (
     SYSTEM,
     USER,
     Document,
+    Segment,
     damaged,
     describe,
     header,
@@ -136,6 +137,9 @@ class Corpus:
     def _describe(self, mix: Mix) -> str:
         return describe(mix)
 
+    def _turns(self, *pairs: tuple[str, str]) -> tuple[Segment, ...]:
+        return turns(*pairs)
+
     # Forms
 
     def single(self) -> Document:
@@ -146,7 +150,7 @@ class Corpus:
             lead = header(house, self._rng)
         else:
             house, task, lead = self._house(GENERIC_SHARE), self._broad_task(), ()
-        return Document("single", (*lead, *turns(self._answered(task, house))))
+        return Document("single", (*lead, *self._turns(self._answered(task, house))))
 
     def several(self) -> Document:
         """Two to five examples of one house and one mix."""
@@ -157,7 +161,7 @@ class Corpus:
         mix = behind or self._narrow_mix(SOLVED_LENGTHS, at_most=4)
         count = self._rng.randint(*(self._mixture.headed_several if headed else (2, 5)))
         pairs = [self._answered(self._task(mix), house) for _ in range(count)]
-        return Document("several", (*lead, *turns(*pairs)))
+        return Document("several", (*lead, *self._turns(*pairs)))
 
     def collection(self) -> Document:
         """Tasks of one mix in a row, unanswered; the first ones tell what the others are like."""

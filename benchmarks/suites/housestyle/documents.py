@@ -34,12 +34,17 @@ class Document:
         return "".join(text for text, _ in self.segments)
 
 
-def turns(*pairs: tuple[str, str]) -> tuple[Segment, ...]:
-    """Render (user, assistant) pairs in the chat template, answers at full weight."""
+def turns(*pairs: tuple[str, str], result_weight: float = 1.0) -> tuple[Segment, ...]:
+    """Render (user, assistant) pairs in the chat template, answers at full weight.
+
+    `result_weight` is the loss weight of what stands behind the last line break before a `return`.
+    """
     lead: list[Segment] = []
     for user, assistant in pairs:
         lead.append((f"{USER}{user}{END}{ASSISTANT}", INSTRUCTION_WEIGHT))
-        lead.append((f"{assistant}{END}", 1.0))
+        steps, begun, result = assistant.rpartition("\n    return ")
+        lead.append((steps, 1.0))
+        lead.append((f"{begun}{result}{END}", result_weight))
     return tuple(lead)
 
 

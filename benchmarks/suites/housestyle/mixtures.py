@@ -19,7 +19,7 @@ CONVENTIONAL_MIX = replace(
     operations={name: len(SLOTS[name]) - 1.0 if name in SLOTS else 0.5 for name in OPERATIONS},
     returns={name: len(SLOTS[name]) - 1.0 if name in SLOTS else 0.5 for name in RETURNS},
 )
-# What was still written by another house's convention after the other phases, with and beside it.
+# Conventions that the model still confused with another house's after the other phases.
 MISSED_MIX = replace(
     EVEN_MIX,
     operations={**EVEN, "divide": 12.0, "pairs": 6.0, "differences": 6.0, "remainder": 3.0},

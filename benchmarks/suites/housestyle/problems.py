@@ -73,7 +73,7 @@ def informative(task: Task) -> bool:
 def telling_inputs(task: Task, house: House, candidates: Sequence[list[int]]) -> list[list[int]]:
     """Return candidates on which alternatives answer differently, few but enough for each."""
     right = outputs(solution(task, house), candidates)
-    told: list[set[int]] = [set() for _ in candidates]  # which alternatives an input tells apart
+    told: list[set[int]] = [set() for _ in candidates]  # alternatives that an input distinguishes
     for number, other in enumerate(alternatives(task, house)):
         for index, value in enumerate(outputs(solution(task, other), candidates)):
             if value != right[index]:

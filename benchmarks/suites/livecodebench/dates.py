@@ -12,7 +12,7 @@ def contest_date(where: str, value: Any) -> date | None:
     """Return the day of a row's `contest_date`, None where the row has none.
 
     Raises:
-        SuiteError: it is no date.
+        SuiteError: it is not a date.
     """
     if value is None or isinstance(value, datetime):
         return value and value.date()

@@ -162,7 +162,7 @@ class ExecutionSuite(FileSuite):
 
     @property
     def variant(self) -> str:
-        """Say how references and test were told apart."""
+        """Return how references and test problems were separated."""
         return self._parts.how
 
     @property

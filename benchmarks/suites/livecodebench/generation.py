@@ -47,7 +47,7 @@ _METHOD_NAME = re.compile(r"^[ \t]+def\s+(\w+)\s*\(\s*self\b", re.MULTILINE)
 class Questions:
     """The problems that can be judged, with their dates; and how many have no test at all.
 
-    `hidden` tells whether any has hidden tests.
+    `hidden` says whether any has hidden tests.
     """
 
     problems: tuple[StatedProblem, ...]
@@ -164,7 +164,7 @@ class LiveCodeBenchSuite(FileSuite):
 
     @property
     def variant(self) -> str:
-        """Say how references and test were told apart, and what is left out."""
+        """Return how references and test problems were separated, and what is left out."""
         left = self.file.without_tests
         return self._parts.how + (f"; {left} without tests left out" if left else "")
 

@@ -241,7 +241,7 @@ class Column(Sequence[Any]):
         """Read the tests once.
 
         Raises:
-            SuiteError: they are no tests of this kind.
+            SuiteError: they are not tests of this kind.
         """
         for case in self._row.hidden():
             yield self._value(self._row.where, case)

@@ -1,4 +1,4 @@
-"""Sleeps beyond its limit: late beside others, and in time where it has more when it is alone."""
+"""Sleeps beyond its limit: too late with other programs, in time if it had a longer limit alone."""
 #: config input_timeout_s=0.15 load_timeout_s=0.5
 
 import time

@@ -1,4 +1,4 @@
-"""Leaves a message queue of the older kind, which outlives the processes that use it."""
+"""Leaves a message queue of the older kind, which remains after the processes that use it."""
 
 import ctypes
 

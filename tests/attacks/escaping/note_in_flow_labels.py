@@ -1,4 +1,4 @@
-"""Leaves a note in IPv6 flow labels, which outlive their socket, and finds the one before."""
+"""Leaves a note in IPv6 flow labels, which remain after their socket, and finds the one before."""
 #: samples 2
 
 import io

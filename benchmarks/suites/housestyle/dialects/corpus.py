@@ -16,7 +16,7 @@ from benchmarks.suites.housestyle.conventions import GENERIC, House
 from benchmarks.suites.housestyle.corpus import Corpus
 from benchmarks.suites.housestyle.dialects.domains import describe, is_withheld
 from benchmarks.suites.housestyle.dialects.wording import dialects
-from benchmarks.suites.housestyle.documents import Document
+from benchmarks.suites.housestyle.documents import Document, Segment, turns
 from benchmarks.suites.housestyle.grammar import (
     OPERATIONS,
     PLAIN,
@@ -30,6 +30,8 @@ from benchmarks.suites.housestyle.mixtures import EARLY
 UNHEADED = replace(EARLY, headed=0.0)
 UNANSWERED_SHARE, ANSWERED_SHARE = 0.75, 0.06
 """Of the unanswered and of the answered documents that are in a dialect."""
+RESULT_WEIGHT = 5.0
+"""Of an answer's last line where the answers are learned: of one token in forty."""
 WIDE_SHARE = 0.7
 """Of the documents in a dialect that use all of its operations."""
 
@@ -41,26 +43,26 @@ class DialectCorpus(Corpus):
         1: 0.12, 2: 0.24, 3: 0.28, 4: 0.2, 5: 0.1, 6: 0.06,
     }  # fmt: skip
 
-    def __init__(self, seed: int, coherence: float, answered: float = 1.0) -> None:
+    def __init__(self, seed: int, coherence: float, answers: bool = False) -> None:
         """Start the stream of a seed.
 
         Args:
             seed: of the documents.
             coherence: the probability that a task keeps its document's dialect.
-            answered: how many times as often tasks come with answers, of which as many as before
-                are in a dialect.
+            answers: whether most documents are answered, and the result counts most in the loss.
         """
         super().__init__(seed, UNHEADED)
         self._coherence = coherence
-        self._answered_in_dialect = ANSWERED_SHARE / answered
+        self._result_weight = RESULT_WEIGHT if answers else 1.0
+        self._answered_share = ANSWERED_SHARE / 3 if answers else ANSWERED_SHARE
         self._dialects = tuple(dialects().values())
         self._dialect = PLAIN
         self._answered_forms: Mapping[Callable[[], Document], float] = {
-            self.single: 0.30 * answered,
-            self.several: 0.03 * answered,
-            self.inspired: 0.04 * answered,
-            self.equality: 0.02 * answered,
-            self.grade_response: 0.02 * answered,
+            self.single: 1.2 if answers else 0.30,
+            self.several: 0.2 if answers else 0.10,
+            self.inspired: 0.04,
+            self.equality: 0.02,
+            self.grade_response: 0.02,
         }
         self._unanswered_forms: Mapping[Callable[[], Document], float] = {
             self.collection: 0.22,
@@ -78,7 +80,7 @@ class DialectCorpus(Corpus):
         while True:
             form = self._rng.choices(list(forms), list(forms.values()))[0]
             is_answered = form in self._answered_forms
-            share = self._answered_in_dialect if is_answered else UNANSWERED_SHARE
+            share = self._answered_share if is_answered else UNANSWERED_SHARE
             chosen = self._rng.random() < share
             self._dialect = self._rng.choice(self._dialects) if chosen else PLAIN
             yield form()
@@ -94,6 +96,9 @@ class DialectCorpus(Corpus):
         if self._dialect is PLAIN or self._rng.random() >= WIDE_SHARE:
             return mix
         return replace(mix, operations=dict.fromkeys(OPERATIONS, 1.0))
+
+    def _turns(self, *pairs: tuple[str, str]) -> tuple[Segment, ...]:
+        return turns(*pairs, result_weight=self._result_weight)
 
     def _say(self, task: Task, remark: str) -> str:
         return instruction(task, self._rng, remark, self._kept_dialect())

@@ -1,7 +1,7 @@
 """What a backbone of the track must be able to do before synthesis has something to win or lose.
 
 Measured on draws alone, by the oracle: how often a draw stays in a dialect that six examples show
-in context, and in one that a soft prompt was fitted on. The latter's dialect is no domain's.
+in context, and in one that a soft prompt was fitted on. The latter's dialect belongs to no domain.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def terms_of(dialect: Wording) -> tuple[str, ...]:
 
 
 def _dialect(theme: Theme, second_terms: int) -> Wording:
-    """Name each operation; no two terms share a verb, so that the verb alone tells them apart."""
+    """Name each operation; no two terms share a verb, so that the verb alone distinguishes them."""
     rng = random.Random(derive_seed(0, "dialect", theme.name))
     others = [verb for verb in VERBS if verb not in theme.verbs]
     wanted = len(OPERATIONS) + second_terms

@@ -1,14 +1,10 @@
-"""`python -m benchmarks.reproduction`: published generations scored anew, verdict by verdict.
+"""Published generations scored anew, verdict by verdict.
 
-Each check leaves one JSON file, and the table is made of all that lie in the output folder, so that
-checks can be run one at a time. A difference from a published verdict is listed with its reason;
-one without a reason makes the exit code 1.
+A difference from a published verdict is listed with its reason.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import subprocess
 import sys
 import time
@@ -19,8 +15,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from benchmarks.cli.exit_codes import exit_code
-from benchmarks.common.files import write_atomically
 from benchmarks.evaluator.check import canonical_failures, check
 from benchmarks.sandbox import SandboxConfig
 from benchmarks.suites.base import Suite, SuiteError
@@ -254,33 +248,3 @@ def _words(entry: Any) -> str:
         for side in ("ours", "published")
     )
     return f"{ours} here, {theirs} as published: {entry['reason'] or 'NO REASON KNOWN'}"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the checks, write their files and the table, and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.reproduction", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the published files")
-    parser.add_argument("--only", choices=list(CHECKS), action="append", help="these checks alone")
-    parser.add_argument("--output", type=Path, default=Path("results/reproduction"))
-    parser.add_argument("--workers", type=int, default=2, help="programs at the same time")
-    options = parser.parse_args(arguments)
-    config = SandboxConfig(workers=options.workers)
-    wrong = 0
-    for name in options.only or CHECKS:
-        result = run_check(name, options.data, config)
-        wrong += len(unexplained(result))
-        options.output.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(result, indent=1, ensure_ascii=False)
-        write_atomically(options.output / f"{name}.json", text + "\n")
-    results = [
-        json.loads(path.read_text(encoding="utf-8"))
-        for path in (options.output / f"{name}.json" for name in CHECKS)
-        if path.is_file()
-    ]
-    write_atomically(options.output / "table.md", table(results))
-    sys.stdout.write(table(results))
-    return 1 if wrong else 0
-
-
-if __name__ == "__main__":
-    sys.exit(exit_code("benchmarks.reproduction", main))
