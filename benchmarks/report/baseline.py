@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BASELINE = "baseline"
 VERSION = 1
 _STEPS = 255
-"""A share of samples is kept as this many parts of one."""
+"""A share of samples is stored in this many steps."""
 _MOST_BYTES = 1 << 24
 
 
@@ -97,7 +97,7 @@ def read_baseline(path: Path) -> Baseline:
         raise ConfigError(f"baseline {path} cannot be read: {error.strerror}") from error
     except (ValueError, LookupError, TypeError, AttributeError, zlib.error) as error:
         raise ConfigError(
-            f"baseline {path} is none ({type(error).__name__}: {str(error)[:80]}): write it with "
+            f"{path} is not a baseline ({type(error).__name__}: {str(error)[:80]}): write one with "
             "--write-baseline"
         ) from error
     return Baseline(path=path, problems=str(values["problems"]), tables=tables)

@@ -175,8 +175,8 @@ def _require_known(name: str, group: Group) -> None:
     known = [*group.tables, *group.missing]
     if name not in known:
         raise ConfigError(
-            f"--require names {name!r}{closest(name, known)}, which is no method of the run: there "
-            f"are {', '.join(known)}"
+            f"--require names {name!r}{closest(name, known)}, which is not a method of the run: "
+            f"there are {', '.join(known)}"
         )
 
 

@@ -95,7 +95,7 @@ def read_fields(text: str, known: Sequence[str]) -> dict[str, str]:
 
 
 def is_hub_name(source: str) -> bool:
-    """Whether a source is no file but may be the name of a data set of a hub."""
+    """Whether a source is not a file but may be the name of a data set of a hub."""
     plain = source.rpartition("@")[0] or source
     return (
         not Path(source).exists()

@@ -89,7 +89,7 @@ def test_a_baseline_of_a_few_kilobytes_is_compared_with(tmp_path: Path) -> None:
 def test_a_file_that_is_no_baseline_is_one_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "b.json"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=r"is none .*: write it with --write-baseline"):
+    with pytest.raises(ConfigError, match=r"is not a baseline .*: write one with --write-baseline"):
         read_baseline(path)
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         read_baseline(tmp_path / "none.json")
@@ -112,7 +112,9 @@ def test_a_requirement_of_another_form_is_refused(text: str, message: str) -> No
 
 
 def test_a_method_that_is_not_there_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"'goood' \(did you mean 'good'\?\), which is no method"):
+    with pytest.raises(
+        ConfigError, match=r"'goood' \(did you mean 'good'\?\), which is not a method"
+    ):
         outcome("goood > bad", group())
     with pytest.raises(ConfigError, match="give the --baseline FILE"):
         outcome("good > baseline", group())

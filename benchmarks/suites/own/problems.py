@@ -243,7 +243,7 @@ def _require_pattern(where: str, pattern: str) -> None:
     try:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
-        raise SuiteError(f"{where}: target is no pattern of Python's re: {error}") from error
+        raise SuiteError(f"{where}: target is not a pattern of Python's re: {error}") from error
 
 
 def _evalplus(where: str, row: Fields) -> Problem:

@@ -94,7 +94,7 @@ def objects_of(
     """
     items = row[name]
     if not isinstance(items, list) or not items:
-        raise SuiteError(f"{where}: {name} is no list, or an empty one: give at least one object")
+        raise SuiteError(f"{where}: {name} is not a list, or is empty: give at least one object")
     for number, item in enumerate(items, start=1):
         place = f"{where}, {name} {number}"
         if not isinstance(item, dict):
