@@ -38,7 +38,8 @@ def test_equal_records_give_equal_bytes_and_a_card_says_what_they_are(
     assert yaml.safe_load(header)["configs"][0]["data_files"][0]["path"] == "train.parquet"
     for said in (
         "# counting on small", "SHA-256 " + whole[1].about["model_digest"], "| asked |",
-        "Near copies of a reference", "Pass@1 ", "--methods no-data,repeating,counting", "--suite small",
+        "Near copies of a reference", "Pass@1 ", "--methods no-data,repeating,counting",
+        "--suite small",
     ):  # fmt: skip
         assert said in body
     assert str(tmp_path.parent) not in body
