@@ -155,8 +155,7 @@ def make_parser(options: Iterable[Leaf], *, whole: bool = True) -> argparse.Argu
         help="also write the table as JSON; - prints it instead of the table",
     )  # fmt: skip
     parser.add_argument(
-        "--fields", metavar="NAME=COLUMN,...",
-        help="names of columns in your own files, as instruction=question,response=answer",
+        "--fields", metavar="MAP", help="columns of your files: instruction=question",
     )  # fmt: skip
     parser.add_argument(
         "--plain", action="store_true", help="print lines instead of the live display"

@@ -52,8 +52,7 @@ class RunConfig:
     """A benchmark run: all methods and seeds go through the same stages.
 
     Attributes:
-        suite: name of the benchmark; own is a suite from your file, package.module:function one
-            from your code.
+        suite: the benchmark; own reads your file, package.module:function is your code.
         suite_options: its data and split.
         model: directory, hub name or GGUF file of the backbone; "housestyle" is the included one
             for the suite's track.
@@ -67,10 +66,8 @@ class RunConfig:
             or openai (a server; fine-tuned models are then evaluated by transformers).
         vllm: options of engine vllm.
         openai: options of engine openai.
-        methods: names of the methods, one row each; package.module:Class is your own method,
-            dataset/NAME your own data set (--method_options.dataset/NAME.path), references+NAME
-            also trains on the references, and NAME@ALIAS runs a method a second time with
-            independent samples.
+        methods: one row each; package.module:Class is your own method, dataset/NAME your data;
+            references+NAME adds the references, NAME@ALIAS samples again independently.
         method_options: fields of a method's config, as --method_options.NAME.FIELD.
         seeds: each seed is a complete pipeline: fit, synthesis, fine-tuning, evaluation.
         references: number of the suite's references that are used; null uses all.
