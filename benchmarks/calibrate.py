@@ -32,7 +32,7 @@ from domino.records import Provenance, Synthetic
 ORACLE_AT_LEAST = 0.85
 CLOSED_AT_MOST = 0.60
 NO_DATA: dict[Track, tuple[float, float]] = {"compositions": (0.3, 0.6), "conventions": (0.0, 0.1)}
-DIALECTS = "housestyle-dialects"
+DIALECTS = "housestyle"
 """The preset of the track dialects."""
 CEILING_AT_LEAST: Mapping[str, float] = {"weak": 0.75, "coherent": 0.85}
 NO_DATA_AT_MOST, REFERENCES_AT_MOST = 0.10, 0.15
@@ -217,7 +217,7 @@ def main() -> int:
     parser.add_argument(
         "--preset",
         choices=[n for n in PRESETS if n.startswith("housestyle")],
-        default="housestyle",
+        default=DIALECTS,
     )
     parser.add_argument("--coherence", choices=list(CEILING_AT_LEAST), default="weak")
     parser.add_argument("--model", default="housestyle")

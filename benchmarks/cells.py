@@ -1,7 +1,9 @@
 """The cells of one run: which rows are there and agree with the command, and one for each new row.
 
 A cell agrees where its stages have the cache keys that the command would give them: config, code,
-checkpoint and data are the same. Code that cannot change a stage's result is not part of its key.
+checkpoint and data are the same. Code that cannot change a stage's result is not part of its key,
+nor is the plan of comparisons, or which methods, seeds and data sets a command asks for: the cells
+of an experiment that several machines share out are one folder, however each of them was asked.
 """
 
 from __future__ import annotations
@@ -14,8 +16,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.common.fields import ConfigError
+from benchmarks.config.comparison_config import ComparisonConfig
 from benchmarks.config.portable import portable, without_place
 from benchmarks.config.run_config import options_of
+from benchmarks.methods import MethodError, is_known, is_plug_in
 from benchmarks.pipeline.cell import (
     DIGESTS,
     Cell,
@@ -26,6 +30,7 @@ from benchmarks.pipeline.cell import (
     pack_bits,
 )
 from benchmarks.pipeline.cell_folder import CellFolder
+from benchmarks.pipeline.description import measures_address
 from benchmarks.pipeline.manifest import describe_pipeline, plain_config
 from benchmarks.pipeline.pipeline import Pipeline
 from benchmarks.pipeline.rows import FailedRun, SeedRun
@@ -43,7 +48,9 @@ if TYPE_CHECKING:
     from domino.records import Reference
 
 OF_ROWS = ("methods", "seeds", "method_options", "compare")
-"""The fields of a run that its rows do not share, and the plan of its comparisons."""
+"""The fields of a run that its rows do not share, and how they are to be compared.
+
+What is asked for and how it will be compared make no row another one."""
 _MEASURES = ("embed",)  # of the data; no stage of a row depends on it
 _FILES_NAMED = 6
 
@@ -129,12 +136,16 @@ class RunCells:
         assert isinstance(row, SeedRun)  # a failed row has a file of another name
         return row
 
+    def there(self) -> list[Cell]:
+        """Return the cells of the run's data set, also of methods and seeds that it has not."""
+        cells, _ = self.folder.read()
+        own = self._about["suite"], self._about["variant"]
+        return [cell for cell in cells.values() if cell.key[:2] == own]
+
     def of(self, rows: Sequence[SeedRun | FailedRun]) -> list[Cell]:
         """Return the cells of rows, in their order."""
-        cells, _ = self.folder.read()
-        suite, variant = self._about["suite"], self._about["variant"]
-        by_key = {cell.key: cell for cell in cells.values()}
-        return [by_key[suite, variant, row.method, row.seed] for row in rows]
+        by_row = {(cell.method, cell.seed): cell for cell in self.there()}
+        return [by_row[row.method, row.seed] for row in rows]
 
     def keep(self, row: SeedRun | FailedRun, description: Description) -> SeedRun | FailedRun:
         """Write the cell of a row that has ended, and return the row that is kept there.
@@ -173,30 +184,43 @@ class RunCells:
     def _other(self, cell: Cell) -> str:
         """Return why a cell is another run's; "" where it agrees, or its row failed."""
         seen = (*map(str, cell.key), *cell.addresses)
-        if cell.failed_in or seen in self._agree:
+        other_data = cell.key[:2] != (self._about["suite"], self._about["variant"])
+        if cell.failed_in or other_data or seen in self._agree:
             return ""
-        config, own = self._pipeline.config, self._about
-        if differing("compare.", cell.plan, self._plan):
-            return differing("compare.", cell.plan, self._plan)
-        if cell.key[:2] != (own["suite"], own["variant"]):
-            return ""  # other data
-        asked = cell.method in config.methods and cell.seed in config.seeds
-        why = self._other_stage(cell) if asked else self._shared(cell)
-        measured = {name: cell.config.get(name) for name in _MEASURES}
-        why = why or differing("", measured, self._config)
+        why = self._other_stage(cell)
         if not why:
             self._agree.add(seen)
         return why
 
     def _other_stage(self, cell: Cell) -> str:
         """Return in what the first stage differs that this run would make anew."""
-        row = cell.row()
+        row, pipeline = cell.row(), self._making(cell)
         assert isinstance(row, SeedRun)
+        if not is_known(cell.method) and not is_plug_in(cell.method):
+            return self._shared(cell)  # a method of another release
         try:
-            self._run_row(_Replay.of(self._pipeline, row), cell.method, cell.seed)
+            self._run_row(_Replay.of(pipeline, row), cell.method, cell.seed)
         except _OtherStage as stage:
             return self._explained(cell) or f"code of {stage}"
-        return ""
+        except MethodError:  # a plug-in that this machine does not have, and is not asked for
+            return self._shared(cell)
+        measured = {name: cell.config.get(name) for name in _MEASURES}
+        if why := differing("", measured, self._config):
+            return why
+        same = cell.measures and cell.measures.address == measures_address(pipeline, row)
+        return "" if same else "code of describe"
+
+    def _making(self, cell: Cell) -> Pipeline:
+        """Return the pipeline as it would make a cell; what it does not ask for has own options."""
+        config = self._pipeline.config
+        if cell.method in config.methods:
+            return self._pipeline
+        options = {cell.method: cell.options} if cell.options else {}
+        return replace(
+            self._pipeline,
+            config=replace(config, methods=(cell.method,), method_options=options,
+                           compare=ComparisonConfig()),
+        )  # fmt: skip
 
     def _shared(self, cell: Cell) -> str:
         """Return in what data, checkpoint or config differ, which all rows share; "" in nothing."""
@@ -208,7 +232,7 @@ class RunCells:
 
     def _explained(self, cell: Cell) -> str:
         """Return in what but code a row differs; "" in nothing."""
-        options = dict(options_of(self._pipeline.config, cell.method))
+        options = dict(options_of(self._making(cell).config, cell.method))
         tags = machine_tags()
         versions = {name: tags[name] for name in tags if name.startswith("version.")}
         return (

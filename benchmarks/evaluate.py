@@ -152,7 +152,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--allow-unsandboxed",
         action="store_true",
-        help="run programs without bubblewrap where it is missing: they can then do what you can",
+        help="run programs without a sandbox if bubblewrap does not work: they then have all your "
+        "permissions",
     )
     return parser
 
@@ -180,7 +181,7 @@ def _config(options: argparse.Namespace) -> SandboxConfig:
 
 
 def _check_json(path: Path | None) -> None:
-    """Refuse, before anything is run, a place that no file can be written to."""
+    """Refuse, before anything is run, a path that cannot be written."""
     if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
         raise SuiteError(f"--json {path}: give a file in a directory that exists")
 

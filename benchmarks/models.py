@@ -1,4 +1,4 @@
-"""Which backbone a run means, and the digest of its files: addresses never hold its path."""
+"""The backbone of a run, and the digest of its files; cache keys do not contain its path."""
 
 from __future__ import annotations
 
@@ -59,12 +59,6 @@ def resolve_model(name: str, notify: Callable[[str], None] = lambda text: None) 
         from benchmarks.suites.housestyle.backbone import CHECKPOINTS
 
         directory = CHECKPOINTS[name]
-        if not directory.is_dir():
-            raise ConfigError(
-                f"model {name!r} is not shipped with this release: give --model the checkpoint "
-                "that python -m benchmarks.suites.housestyle.pretrain --coherence 0.4 --output DIR "
-                "makes (0.4 is weak in context, 1.0 coherent)"
-            )
     elif name == SMOLLM2_MODEL:
         directory = _smollm2(notify)
     elif name.endswith(SUFFIX):

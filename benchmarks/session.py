@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from benchmarks.engines import EngineFactory
     from benchmarks.launch.ahead import WalkRow
     from benchmarks.launch.launchers import Launch
+    from benchmarks.pipeline.cell import Cell
     from benchmarks.store.store import Stage
 
 DescribeRow = Callable[[Pipeline, str, int], tuple[SeedRun | FailedRun, Description]]
@@ -96,13 +97,25 @@ class Session:
     def decided(self, rows: Sequence[SeedRun | FailedRun]) -> bool:
         """Whether an interim analysis is due, and every primary comparison is decided by it."""
         config = self.pipeline.config
-        seeds = len({row.seed for row in rows})
-        if not config.compare.until_decided or seeds not in ANALYSES:
+        if not config.compare.until_decided:
             return False
-        if not compare_rows(rows, config.methods, config.compare).decided:
+        if self.cells is not None:  # with the rows of others
+            there = self.cells.there()
+            rows = self._of_cells(there).rows if there else []
+        methods = list(dict.fromkeys([*config.methods, *(row.method for row in rows)]))
+        found = compare_rows(rows, methods, config.compare)
+        seeds = found.design.seeds
+        if seeds not in ANALYSES or not found.decided:
             return False
         self.display.line(f"every primary comparison is decided at {seeds} seeds: the run stops")
         return True
+
+    def _of_cells(self, cells: Sequence[Cell]) -> StoredRun:
+        """Return the run that cells make, under the command's own plan."""
+        config = self.pipeline.config
+        methods = list(dict.fromkeys([*config.methods, *(cell.method for cell in cells)]))
+        run = stored_run(cells, config.output / STAGES, methods)
+        return run.with_plan(config.compare)
 
     def log_stage(self, stage: Stage, was_complete: bool) -> None:
         """Log a finished stage of the current row."""
@@ -136,9 +149,11 @@ class Session:
         The returned lines say how to see the run, and where the shared store and MLflow have it.
         """
         pipeline, config = self.pipeline, self.pipeline.config
-        run = self._saved(rows) if self.cells is None else stored_run(
-            self.cells.of(rows), config.output / STAGES, config.methods
-        )  # fmt: skip
+        if self.cells is None:
+            run = self._saved(rows)
+        else:  # interim analyses take all that is there, also what other commands have made
+            every = config.compare.until_decided
+            run = self._of_cells(self.cells.there() if every else self.cells.of(rows))
         report = Report(
             about=run.invocation.about,
             rows=run.method_rows(),
@@ -147,13 +162,14 @@ class Session:
             seconds=time.monotonic() - self.began,
             reused=sum(self.reused),
             stages=len(self.reused),
-            comparisons=compare_rows(run.rows, config.methods, config.compare),
+            comparisons=compare_rows(run.rows, list(run.names), config.compare),
             name="" if run.cells else run.name,
         )
+        self._log_cells(run)
         self.log.name = str(config.cells) if run.cells else run.name
         self.display.line(f"Saved as {self.log.name}; writing the report and MLflow tables")
         self.tracker.log_report(report)
-        finished = [row for row in self.ran if isinstance(row, SeedRun)]
+        finished = [row for row in run.rows if isinstance(row, SeedRun)]
         self.tracker.log_rows(finished, run.name, config)
         if self.tracker.works:
             from benchmarks.report.page import make_report  # draws figures
@@ -162,7 +178,20 @@ class Session:
         which = run.name if self.cells is None else f"--cells {config.cells}"
         command = f"Report: {_python()} -m benchmarks.report {which} --output {config.output}"
         shared = pipeline.shared.retry_uploads()
-        return report, [command, *([shared] if shared else []), self.tracker.where()]
+        lines = [*run.plan_notes(), command, *([shared] if shared else [])]
+        return report, [*lines, self.tracker.where()]
+
+    def _log_cells(self, run: StoredRun) -> None:
+        """Log the rows that were taken from cells, which no stage of this invocation has."""
+        ran = {(row.method, row.seed) for row in self.ran}
+        for row in run.rows:
+            if (row.method, row.seed) in ran or not isinstance(row, SeedRun):
+                continue
+            self.tracker.begin_row(row.method, row.seed)
+            for stage in row.stages:
+                self.tracker.log_stage(stage, reused=True)
+            if described := run.described.get((row.method, row.seed)):
+                self.tracker.log_description((row.method, row.seed), described.measures)
 
     def _saved(self, rows: Sequence[SeedRun | FailedRun]) -> StoredRun:
         """Describe the rows, and save the run under its name."""

@@ -1,1 +1,1 @@
-"""Studies of hyper-parameters: search spaces, the loop, reports."""
+"""Hyper-parameter studies: search spaces, the loop, reports."""

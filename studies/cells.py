@@ -1,7 +1,7 @@
-"""Trials as cells: one small file a finished trial, from which a study goes on and is reported.
+"""Trials as cells: one small file per finished trial, to be committed.
 
-The storage stays what trials are run from; cells are its form that can be committed. A cell is
-known by its slot (`studies.slots`), which is the same on every machine.
+Trials are run from the storage; cells can restore it on another machine, and give reports. A cell
+is identified by its slot (`studies.slots`), which is the same on every machine.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class TrialCells:
             except (RecordError, UnicodeDecodeError) as error:
                 strange.append(f"{path} is not a trial's cell: {' '.join(str(error).split())}")
         if strange:
-            raise ConfigError(f"{_few(strange)}; remove them, and they are run again")
+            raise ConfigError(f"{_few(strange)}; remove them to run these trials again")
         return sorted(found, key=lambda cell: cell.slot)
 
     def agreeing(self, expected: Mapping[str, str]) -> list[TrialCell]:
@@ -213,7 +213,7 @@ class TrialCells:
 
 
 def cell_conditions(config: StudyConfig, pipeline: Pipeline) -> dict[str, str]:
-    """Return what has to be equal for a cell's trial to stand for one that is run now."""
+    """Return the conditions that must be equal for a cell to replace a trial of this study."""
     named = synthesize_config(config.of_method(config.run), config.method)
     code = [pipeline.code(synthesize, named)]
     if config.scores:
@@ -223,7 +223,7 @@ def cell_conditions(config: StudyConfig, pipeline: Pipeline) -> dict[str, str]:
 
 
 def _other(cell: TrialCell, expected: Mapping[str, str]) -> str:
-    """Return in what a cell's conditions differ; a field that one lacks is another release's."""
+    """Return how a cell's conditions differ; missing fields belong to another release."""
     there = cell.conditions
     differing = sorted(n for n in there.keys() & expected.keys() if there[n] != expected[n])
     if not differing:
@@ -233,7 +233,7 @@ def _other(cell: TrialCell, expected: Mapping[str, str]) -> str:
 
 
 def restore(study: optuna.Study, cells: Sequence[TrialCell]) -> int:
-    """Add the trials that a study lacks, and return how many; one in its turn needs no slot."""
+    """Add the trials that a study lacks, and return their number."""
     added = 0
     for cell in cells:
         slots = trials_by_slot(study.get_trials(deepcopy=False))

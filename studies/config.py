@@ -1,4 +1,4 @@
-"""What a study is: one frozen config, validated where it is made."""
+"""The config of a study, validated when it is made."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ PruneBy = Literal["held-out-loss", "seeds"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyConfig:
-    """One study: a method's settings tried on development problems, the best one then tested.
+    """A study: settings of a method, tried on development problems; the best one is then tested.
 
     Attributes:
         name: of the study; with the method's name it is its name in the storage.
-        spaces: method name to its search space: the methods that the study can tune.
-        method: the one that is tuned.
-        run: the conditions of every trial; its seeds are run in each, and their mean counts.
-        final: the conditions of the result, on test problems and with seeds that no trial had.
-        objective: name of what is improved.
-        also: names of what else is improved: the study then has a front of settings that nothing
-            beats in all of them, and the front's best by `objective` is chosen.
+        spaces: search space by method, for the methods that the study can tune.
+        method: the tuned method.
+        run: the config of every trial; the value of a trial is the mean over its seeds.
+        final: the config of the result, on test problems, with seeds that no trial used.
+        objective: name of the objective.
+        also: names of further objectives: the study then has a Pareto front, and the best of it by
+            `objective` is chosen.
         measures: names of further measures, which do not affect the choice.
-        varies: what its space may change of what trials otherwise share: "references" (fewer).
-        trials: finished trials in all, over any number of processes; equal for every method.
+        varies: shared settings that its space may change: "references" (their number).
+        trials: number of finished trials over all processes, the same for every method.
         sampler: "tpe", "gp", "random", or "grid", which tries the points of `grid` in turn.
         grid: parameter name to its values, for sampler "grid".
-        pruner: "none", or stop what is worse than the "median" of other trials at the same point,
-            or than their best quarter ("percentile"), or at points 1, 2, 4, 8, ... than the better
-            half of those that came so far ("halving").
-        prune_by: what is compared: "held-out-loss" of the first seed's fit, step by step, or
-            "seeds", the objective itself over the seeds so far, after each seed but the last.
+        pruner: "none", or stop trials that are worse than the "median" of other trials at the same
+            point, than their best quarter ("percentile"), or, at points 1, 2, 4, 8, ..., than the
+            better half of the trials that got as far ("halving").
+        prune_by: the compared value: "held-out-loss" of the first seed's fit, or "seeds", the
+            objective over the seeds so far, after each seed except the last.
         seed: of the sampler.
-        choose: number of the trial of the front that is tested, where not the best by `objective`.
+        choose: number of a trial of the front to test; default: the best by `objective`.
         storage: database URL or path of a journal file; None is a database in `output`.
-        cells: folder of small files, one a trial, that can be committed: trials that are there are
-            not run again, and each that ends is written there.
+        cells: folder for one small file per finished trial, to be committed; trials that are there
+            are not run again.
     """
 
     name: str
@@ -83,20 +83,20 @@ class StudyConfig:
             raise ConfigError(f"seed is {self.seed}: give at least 0")
         if (self.sampler == "grid") != bool(self.grid):
             raise ConfigError(
-                f"sampler is {self.sampler!r} and grid has {len(self.grid)} parameters: sampler "
-                "'grid' needs a study with a grid, and no other sampler takes one"
+                f"sampler is {self.sampler!r} and grid has {len(self.grid)} parameters: only the "
+                "sampler 'grid' uses a grid, and it needs one"
             )
         self._check_objectives()
         self._check_runs()
 
     @property
     def full_name(self) -> str:
-        """The study's name in the storage: each method has a study of its own."""
+        """The study's name in the storage; each method has its own study."""
         return f"{self.name}.{self.method}"
 
     @property
     def report_folder(self) -> Path:
-        """Where the study's page, tables and figures are written."""
+        """The folder of the study's page, tables and figures."""
         return self.run.output / "studies" / self.full_name
 
     @property
@@ -106,7 +106,7 @@ class StudyConfig:
 
     @property
     def aims(self) -> dict[str, Objective]:
-        """All objectives by name, the one that chooses first."""
+        """All objectives by name; the first one decides the choice."""
         return {name: OBJECTIVES[name] for name in (self.objective, *self.also)}
 
     @property
@@ -126,11 +126,11 @@ class StudyConfig:
 
     @property
     def points(self) -> int:
-        """How many points the grid has; 1 where there is none."""
+        """Number of points of the grid; 1 without a grid."""
         return math.prod(map(len, self.grid.values()))
 
     def of_method(self, run: RunConfig) -> RunConfig:
-        """Return the run with the tuned method alone."""
+        """Return the run with only the tuned method."""
         return replace(run, methods=(self.method,))
 
     def _check_objectives(self) -> None:
@@ -146,26 +146,26 @@ class StudyConfig:
             )
         if self.pruner != "none" and self.prune_by == "seeds" and len(self.run.seeds) < 2:
             raise ConfigError(
-                f"prune_by is 'seeds' and run.seeds has {len(self.run.seeds)}: nothing would be "
-                "left to stop after the first: give more seeds, or prune_by held-out-loss"
+                f"prune_by is 'seeds', but run.seeds has {len(self.run.seeds)}: pruning needs at "
+                "least two: give more seeds, or prune_by held-out-loss"
             )
 
     def _check_runs(self) -> None:
         if self.run.evaluate.split != "development":
             raise ConfigError(
                 f"run.evaluate.split is {self.run.evaluate.split!r}: trials are scored on "
-                "development problems alone: give development"
+                "development problems only: give development"
             )
         if self.final.evaluate.split != "test":
             raise ConfigError(
-                f"final.evaluate.split is {self.final.evaluate.split!r}: the result is what the "
-                "chosen setting reaches on test problems: give test"
+                f"final.evaluate.split is {self.final.evaluate.split!r}: the result is measured "
+                "on test problems: give test"
             )
         shared = sorted(set(self.run.seeds) & set(self.final.seeds))
         if shared:
             raise ConfigError(
                 f"final.seeds shares {', '.join(map(str, shared))} with run.seeds: the result "
-                "needs seeds that nothing was chosen by: give others"
+                "needs seeds that no trial used: give others"
             )
 
 

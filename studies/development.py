@@ -1,4 +1,4 @@
-"""A suite without its test problems: what every trial is given in place of the suite itself."""
+"""A suite without its test problems, for the trials of a study."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class DevelopmentSuite(Suite):
-    """Another suite, with development problems alone.
+    """A suite with only the development problems of another one.
 
     No stage of a trial can see a test problem, the decontamination included: what it drops for
     repeating a test problem would leak information on the test problems. The run that is
@@ -26,7 +26,7 @@ class DevelopmentSuite(Suite):
     """
 
     def __init__(self, suite: Suite) -> None:
-        """Stand before `suite`."""
+        """Wrap `suite`."""
         self.name = suite.name  # type: ignore[misc] # of this instance, as the suite has it
         self.sample_format = suite.sample_format  # type: ignore[misc]
         self._suite = suite
@@ -184,7 +184,7 @@ class DevelopmentSuite(Suite):
 
 
 def without_test_problems(pipeline: Pipeline) -> Pipeline:
-    """Return the pipeline over the suite's development problems alone, addressed by them."""
+    """Return the pipeline over the suite's development problems, with a cache key of these."""
     suite = DevelopmentSuite(pipeline.context.suite)
     return replace(
         pipeline,

@@ -1,4 +1,4 @@
-"""The figures of a study: drawn from its trials, the same bytes for the same trials."""
+"""The figures of a study: the same bytes for the same trials."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 _LENGTHS = ("domain_tokens", "sample_tokens")
 _ENOUGH = 4
-"""Complete trials under which an importance or a contour would be made of nothing."""
+"""Minimum number of complete trials for an importance or a contour."""
 
 
 def figures(config: StudyConfig, study: optuna.Study) -> list[DrawnFigure]:
-    """Return the figures that the study has something for."""
+    """Return the figures for which the study has data."""
     complete = complete_trials(study)
     drawn = [
         history(config, study),
@@ -42,7 +42,7 @@ def figures(config: StudyConfig, study: optuna.Study) -> list[DrawnFigure]:
 
 
 def history(config: StudyConfig, study: optuna.Study) -> DrawnFigure:
-    """Return each trial's first objective, the best so far, and where fits were stopped."""
+    """Return each trial's first objective, the best so far, and the pruned trials."""
     slots = sorted(trials_by_slot(study.get_trials(deepcopy=False)).items())
     finished = [(slot, t) for slot, own in slots for t in own if t.state == TrialState.COMPLETE]
     pruned = [slot for slot, own in slots for t in own if t.state == TrialState.PRUNED]
@@ -70,8 +70,8 @@ def history(config: StudyConfig, study: optuna.Study) -> DrawnFigure:
 def importances(config: StudyConfig, study: optuna.Study) -> DrawnFigure | None:
     """Return how much of the objective's variance each parameter explains (fANOVA).
 
-    Parameters that not every trial has are left out. None where there are too few trials, or one
-    parameter, or nothing differs.
+    Parameters that some trials lack are left out. None if there are too few trials, only one
+    parameter, or no differences.
     """
     shares = importance_shares(config, study)
     if len(shares) < 2:
@@ -93,7 +93,7 @@ def importances(config: StudyConfig, study: optuna.Study) -> DrawnFigure | None:
 
 
 def importance_shares(config: StudyConfig, study: optuna.Study) -> dict[str, float]:
-    """Return Optuna's importances of the first objective, the largest first; empty of too few."""
+    """Return Optuna's importances for the first objective, the largest first; empty if too few."""
     complete = complete_trials(study)
     if len(complete) < _ENOUGH or len({trial.values[0] for trial in complete}) == 1:
         return {}
@@ -107,7 +107,7 @@ def importance_shares(config: StudyConfig, study: optuna.Study) -> dict[str, flo
 
 
 def contour(config: StudyConfig, complete: Sequence[FrozenTrial]) -> DrawnFigure | None:
-    """Return the objective over P and Q; None where they are not both searched."""
+    """Return the objective over P and Q; None unless both are searched."""
     cells = _by_lengths(complete)
     if len(cells) < _ENOUGH:
         return None
@@ -134,7 +134,7 @@ def contour(config: StudyConfig, complete: Sequence[FrozenTrial]) -> DrawnFigure
 
 
 def pareto(config: StudyConfig, study: optuna.Study) -> DrawnFigure | None:
-    """Return the first two objectives against each other and their front; None of one."""
+    """Return the first two objectives and their Pareto front; None for a single objective."""
     if not config.also:
         return None
     first, second = list(config.aims)[:2]

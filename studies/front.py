@@ -1,4 +1,4 @@
-"""Which trial is chosen: the best one, or of several objectives one that nothing beats in all."""
+"""The choice of a trial: the best one, or one of the Pareto front of several objectives."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def front(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the trials that none beats in all objectives, the best by the first one first.
+    """Return the Pareto front, ordered by the first objective.
 
     With one objective these are the trials with the best value, in the order of their slots.
     """
@@ -38,10 +38,10 @@ def front(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def chosen_trial(config: StudyConfig, study: optuna.Study) -> FrozenTrial:
-    """Return the trial that the study chooses, or the one of its front that the config names.
+    """Return the chosen trial, or the trial of the front that the config names.
 
     Raises:
-        ConfigError: no trial is complete, or the one that is named is not of the front.
+        ConfigError: no trial is complete, or the named trial is not on the front.
     """
     _require_complete(study)
     own = front(study)
@@ -51,8 +51,8 @@ def chosen_trial(config: StudyConfig, study: optuna.Study) -> FrozenTrial:
     if not named:
         known = ", ".join(str(trial.number) for trial in own)
         raise ConfigError(
-            f"choose is {config.choose}: another trial is better in everything, or there is none "
-            f"of this number: give one of the front: {known}"
+            f"choose is {config.choose}: this trial is not on the front, or does not exist: give "
+            f"one of the front: {known}"
         )
     return named[0]
 

@@ -1,4 +1,4 @@
-"""The loop of one process, and one invocation from a study's config to its result."""
+"""The loop of one process, and a study from its config to its result."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _POLL_S = 2.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyResult:
-    """What an invocation leaves: the study, its best trial, and the result on test problems."""
+    """The outcome: the study, its chosen trial, and the result on test problems."""
 
     study: optuna.Study
     best: FrozenTrial
@@ -74,14 +74,14 @@ def execute(
     json_path: Path | None = None,
     make_engine: EngineFactory | None = None,
 ) -> StudyResult:
-    """Run the trials that are missing, print them, and run the best setting on the test problems.
+    """Run the missing trials, print them, and run the best setting on the test problems.
 
     Args:
         config: the study.
-        plain: lines in place of the live display.
+        plain: print lines instead of the live display.
         test: whether the best setting is run on the test problems.
-        json_path: file that the result's report is also written to.
-        make_engine: how engines are made, where not as the config says.
+        json_path: file for the result's report as JSON.
+        make_engine: makes engines; default: from the config.
 
     Raises:
         ConfigError: the input is invalid, or no trial has a value.
@@ -105,7 +105,7 @@ def execute(
 def _search(
     config: StudyConfig, display: Display, make_engine: EngineFactory | None
 ) -> tuple[optuna.Study, StudyTracker]:
-    """Open everything, refusing every bad input first, and run the trials."""
+    """Check all input, open everything, and run the trials."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # the display and the table say it
     check_space(config)
     run = config.of_method(config.run)
@@ -122,7 +122,7 @@ def _search(
     study = open_study(config, pipeline)
     restored = restore(study, there)
     if cells is not None:
-        display.line(f"{counted(restored, 'trial')} taken over from {cells.folder}")
+        display.line(f"{counted(restored, 'trial')} imported from {cells.folder}")
     key = f"{config.full_name} in {shown(storage_address(config))}"
     with closing(whole), tracker.study(pipeline, key, conditions(config, pipeline)):
         if config.scores:  # no trial's stage, so it is logged to none
@@ -150,10 +150,10 @@ def work(
     on_end: Callable[[], None] = lambda: None,
     wait: Callable[[], None] = lambda: time.sleep(_POLL_S),
 ) -> None:
-    """Run trials until the study has `trials` finished ones, whoever runs them.
+    """Run trials until the study has `trials` finished ones, over all processes.
 
-    While others run the last ones it waits: if they die, it takes over. `on_end` is called as
-    trials have ended.
+    While other processes run the last ones it waits, and takes over if they die. `on_end` is called
+    when trials have ended.
     """
     while True:
         _bury(study)
@@ -176,7 +176,7 @@ def work(
 def run_one(
     study: optuna.Study, objective: Callable[[optuna.Trial], float | Sequence[float]]
 ) -> None:
-    """Run one trial; one that was declared dead meanwhile is another's now, its stages reused."""
+    """Run one trial; if it was declared dead meanwhile, another process has taken it over."""
     taken_away = False
 
     def watched(trial: optuna.Trial) -> float | Sequence[float]:

@@ -1,6 +1,6 @@
-"""What is measured of a setting: functions from what it made to one number.
+"""Measures of a setting: functions from its outputs to one number.
 
-Shares are of all draws that were asked for or of those that were made, as each function says. The
+Shares are over all requested samples or over those that were made, as each function says. The
 oracle is the suite's exact knowledge of its universe; a suite without one is refused.
 """
 
@@ -27,13 +27,13 @@ def pass_at_1(made: TrialOutputs) -> float:
 
 
 def tokens(made: TrialOutputs) -> float:
-    """Return the tokens generated to make the pairs, the refused ones included."""
+    """Return the tokens generated to make the pairs, including dropped ones."""
     row = made.row
     return float(row.synthesized.summary["tokens"] + row.responded.summary["tokens"])
 
 
 def aligned(made: TrialOutputs) -> float:
-    """Return the share of the pairs trained on whose response is right, by the oracle; 0 of none.
+    """Return the share of training pairs with a correct response, by the oracle; 0 without pairs.
 
     Raises:
         ConfigError: the suite's universe is not known.
@@ -48,7 +48,7 @@ def held_out_loss(made: TrialOutputs) -> float:
     """Return the lowest held-out loss of the fit, in nats a token.
 
     Raises:
-        ConfigError: the method fits nothing, or held no reference out.
+        ConfigError: the method has no fit, or no held-out references.
     """
     points = made.synthesized.read(LOSSES, Metrics)
     losses = [point.values[HELD_OUT] for point in points if HELD_OUT in point.values]
@@ -61,9 +61,9 @@ def held_out_loss(made: TrialOutputs) -> float:
 
 
 def new_in_domain(made: TrialOutputs) -> float:
-    """Return the share of draws that are new tasks of the domain, in [0, 1].
+    """Return the share of samples that are new tasks of the domain, in [0, 1].
 
-    A task counts once, whatever its wording, where it is made of the domain's operations alone and
+    A task counts once, whatever its wording, if it uses only the domain's operations and
     is not a reference's: alignment, diversity and novelty in one number that copies cannot raise.
 
     Raises:
@@ -80,7 +80,7 @@ def new_in_domain(made: TrialOutputs) -> float:
 
 
 def in_domain(made: TrialOutputs) -> float:
-    """Return the share of draws made of the domain's operations alone, repeated ones included.
+    """Return the share of samples that use only the domain's operations, including repeated ones.
 
     Raises:
         ConfigError: the suite's universe is not known.
@@ -90,7 +90,7 @@ def in_domain(made: TrialOutputs) -> float:
 
 
 def copies(made: TrialOutputs) -> float:
-    """Return the share of draws that repeat a reference in nearly its words, in [0, 1]."""
+    """Return the share of samples that repeat a reference almost word by word, in [0, 1]."""
     from benchmarks.metrics.memorisation import memorisation
 
     references = [reference.instruction for reference in made.references]
@@ -98,7 +98,7 @@ def copies(made: TrialOutputs) -> float:
 
 
 def shared_run(made: TrialOutputs) -> float:
-    """Return the mean share of a draw's words that its longest run from a reference takes up.
+    """Return the mean share of a sample's words in its longest run shared with a reference.
 
     It measures memorisation even if no sample is a copy.
     """
@@ -109,26 +109,26 @@ def shared_run(made: TrialOutputs) -> float:
 
 
 def copied_tasks(made: TrialOutputs) -> float:
-    """Return the share of draws that state a reference's task, whatever the wording."""
+    """Return the share of samples with a reference's task, whatever the wording."""
     references = [reference.instruction for reference in made.references]
     known = set(made.tasks(references))
     return _mean([bool(task) and task in known for task in made.tasks(made.drawn)])
 
 
 def distinct_2(made: TrialOutputs) -> float:
-    """Return distinct pairs of neighbouring words over all of the draws, in [0, 1]."""
+    """Return distinct word bigrams over all bigrams of the samples, in [0, 1]."""
     from benchmarks.metrics.diversity import distinct_n
 
     return distinct_n(made.drawn, 2)
 
 
 def distinct_tasks(made: TrialOutputs) -> float:
-    """Return how many different tasks the draws state, over the draws asked for."""
+    """Return the number of distinct tasks over the number of requested samples."""
     return len(set(made.tasks(made.drawn)) - {""}) / made.pipeline.config.draws
 
 
 def coverage(made: TrialOutputs) -> float:
-    """Return how much of the domain's probability the draws cover, by the suite's own support.
+    """Return the probability mass of the domain's support that the samples cover.
 
     Raises:
         ConfigError: the suite's support is not known.
@@ -157,7 +157,7 @@ def _known(
 
 def _no_oracle(objective: str, made: TrialOutputs) -> ConfigError:
     return ConfigError(
-        f"objective {objective!r}: {made.pipeline.context.suite.name} has no oracle: take a "
+        f"objective {objective!r}: {made.pipeline.context.suite.name} has no oracle: use a "
         "housestyle suite, or another objective"
     )
 

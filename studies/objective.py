@@ -1,4 +1,4 @@
-"""What a study improves or measures, by name: development Pass@1, or a stand-in that it states."""
+"""Objectives and measures of a study by name: development Pass@1, or a named substitute."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Direction = Literal["maximize", "minimize"]
 CLAIMS = (
     "in-domain", "copies", "copied-tasks", "shared-run", "distinct-2", "distinct-tasks", "coverage",
 )  # fmt: skip
-"""Measures of what the contrastive term is for: fewer copies, more diversity, more support."""
+"""Measures of the purpose of the contrastive term: fewer copies, more diversity and support."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,11 +22,11 @@ class Objective:
     """One number for a method with a seed.
 
     Attributes:
-        about: what it is, in words.
-        direction: which way is better.
-        measure: from what a setting made to the number.
+        about: its description.
+        direction: maximize or minimize.
+        measure: function from the outputs of a setting to the number.
         scores: whether it needs the complete pipeline, so that canonical solutions must pass
-            first; otherwise the synthesize stage is all that it needs.
+            first; otherwise it needs only the synthesize stage.
     """
 
     about: str
@@ -52,43 +52,43 @@ OBJECTIVES: Mapping[str, Objective] = MappingProxyType(
             measures.pass_at_1, scores=True,
         ),
         "tokens": _named(
-            "minimize", "tokens generated to make the pairs, refused ones included",
+            "minimize", "tokens generated to make the pairs, including dropped ones",
             measures.tokens, scores=True,
         ),
         "aligned": _named(
-            "maximize", "share of the pairs trained on that are right, by the suite's oracle",
+            "maximize", "share of training pairs that are correct, by the suite's oracle",
             measures.aligned, scores=True,
         ),
         "held-out-loss": _named(
-            "minimize", "loss on held-out references, in place of Pass@1", measures.held_out_loss
+            "minimize", "loss on held-out references, instead of Pass@1", measures.held_out_loss
         ),
         "new-in-domain": _named(
-            "maximize", "share of draws that are new tasks of the domain, by the suite's oracle, "
-            "in place of Pass@1", measures.new_in_domain,
+            "maximize", "share of samples that are new tasks of the domain, by the suite's oracle, "
+            "instead of Pass@1", measures.new_in_domain,
         ),
         "in-domain": _named(
             "maximize", "share of draws made of the domain's operations alone, by the suite's "
             "oracle", measures.in_domain,
         ),
         "copies": _named(
-            "minimize", "share of draws that repeat a reference in nearly its words",
+            "minimize", "share of samples that repeat a reference almost word by word",
             measures.copies,
         ),
         "copied-tasks": _named(
-            "minimize", "share of draws that state a reference's task in any words",
+            "minimize", "share of samples with a reference's task in any words",
             measures.copied_tasks,
         ),
         "shared-run": _named(
             "minimize",
-            "mean share of a draw's words in the longest run that it has from a reference",
+            "mean share of a sample's words in its longest run shared with a reference",
             measures.shared_run,
         ),
         "distinct-2": _named(
-            "maximize", "distinct pairs of neighbouring words over all in the draws",
+            "maximize", "distinct word bigrams over all bigrams of the samples",
             measures.distinct_2,
         ),
         "distinct-tasks": _named(
-            "maximize", "different tasks over the draws asked for", measures.distinct_tasks
+            "maximize", "distinct tasks over requested samples", measures.distinct_tasks
         ),
         "coverage": _named(
             "maximize", "probability of the domain's support that the draws cover, by the suite's "

@@ -1,4 +1,4 @@
-"""What a setting makes with one seed: the stages, each run when it is first asked for."""
+"""The outputs of a setting with one seed: stages, each run when it is first needed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TrialOutputs:
 
     @cached_property
     def synthesized(self) -> Stage:
-        """The first stage: the fit, and what was drawn."""
+        """The first stage: the fit, and the samples."""
         if self._whole:
             return self.row.synthesized
         config = synthesize_config(self.pipeline.config, self.method)
@@ -49,16 +49,16 @@ class TrialOutputs:
 
     @cached_property
     def drawn(self) -> list[str]:
-        """The instructions that were drawn, before any filter."""
+        """The sampled instructions, before any filter."""
         return [record.instruction for record in self.synthesized.read(SYNTHETIC, Synthetic)]
 
     @property
     def references(self) -> tuple[Reference, ...]:
-        """The references that the method was given."""
+        """The references of the method."""
         return self.pipeline.for_seed(self.seed).references
 
     def tasks(self, instructions: Sequence[str]) -> list[str]:
-        """Return which task each instruction states, whatever its wording; "" where it is none."""
+        """Return the task of each instruction, whatever its wording; "" if it is not a task."""
         from benchmarks.stages.describe import program_keys
 
         named = [(str(number), text) for number, text in enumerate(instructions)]

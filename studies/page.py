@@ -1,4 +1,4 @@
-"""A study as one HTML page that needs nothing else, with its tables and figures as files."""
+"""A study as one self-contained HTML page, with its tables and figures as files."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def _about(config: StudyConfig) -> str:
     seeds = len(config.run.seeds)
     return (
         f"{config.method} on {config.run.suite}, {config.trials} trials of {seeds} "
-        f"{'seed' if seeds == 1 else 'seeds'} each, as many for every method; "
+        f"{'seed' if seeds == 1 else 'seeds'} each, the same for every method; "
         + "; ".join(f"{name}: {aim.about}" for name, aim in config.aims.items())
-        + ". No test problem was seen by any trial, and nothing here is a result."
+        + ". No trial used test problems; these values are not results."
     )
 
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from benchmarks.common.fields import ConfigError, closest
 from benchmarks.config.presets import housestyle, paper_official
+from benchmarks.config.run_config import RunConfig
 from studies.config import StudyConfig
 from studies.objective import CLAIMS
 from studies.spaces import (
@@ -27,40 +28,40 @@ FINAL_SEEDS = (1000, 1001, 1002)
 PAPER_MODEL = "Qwen/Qwen2.5-Coder-7B-Instruct"
 
 
-def housestyle_quick() -> StudyConfig:
-    """DOMINO on *housestyle*, at most 15 minutes on four cores, by a stand-in for Pass@1.
-
-    A trial fits for 100 steps and draws 96 instructions: what counts is how many of them are new
-    tasks of the domain. The default fit and the complete pipeline are for the result only, with one
-    fresh seed.
-    """
+def _tuning() -> RunConfig:
+    """The default run where its settings are chosen: a domain of its own, development problems."""
     run = housestyle()
-    quick = {method: {"steps": 100} for method in ("domino", "prompt-tuning")}
+    return replace(
+        run,
+        suite_options=replace(run.suite_options, domain="stock"),
+        evaluate=replace(run.evaluate, split="development"),
+    )
+
+
+def housestyle_quick() -> StudyConfig:
+    """DOMINO on *housestyle*, at most 15 minutes on four cores, by a substitute for Pass@1.
+
+    A trial fits and samples 96 instructions; its value is the share of new tasks of the domain.
+    Only the result uses the complete pipeline, on another domain, with a new seed.
+    """
     return StudyConfig(
         name="housestyle-quick",
         spaces=SPACES,
         method="domino",
         objective="new-in-domain",
         trials=16,
-        run=replace(
-            run,
-            pairs=96,
-            oversample=1.0,
-            method_options=quick,
-            evaluate=replace(run.evaluate, split="development"),
-        ),
-        final=replace(run, seeds=FINAL_SEEDS[:1]),
+        run=replace(_tuning(), pairs=96, oversample=1.0),
+        final=replace(housestyle(), seeds=FINAL_SEEDS[:1]),
     )
 
 
 def housestyle_full() -> StudyConfig:
-    """DOMINO on *housestyle* by what counts: Pass@1 on development problems, the default's budget.
+    """DOMINO on *housestyle* by Pass@1 on development problems, with the default's budget.
 
     A trial is the complete pipeline with two seeds, the second for the better half of the settings
     (pruner halving by seeds: LOG.md, 2026-11-27). Hours on four cores: several processes share its
     trials.
     """
-    run = housestyle()
     return StudyConfig(
         name="housestyle-full",
         spaces=SPACES,
@@ -69,20 +70,20 @@ def housestyle_full() -> StudyConfig:
         measures=CLAIMS,
         pruner="halving",
         prune_by="seeds",
-        run=replace(run, seeds=(0, 1), evaluate=replace(run.evaluate, split="development")),
-        final=replace(run, seeds=FINAL_SEEDS),
+        run=replace(_tuning(), seeds=(0, 1)),
+        final=replace(housestyle(), seeds=FINAL_SEEDS),
     )
 
 
 def housestyle_tokens() -> StudyConfig:
-    """Development Pass@1 of DOMINO against the tokens that its pairs cost: a front, not a best."""
+    """Development Pass@1 of DOMINO and the tokens of its pairs: a Pareto front."""
     return replace(housestyle_full(), name="housestyle-tokens", also=("tokens",), pruner="none")
 
 
 def housestyle_front() -> StudyConfig:
-    """Alignment against diversity: draws that stay in the domain, and draws that differ.
+    """Alignment and diversity: samples in the domain, and distinct tasks.
 
-    As `housestyle-quick`, with two objectives in place of the one that has both in it.
+    As `housestyle-quick`, with two objectives instead of the one that combines both.
     """
     return replace(
         housestyle_quick(),
@@ -118,14 +119,13 @@ def paper_7b() -> StudyConfig:
 
 
 def _ablation() -> StudyConfig:
-    """DOMINO over five seeds, 200 steps and 128 draws each, by what its samples are.
+    """DOMINO over five seeds and 128 samples each, by properties of its samples.
 
-    Every fit keeps its last step, as the paper's do: a hold-out and a guard against copies would
-    choose the checkpoints in which the terms that are compared differ least. `--objective pass@1`
-    runs the complete pipeline for every setting instead.
+    Every fit keeps its last step, as in the paper: choosing checkpoints by held-out loss and copies
+    would reduce the differences between the compared terms. `--objective pass@1` runs the complete
+    pipeline for every setting instead.
     """
-    run = housestyle()
-    fit = {"steps": 200, "held_out": 0.0, "guard_samples": 0}
+    run = _tuning()
     return StudyConfig(
         name="ablation",
         spaces={"domino": contrastive_weight},
@@ -140,21 +140,18 @@ def _ablation() -> StudyConfig:
             seeds=(0, 1, 2, 3, 4),
             pairs=128,
             oversample=1.0,
-            method_options={"domino": fit},
-            sampling=replace(run.sampling, temperature=1.0),
-            evaluate=replace(run.evaluate, split="development"),
         ),
-        final=replace(run, seeds=FINAL_SEEDS),
+        final=replace(housestyle(), seeds=FINAL_SEEDS),
     )
 
 
 def ablation_contrastive_weight() -> StudyConfig:
-    """What the contrastive term does: its weight from 0 to 3, and the plain soft prompt."""
+    """Effect of the contrastive term: its weight from 0 to 3, and the plain soft prompt."""
     return replace(_ablation(), name="ablation-contrastive-weight")
 
 
 def ablation_prompt_length() -> StudyConfig:
-    """What prompt lengths do: P × Q, five seeds each."""
+    """Effect of the prompt lengths: P × Q, five seeds each."""
     return replace(
         _ablation(),
         name="ablation-prompt-length",
@@ -165,7 +162,7 @@ def ablation_prompt_length() -> StudyConfig:
 
 
 def ablation_reference_fraction() -> StudyConfig:
-    """What fewer references cost: 20 to 100 % of them, five seeds each."""
+    """Effect of the number of references: 20 to 100 % of them, five seeds each."""
     return replace(
         _ablation(),
         name="ablation-reference-fraction",

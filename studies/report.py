@@ -1,4 +1,4 @@
-"""`python -m studies.report STUDY`: the page, tables and figures of a study that is stored."""
+"""`python -m studies.report STUDY`: the page, tables and figures of a stored study."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def load(config: StudyConfig) -> optuna.Study:
     if config.full_name not in known:
         raise ConfigError(
             f"storage {shown(address)} has no study {config.full_name}"
-            f"{closest(config.full_name, known)}; it holds: {', '.join(known) or 'none'}"
+            f"{closest(config.full_name, known)}; it has: {', '.join(known) or 'none'}"
         )
     return _checked(config, optuna.load_study(study_name=config.full_name, storage=storage))
 
@@ -83,7 +83,7 @@ def _checked(config: StudyConfig, study: optuna.Study) -> optuna.Study:
         if stored.get(name, value) != value:
             raise ConfigError(
                 f"study {config.full_name} was run with {name} {stored[name]}, not {value}: give "
-                "the --objective and --config that it was run with"
+                "its --objective and --config"
             )
     return study
 
@@ -93,13 +93,16 @@ def make_parser() -> argparse.ArgumentParser:
     parser = Parser(prog=PROGRAM, description=__doc__, allow_abbrev=False)
     add = parser.add_argument
     add("study", metavar="STUDY", help="STUDY or STUDY.METHOD; " + ", ".join(STUDIES))
-    add("--method", metavar="NAME", help="the method that it tuned")
-    add("--objective", metavar="NAME", help="as it was run")
+    add("--method", metavar="NAME", help="the tuned method")
+    add("--objective", metavar="NAME", help="as in the study's command")
     add("--choose", metavar="N", type=int, help="show this trial of the front as the chosen one")
-    add("--storage", metavar="URL", help="as it was run (default: studies.db in --output)")
-    add("--cells", metavar="DIR", type=Path, help="of the trials' cells, in place of a storage")
-    add("--config", metavar="FILE", action="append", type=Path, default=[], help="as it was run")
-    add("--output", metavar="DIR", type=Path, help="the directory of stored stages (default: runs)")
+    add("--storage", metavar="URL", help="of the study (default: studies.db in --output)")
+    add("--cells", metavar="DIR", type=Path, help="folder of cells, instead of a storage")
+    add(
+        "--config", metavar="FILE", action="append", type=Path, default=[],
+        help="as in the study's command",
+    )  # fmt: skip
+    add("--output", metavar="DIR", type=Path, help="directory of stored stages (default: runs)")
     add("--to", metavar="DIR", type=Path,
         help="where to write (default: studies/NAME in the directory of stages)")  # fmt: skip
     return parser

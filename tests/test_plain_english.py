@@ -32,7 +32,6 @@ BANNED = {
     r"\bwhole stage|\bstage (?:is|was) whole\b|\balways whole\b|\btaken? for whole\b": "complete",
     r"\bunder way\b": "running",
     r"\bthe record in flight\b": "the current record",
-    r"\bhave a run of\b|\bby its own (?:account|light)s?\b": "",
     r"\b(?:GivesWay|bury_dead|Unshared|Telling|Made|Told|Together)\b(?= ?\(|:)": "a plain noun",
 }
 """Phrase, as a regular expression, and what to write instead."""

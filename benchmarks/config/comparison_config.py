@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.common.fields import ConfigError, closest
-from benchmarks.methods import is_control
+from benchmarks.methods import is_control, is_known, is_plug_in
 from benchmarks.metrics.crossed import MIN_SEEDS
 
 NO_DATA, DOMINO = "no-data", "domino"
@@ -22,8 +22,9 @@ class ComparisonConfig:
             no-data, and domino against every other method, without controls and methods under a
             second name. All other pairs are exploratory.
         margin: methods that differ by less than this number of points are equivalent.
-        until_decided: analyse at 4, 6, 8 and 10 seeds with O'Brien-Fleming bounds; the run stops
-            at the first analysis in which every primary comparison is decided.
+        until_decided: analyse at 4, 6, 8 and 10 seeds, and at the number present at the end, with
+            O'Brien-Fleming spending; the run stops at the first of the former in which every
+            primary comparison is decided.
     """
 
     contrasts: tuple[str, ...] = ()
@@ -39,8 +40,13 @@ class ComparisonConfig:
             if pairs.count(pair) > 1:
                 raise ConfigError(f"contrasts repeat {text!r}: give each pair once")
 
-    def check(self, methods: Sequence[str], seeds: Sequence[int]) -> None:
+    def check(self, methods: Sequence[str], seeds: Sequence[int], *, cells: bool = False) -> None:
         """Refuse comparisons that a run of these methods and seeds cannot make.
+
+        Args:
+            methods: of the run.
+            seeds: of the run.
+            cells: whether a folder of cells may have other methods and seeds as well.
 
         Raises:
             ConfigError: a contrast names an unknown method, or interim analyses have too few seeds
@@ -48,17 +54,17 @@ class ComparisonConfig:
         """
         for text in self.contrasts:
             for name in _parse(text):
-                if name not in methods:
+                elsewhere = cells and (is_known(name) or is_plug_in(name))
+                if name not in methods and not elsewhere:
                     raise ConfigError(
                         f"compare.contrasts: {text!r} names {name!r}, which is not among the "
                         f"methods{closest(name, methods)}: {', '.join(methods)}"
                     )
-        if self.until_decided and len(seeds) < MIN_SEEDS:
+        if self.until_decided and len(seeds) < MIN_SEEDS and not cells:
             raise ConfigError(
                 f"compare.until_decided with {len(seeds)} of at least {MIN_SEEDS} seeds: the first "
                 f"analysis needs {MIN_SEEDS}; give them by --seeds"
             )
-
         if self.until_decided and list(seeds) != sorted(seeds):
             raise ConfigError(
                 f"compare.until_decided with seeds {', '.join(map(str, seeds))}: give them in "

@@ -57,8 +57,8 @@ TUNED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 other methods have not been run, and they keep their authors' parameters."""
 
 
-def housestyle() -> RunConfig:
-    """The default: track compositions, references are instructions, the plain backbone answers.
+def housestyle_compositions() -> RunConfig:
+    """Track compositions: references are instructions, the plain backbone answers.
 
     The options of DOMINO and few-shot were chosen by the study `housestyle-quick`. It preferred
     low sampling temperatures for both (0.62 and 0.55); the run has one temperature for all methods.
@@ -85,30 +85,17 @@ def housestyle() -> RunConfig:
     )  # fmt: skip
 
 
-def housestyle_conventions() -> RunConfig:
-    """Hidden conventions: two references with responses, and each method writes its responses."""
-    return replace(
-        housestyle(),
-        suite="housestyle-conventions",
-        method_options={},
-        sampling=Sampling(temperature=1.0, top_p=1.0, max_new_tokens=128),
-        references=2,
-        responder="own",
-        filter=FilterConfig(consistency=False),
-        finetune=FinetuneConfig(learning_rate=3e-3, steps=200, batch_size=16, max_tokens=512),
-    )
+def housestyle() -> RunConfig:
+    """The default, track dialects: 8 references show some of the domain's terms.
 
-
-def housestyle_dialects() -> RunConfig:
-    """Track dialects: 8 references show some of the domain's terms, and the exact solver answers.
-
-    The backbone is the one with weak in-context learning; `--suite_options.coherence coherent`
-    takes the other. Fits are short because long ones overfit eight references.
+    The exact solver answers. The backbone is the one with weak in-context learning, as small real
+    models have; `--suite_options.coherence coherent` takes the other. Fits are short because long
+    ones overfit eight references.
     """
     fit = {"domain_tokens": 16, "steps": 60, "batch_size": 4, "learning_rate": 0.01,
            "guard_samples": 0, "held_out": 0.0}  # fmt: skip
     return replace(
-        housestyle(),
+        housestyle_compositions(),
         suite_options=SuiteOptions(track="dialects"),
         methods=(
             "no-data", "references-only", "few-shot", "self-instruct", "evol-instruct",
@@ -131,10 +118,24 @@ def housestyle_dialects() -> RunConfig:
     )  # fmt: skip
 
 
-def housestyle_all() -> RunConfig:
-    """All methods on one domain, as in `housestyle`; a person wrote the description."""
+def housestyle_conventions() -> RunConfig:
+    """Hidden conventions: two references with responses, and each method writes its responses."""
     return replace(
-        housestyle(),
+        housestyle_compositions(),
+        suite="housestyle-conventions",
+        method_options={},
+        sampling=Sampling(temperature=1.0, top_p=1.0, max_new_tokens=128),
+        references=2,
+        responder="own",
+        filter=FilterConfig(consistency=False),
+        finetune=FinetuneConfig(learning_rate=3e-3, steps=200, batch_size=16, max_tokens=512),
+    )
+
+
+def housestyle_all() -> RunConfig:
+    """All methods on one domain of compositions; a person wrote the description."""
+    return replace(
+        housestyle_compositions(),
         methods=(
             "no-data", "references-only", "few-shot", "self-instruct", "evol-instruct",
             "oss-instruct", "magpie", "magpie-described", "magpie-induced", "softsrv",
@@ -150,7 +151,7 @@ def housestyle_all() -> RunConfig:
 def mbpp() -> RunConfig:
     """MBPP+ with your own model: give --model and --suite_options.*."""
     return replace(
-        housestyle(),
+        housestyle_compositions(),
         suite="mbpp+",
         local=LocalConfig(),
         method_options={},
@@ -234,7 +235,7 @@ def paper_lcb_execution(model: str) -> RunConfig:
 def smoke() -> RunConfig:
     """Runs every stage once, in about a minute; its scores mean nothing."""
     return replace(
-        housestyle(),
+        housestyle_compositions(),
         local=LocalConfig(),
         references=6,
         pairs=4,
@@ -256,9 +257,9 @@ def _on_paper_backbones(
 PRESETS: Mapping[str, Callable[[], RunConfig]] = MappingProxyType(
     {
         "housestyle": housestyle,
+        "housestyle-compositions": housestyle_compositions,
         "housestyle-all": housestyle_all,
         "housestyle-conventions": housestyle_conventions,
-        "housestyle-dialects": housestyle_dialects,
         "mbpp+": mbpp,
         "paper-official": paper_official,
         **_on_paper_backbones("paper-lcb-generation", paper_lcb_generation),

@@ -159,7 +159,7 @@ class RunConfig:
         object.__setattr__(self, "method_options", typed)
         _require_distinct("methods", self.methods)
         _require_distinct("seeds", self.seeds)
-        self.compare.check(self.methods, self.seeds)
+        self.compare.check(self.methods, self.seeds, cells=self.cells is not None)
         _require_at_least("seeds", min(self.seeds), 0)
         _require_at_least("pairs", self.pairs, 1)
         _require_at_least("oversample", self.oversample, 1)

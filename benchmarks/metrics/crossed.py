@@ -11,16 +11,17 @@ with random problems and runs. Of a weighted sum of method means (a contrast), t
 
 where each part is a mean square that contains the residual (Searle, Casella and McCulloch, Variance
 Components, 1992, ch. 4), and the degrees of freedom are those of Welch (1947) and Satterthwaite
-(1946): each method has a run variance of its own. Shapes: S runs of a method, P problems; leading
-axes, where there are any, are independent tables.
+(1946): each method has a run variance of its own. Where few problems are solved, or few are not, V
+is too small too often. A difference x other than 0 is therefore also tried by the score test
+(Wilson, 1927), whose variance is x (1 - x) / n: one method alone solves a share x of n results.
+Shapes: S runs of a method, P problems; leading axes, where there are any, are independent tables.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,12 +43,14 @@ class Estimate:
 
     Attributes:
         value: the estimate.
-        variance: V, at least its run part and at least its problem part.
+        variance: V, at least its run part and at least its problem part; 0 where all runs of all
+            methods have the same outcomes.
         df: Welch-Satterthwaite degrees of freedom of V.
         run_df: Welch's degrees of freedom of the run part; 0 where no method has several runs.
         run: the part of the runs, residual included: what V would be with endless problems.
         problem: the part of the problems, residual included.
         residual: the residual's part.
+        problems: P.
     """
 
     value: Floats
@@ -57,42 +60,71 @@ class Estimate:
     run: Floats
     problem: Floats
     residual: Floats
+    problems: Floats
 
     @property
     def error(self) -> Floats:
         """The standard error."""
         return np.sqrt(self.variance)
 
+    @property
+    def trials(self) -> Floats:
+        """The trials of the score test: the effective number, and at least P."""
+        found = effective_number(np.abs(self.value), self.variance, self.problems)
+        return np.maximum(found, self.problems)
+
     def p(self) -> Floats:
         """Return the two-sided p of no difference, by Student's t."""
-        from scipy.special import stdtr
-
-        return np.asarray(2 * stdtr(self.df, -np.abs(self.value) / self.error))
+        return np.where(self.variance > 0, 2 * self._below(-np.abs(self.value)), 1.0)
 
     def equivalence_p(self, margin: float) -> Floats:
-        """Return the p of two one-sided tests (TOST; Schuirmann, 1987) against +-margin."""
+        """Return the p of two one-sided tests (TOST; Schuirmann, 1987) against +-margin.
+
+        It is the larger one of Student's t and of the score test.
+        """
+        from scipy.special import ndtr
+
+        distance = np.abs(self.value) - margin
+        score = ndtr(distance / np.sqrt(margin * (1 - margin) / self.trials))
+        return np.asarray(np.maximum(self._below(distance), score))
+
+    def _below(self, distance: Floats) -> Floats:
+        """Return the probability that Student's t with this error is below a distance."""
         from scipy.special import stdtr
 
-        return np.asarray(stdtr(self.df, (np.abs(self.value) - margin) / self.error))
+        known = np.where(self.variance > 0, self.error, 1.0)
+        return np.where(self.variance > 0, stdtr(self.df, distance / known), distance >= 0)
 
     def interval(self, level: float = LEVEL) -> tuple[Floats, Floats]:
-        """Return Student's interval."""
-        from scipy.special import stdtrit
+        """Return the differences that are not refused, by Student's t or by the score test.
 
-        half = stdtrit(self.df, 0.5 + level / 2) * self.error
-        return self.value - half, self.value + half
+        Where p refuses a difference of 0, the interval is on one side of 0.
+        """
+        from scipy.special import ndtri, stdtrit
+
+        half, z = stdtrit(self.df, 0.5 + level / 2) * self.error, ndtri(0.5 + level / 2)
+        size = np.abs(self.value)
+        near, far = score_ends(size, self.trials, z)
+        _, beyond = score_ends(-size, self.trials, z)  # on the other side of 0
+        near = np.where(half < size, near, -np.maximum(beyond, 0))
+        near, far = np.minimum(size - half, near), np.maximum(size + half, far)
+        above = self.value >= 0
+        return np.where(above, near, -far)[()], np.where(above, far, -near)[()]
 
     def detectable(
         self, *, comparisons: int = 1, power: float = POWER, level: float = LEVEL
     ) -> Floats:
         """Return the minimum detectable difference: found with this power, by the noncentral t.
 
-        A difference that is the only one of several comparisons has to pass Holm's first step.
+        A difference that is the only one of several comparisons has to pass Holm's first step. It
+        brings the variance of the score test with it.
         """
-        from scipy.special import nctdtrinc, stdtrit
+        from scipy.special import nctdtrinc, ndtri, stdtrit
 
-        limit = stdtrit(self.df, 1 - (1 - level) / comparisons / 2)
-        return np.asarray(nctdtrinc(self.df, 1 - power, limit) * self.error)
+        reached = 1 - (1 - level) / comparisons / 2
+        found = nctdtrinc(self.df, 1 - power, stdtrit(self.df, reached)) * self.error
+        _, least = score_ends(np.zeros(()), self.problems, ndtri(reached) + ndtri(power))
+        return np.asarray(np.maximum(found, least))
 
     def components(self) -> tuple[Floats, Floats, Floats]:
         """Return what V is made of: the parts of run, problem and residual, none below 0."""
@@ -104,9 +136,8 @@ def contrast(tables: Sequence[ArrayLike], weights: Sequence[float]) -> Estimate:
     """Return the weighted sum of the means of tables [..., S, P] over the same problems.
 
     A table of one run has no variance between runs: that is right for a deterministic method (no
-    data, evaluated greedily), of which every seed is the same run, and for nothing else. Where
-    nothing varies at all, V is the square of Wilson's upper limit for 0 of P problems over its
-    normal quantile: a difference of 0 then has p = 1 and an interval as wide as Wilson's.
+    data, evaluated greedily), of which every seed is the same run, and for nothing else. Where all
+    problems and all runs have the same difference, V is that of McNemar's test, |value| / P.
 
     Raises:
         ValueError: the tables do not have the same problems, or fewer than two.
@@ -129,14 +160,31 @@ def contrast(tables: Sequence[ArrayLike], weights: Sequence[float]) -> Estimate:
         run_squares + problem_squares + residual_squares,
         np.where(variance == run, run_squares, problem_squares),
     )
+    value = np.asarray(by_problem.mean(axis=-1))
     none = variance < 1e-15  # rounding of a mean leaves less
-    limit = NormalDist().inv_cdf(0.5 + LEVEL / 2)
-    variance = np.where(none, (limit / (problems + limit**2)) ** 2, variance)
+    variance = np.where(none, np.where(np.abs(value) < 1e-7, 0, np.abs(value)) / problems, variance)
     df = np.where(none, problems - 1, _ratio(variance**2, squares))
     return Estimate(
-        value=np.asarray(by_problem.mean(axis=-1)), variance=variance, df=df,
-        run_df=_ratio(run**2, run_squares), run=run, problem=problem, residual=residual,
+        value=value, variance=variance, df=df, run_df=_ratio(run**2, run_squares), run=run,
+        problem=problem, residual=residual, problems=np.full_like(value, problems),
     )  # fmt: skip
+
+
+def effective_number(share: Floats, variance: Floats, problems: Floats | float) -> Floats:
+    """Return how many independent 0/1 results have this variance of their share (Kish, 1965).
+
+    A pseudo-problem of variance 1 / P in both parts takes it to P, without a jump, where all
+    results are 0, or all 1: to repeat a problem with another seed is not an independent trial.
+    """
+    pseudo = 1 / problems
+    return (share * (1 - share) + pseudo) / (variance + np.square(pseudo))
+
+
+def score_ends(share: Floats, trials: Floats | float, z: Floats | float) -> tuple[Floats, Floats]:
+    """Return the ends of Wilson's score interval: x with (x - share)^2 = z^2 x (1 - x) / trials."""
+    q = np.square(z) / trials
+    root = np.sqrt(np.maximum(q**2 + 4 * q * share * (1 - share), 0))
+    return (2 * share + q - root) / (2 + 2 * q), (2 * share + q + root) / (2 + 2 * q)
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:
@@ -193,6 +241,8 @@ def predicted(estimate: Estimate, now: Design, other: Design) -> Estimate:
 
     The degrees of freedom of runs and of problems grow with their numbers.
     """
+    if other == now:
+        return estimate
     run, problem, residual = estimate.components()
     seeds, problems = other.seeds / now.seeds, other.problems / now.problems
     residual = residual / (seeds * problems)
@@ -200,11 +250,11 @@ def predicted(estimate: Estimate, now: Design, other: Design) -> Estimate:
     total = run + problem - residual
     run_df = estimate.run_df * (other.seeds - 1) / max(now.seeds - 1, 1)
     squares = _ratio(run**2, run_df) + problem**2 / (other.problems - 1)
-    none = total <= 0
     return Estimate(
-        value=estimate.value, variance=np.where(none, estimate.variance, total),
-        df=np.where(none, other.problems - 1, _ratio(total**2, squares)),
+        value=estimate.value, variance=total,
+        df=np.where(total > 0, _ratio(total**2, squares), other.problems - 1),
         run_df=run_df, run=run, problem=problem, residual=residual,
+        problems=np.full_like(total, other.problems),
     )  # fmt: skip
 
 
@@ -226,8 +276,6 @@ def needed(estimate: Estimate, now: Design, margin: float, comparisons: int) -> 
 def _decides(estimate: Estimate, margin: float, comparisons: int) -> bool:
     from scipy.special import stdtrit
 
-    equivalence = stdtrit(estimate.df, 1 - (1 - LEVEL) / comparisons) + stdtrit(
-        estimate.df, 1 - (1 - POWER) / 2
-    )
-    found = float(estimate.detectable(comparisons=comparisons, power=POWER)) <= margin
-    return found and float(equivalence * estimate.error) <= margin
+    often = stdtrit(estimate.df, 1 - (1 - POWER) / 2) * estimate.error  # alike methods, 80 %
+    equal = replace(estimate, value=often).equivalence_p(margin) <= (1 - LEVEL) / comparisons
+    return bool(equal) and float(estimate.detectable(comparisons=comparisons)) <= margin

@@ -12,7 +12,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike
 
-from benchmarks.metrics.crossed import LEVEL, checked, contrast
+from benchmarks.metrics.crossed import LEVEL, checked, contrast, effective_number, score_ends
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,11 +29,8 @@ def mean_interval(values_SP: ArrayLike, *, level: float = LEVEL) -> Interval:
     """Return the mean over seeds and problems with its interval.
 
     Wilson's score interval. Of one seed of 0/1 results it is that of P problems: it says nothing of
-    how another seed would come out. Else of the effective number of problems n (Kish, 1965: as many
-    independent 0/1 results as have the variance V of `crossed.contrast`), with Student's t. A
-    pseudo-problem of variance 1 / P in both parts of n = (p(1 - p) + 1/P) / (V + 1/P^2) takes the
-    interval without a jump to Wilson's of P problems where all results are 0, or all 1: to repeat a
-    problem with another seed is not an independent trial.
+    how another seed would come out. Else of the effective number of problems, as the variance of
+    `crossed.contrast` gives it, with Student's t.
     """
     values = checked(np.atleast_2d(np.asarray(values_SP)))
     seeds, problems = values.shape[-2:]
@@ -44,10 +41,9 @@ def mean_interval(values_SP: ArrayLike, *, level: float = LEVEL) -> Interval:
     from scipy.stats import t
 
     found = contrast([values], [1.0])
-    value, pseudo = float(found.value), 1 / problems
-    variance = sum(map(float, found.components()))
-    n = (value * (1 - value) + pseudo) / (variance + pseudo**2)
-    df = (variance + pseudo**2) ** 2 * float(found.df) / variance**2 if variance else np.inf
+    value, variance = float(found.value), sum(map(float, found.components()))
+    n = float(effective_number(found.value, np.asarray(variance), problems))
+    df = (1 + 1 / problems**2 / variance) ** 2 * float(found.df) if variance else np.inf
     low, high = _score_interval(value, n, float(t.ppf(0.5 + level / 2, df)))
     method = "Wilson on the effective number of problems"
     return Interval(value=value, low=low, high=high, method=method)
@@ -66,9 +62,8 @@ def wilson(successes: int, trials: int, *, level: float = LEVEL) -> tuple[float,
 
 
 def _score_interval(p: float, n: float, z: float) -> tuple[float, float]:
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n**2)) / (1 + z * z / n)
-    return (0.0 if p == 0 else float(centre - half)), (1.0 if p == 1 else float(centre + half))
+    low, high = map(float, score_ends(np.asarray(p), n, z))
+    return (0.0 if p == 0 else low), (1.0 if p == 1 else high)
 
 
 def mcnemar(wins: int, losses: int) -> float:

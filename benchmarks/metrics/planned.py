@@ -34,6 +34,6 @@ def detectable_difference(design: Design) -> float | None:
     estimate = Estimate(
         value=np.zeros(()), variance=np.asarray(variance), df=np.asarray(df),
         run_df=np.asarray(float(run_df)), run=np.asarray(run), problem=np.asarray(problem),
-        residual=np.asarray(residual),
+        residual=np.asarray(residual), problems=np.asarray(float(problems)),
     )  # fmt: skip
     return float(estimate.detectable())

@@ -3,71 +3,113 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from benchmarks.metrics.crossed import LEVEL, Estimate, contrast
+from benchmarks.metrics.crossed import LEVEL, Estimate, Floats, contrast, score_ends
+
+_LEAST = 1e-12  # of an error, where effects agree to the last digit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pooled:
     """A random-effects mean over data sets.
 
+    Tests and intervals take the wider one of two: the plain one, and that of Hartung and Knapp
+    (2001), which allows for data sets that differ and is for further ones like these.
+
     Attributes:
-        estimate: the mean by inverse variance, each variance with tau^2 added; its degrees of
-            freedom are Satterthwaite's, of those of the data sets.
+        value: the mean by inverse variance, each variance with tau^2 added.
         tau: standard deviation of the true effect between data sets.
-        wide: Hartung and Knapp's interval, for further data sets like these: at least as wide as
-            the plain one.
+        plain: error, and Satterthwaite's degrees of freedom of those of the data sets.
+        wide: Hartung and Knapp's error and degrees of freedom.
     """
 
-    estimate: Estimate
+    value: Floats
     tau: float
+    plain: tuple[float, float]
     wide: tuple[float, float]
+
+    def p(self) -> Floats:
+        """Return the two-sided p of no effect."""
+        return 2 * self._below(-abs(float(self.value)))
+
+    def equivalence_p(self, margin: float) -> Floats:
+        """Return the p of two one-sided tests against +-margin."""
+        return self._below(abs(float(self.value)) - margin)
+
+    def _below(self, distance: float) -> Floats:
+        from scipy.special import stdtr
+
+        return np.asarray(max(stdtr(df, distance / error) for error, df in (self.plain, self.wide)))
+
+    def interval(self, level: float = LEVEL) -> tuple[float, float]:
+        """Return the interval."""
+        half = max(_half(*self.plain, level), _half(*self.wide, level))
+        return float(self.value) - half, float(self.value) + half
+
+    def plain_interval(self, level: float = LEVEL) -> tuple[float, float]:
+        """Return the interval that does not allow for data sets that differ but by tau."""
+        half = _half(*self.plain, level)
+        return float(self.value) - half, float(self.value) + half
+
+
+def _half(error: float, df: float, level: float) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(df, 0.5 + level / 2) * error)
 
 
 def pool(estimates: Sequence[Estimate]) -> Pooled:
     """Return the effect of at least two data sets together.
 
-    Inverse variance with Paule and Mandel's tau^2 (1982; the iterated method of statsmodels), and
-    the interval of Hartung and Knapp (2001), or the plain one where that is wider.
+    Inverse variance with Paule and Mandel's tau^2 (1982; the iterated method of statsmodels). A
+    variance is at least that of Wilson's interval for 0 of P problems.
     """
-    from scipy.special import stdtrit
+    from scipy.special import ndtri
     from statsmodels.stats.meta_analysis import combine_effects
 
+    z = ndtri(0.5 + LEVEL / 2)
     effects = np.array([float(one.value) for one in estimates])
-    variances = np.array([float(one.variance) for one in estimates])
+    least = [score_ends(np.zeros(()), one.problems, z)[1] / z for one in estimates]
+    errors = np.maximum([float(one.error) for one in estimates], least)
+    variances = errors**2
     with np.errstate(divide="ignore", invalid="ignore"):  # its I^2, of effects that are all equal
         found = combine_effects(effects, variances, method_re="iterated")
     tau2 = max(0.0, float(found.tau2))
     weights = 1 / (variances + tau2)
     total = weights.sum()
-    mean, variance = float(weights @ effects / total), np.asarray(1 / total)
+    error = np.sqrt(1 / total)
     df = total**2 / (weights**2 / np.array([float(one.df) for one in estimates])).sum()
-    estimate = _estimate(mean, variance, np.asarray(df))
-    error = np.sqrt(float(found.scale_hksj_re) * variance)
-    half = float(stdtrit(len(effects) - 1, 0.5 + LEVEL / 2) * error)
-    low, high = map(float, estimate.interval())
+    spread = np.sqrt(max(0.0, float(found.scale_hksj_re)))
     return Pooled(
-        estimate=estimate, tau=float(np.sqrt(tau2)),
-        wide=(min(low, mean - half), max(high, mean + half)),
+        value=np.asarray(weights @ effects / total), tau=float(np.sqrt(tau2)),
+        plain=(float(error), float(df)),
+        wide=(max(float(error * spread), _LEAST), len(effects) - 1),
     )  # fmt: skip
 
 
-def _estimate(mean: float, variance: np.ndarray, df: np.ndarray) -> Estimate:
-    none = np.asarray(np.nan)  # a mean of data sets has no parts of its own
-    return Estimate(
-        value=np.asarray(mean), variance=variance, df=df, run_df=none, run=none, problem=none,
-        residual=none,
-    )  # fmt: skip
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClosedShare:
+    """The share of the gap between two methods that a third one closes.
+
+    Attributes:
+        estimate: with the delta method's variance, for pooling.
+        low: lower end of its interval, by Fieller's theorem (1954).
+        high: upper end.
+    """
+
+    estimate: Estimate
+    low: float
+    high: float
 
 
 def closed_share(
     method: ArrayLike, none: ArrayLike, ceiling: ArrayLike, *, level: float = LEVEL
-) -> tuple[float, float, float] | None:
-    """Return (method - none) / (ceiling - none) with its interval, by Fieller's theorem (1954).
+) -> ClosedShare | None:
+    """Return (method - none) / (ceiling - none).
 
     Tables are [runs, problems]. None where the ceiling is not significantly above `none`: the
     interval would have no ends.
@@ -86,4 +128,7 @@ def closed_share(
     b = float(gain.value) * float(gap.value) - quantile * covariance
     c = float(gain.value) ** 2 - quantile * float(gain.variance)
     root = np.sqrt(max(0.0, b**2 - a * c))
-    return float(gain.value / gap.value), float((b - root) / a), float((b + root) / a)
+    share = float(gain.value / gap.value)
+    rest = contrast(tables, [1.0, share - 1.0, -share])  # 0 at this share
+    estimate = replace(rest, value=np.asarray(share), variance=rest.variance / gap.value**2)
+    return ClosedShare(estimate=estimate, low=float((b - root) / a), high=float((b + root) / a))

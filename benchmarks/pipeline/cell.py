@@ -128,7 +128,7 @@ class Cell(Record):
         methods: those of the run, in its order, in which reports show them.
         about: what all rows of the run share: suite, model, digests, counts.
         config: the run's fields that all its rows share and that hold on every machine.
-        plan: its planned comparisons.
+        plan: the comparisons that its run had planned; for information, an analysis names its own.
         options: the method's own, as the run gave them.
         settings: the method's complete config, where it saved it with its work.
         stages: the finished ones, in the order of the run.

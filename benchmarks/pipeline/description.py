@@ -1,4 +1,4 @@
-"""After the rows: what each method's data is like, computed once and stored as stages."""
+"""Properties of each method's data, computed after the rows and stored as stages."""
 
 from __future__ import annotations
 
@@ -78,6 +78,18 @@ def describe_rows(
     finally:
         embed.forget_models()
     return Description(domain=kept, references=references, rows=described)
+
+
+def measures_address(pipeline: Pipeline, row: SeedRun) -> str:
+    """Return the cache key of the stage that says what a row drew is like."""
+    plain, pipeline = pipeline.for_seed(row.seed), _embedding(pipeline)
+    config = replace(pipeline.config.embed, model=None)
+    told = pipeline.for_row(row.method, row.seed)
+    against = told.call(embed, config, _kept_domain(plain)).stage
+    drawn = told.call(embed, config, row.synthesized).stage
+    measured = DescribeConfig(group="drawn")
+    call = told.call(describe, measured, against, drawn, row.synthesized, told.references)
+    return call.stage.address
 
 
 def _describe(

@@ -1,7 +1,7 @@
 """The manifest of a run: the stages of its rows, and how they were made.
 
-`OUTPUT/invocations/NAME.json` is written when the rows have ended. The name holds the hash of the
-content, so that the same invocation, reused whole, is the same file, and no run replaces another.
+`OUTPUT/invocations/NAME.json` is written when the rows have ended. The name contains the hash of
+the content: the same run gives the same file, and no run replaces another.
 """
 
 from __future__ import annotations
@@ -35,12 +35,11 @@ class RowEntry(Record):
     """One method with one seed.
 
     Attributes:
-        asked: instructions that a failed row was asked for; 0 where it did not fail.
+        asked: instructions requested from a failed row; 0 if it did not fail.
         stages: directories of the finished stages, in the order of the run.
-        embedded: directory of the stage that holds the embeddings of what the method drew; ""
-            where the row failed before it drew.
-        measures: directory of the stage that says what this is like; "" likewise.
-        failed_in: the stage that the row failed in; "" where it did not.
+        embedded: directory of the stage with embeddings of the samples; "" if there are none.
+        measures: directory of the stage with properties of the samples; "" if there are none.
+        failed_in: stage in which the row failed; "" if it did not.
         reason: why it failed.
     """
 
@@ -56,7 +55,7 @@ class RowEntry(Record):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Invocation(Record):
-    """One invocation of `benchmarks.run`.
+    """A run of `benchmarks.run`.
 
     Attributes:
         name: of the suite and the hash of all below but `versions`.
@@ -184,8 +183,8 @@ def find_invocation(name: str, output: Path) -> Path:
     names = ", ".join(file.stem for file in found or files) or "none"
     what = f"{len(found)} runs" if found else "no run"
     raise ConfigError(
-        f"{name}: {what} of this name in {folder}; there: {names}. Give one of these names, and "
-        "--output where the runs lie elsewhere; benchmarks.run writes them when it ends"
+        f"{name}: {what} of this name in {folder}; there: {names}. Give one of these names, or "
+        "--output of the runs; benchmarks.run writes them when it ends"
     )
 
 

@@ -1,4 +1,4 @@
-"""What every step of a run shares, and how a step becomes a stage: addressed, reused or run."""
+"""The pipeline of a run: each step becomes a stage with a cache key, which is reused or run."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ from benchmarks.suites.registry import GENERATED, load_suite, suite_module
 from domino.records import Reference, derive_seed, result_fields
 
 OnStage = Callable[[Stage, bool], None]
-"""Called with (stage, whether it was complete already) as each step ends."""
+"""Called with (stage, whether it was complete already) after each step."""
 
 CarryOut = Callable[["Pipeline", "StageCall"], bool]
-"""Sees to it that a stage is complete; returns whether it was so already."""
+"""Completes a stage; returns whether it was complete already."""
 
 _SUITES = "suite-digests.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageCall:
-    """What computes a stage: `module.run(config, *inputs, stage, context)`.
+    """The computation of a stage: `module.run(config, *inputs, stage, context)`.
 
     Attributes:
         row: whose stage it is, for the display.
@@ -66,7 +66,7 @@ def carry_out_here(pipeline: Pipeline, call: StageCall) -> bool:
     reused = stage.complete
     if not reused:
         with stage.writing(on_wait=pipeline.display.waiting):
-            # Another process may have finished it meanwhile, or another machine before.
+            # Another process or machine may have finished it while this one waited.
             reused = stage.complete or pipeline.shared.download(stage)
             if not reused:
                 _require_same_model(pipeline)
@@ -132,7 +132,7 @@ class Pipeline:
         return replace(self.for_seed(seed), row=f"{method} seed {seed}", seed=drawn)
 
     def for_seed(self, seed: int) -> Pipeline:
-        """Return the pipeline with the references of a seed, where the suite draws them."""
+        """Return the pipeline with the references of a seed, if the suite samples them."""
         if not self.context.suite.draws_references:
             return self
         references = take_references(self.context.suite, self.config.references, seed)
@@ -160,7 +160,7 @@ class Pipeline:
     def call(
         self, module: ModuleType, config: Any, *inputs: Stage | Sequence[Reference]
     ) -> StageCall:
-        """Return what `step` would carry out, with the stage as it is now."""
+        """Return the computation of `step`, with the stage in its present state."""
         traits: Traits = module.TRAITS
         seed = self.seed if traits.random(config) else None
         identity = {
@@ -196,16 +196,16 @@ class Pipeline:
         return limits
 
     def code(self, module: ModuleType, config: Any) -> str:
-        """Return the version of the stage's code; a method's own where its config names one."""
+        """Return the version of the stage's code, including the method that its config names."""
         method = getattr(config, "method", None)
         methods = [method_module(method)] if method else []
         engine = ENGINES[self.config.engine].modules
         return code_version(module.__name__, suite_module(self.config.suite), *engine, *methods)
 
     def detached(self, display: Display) -> Pipeline:
-        """Return the same pipeline with its own count of steps, which reports to `display` alone.
+        """Return a pipeline with its own count of steps, which reports only to `display`.
 
-        Threads that complete later rows at the same time must not move the count that is shown.
+        Threads that complete later rows at the same time must not change the displayed count.
         """
         return replace(
             self, display=display, on_stage=lambda stage, reused: None, shared=NoRemoteStore(),
@@ -213,7 +213,7 @@ class Pipeline:
         )  # fmt: skip
 
     def close(self) -> None:
-        """Give back what engines hold outside of this process."""
+        """Release the engines' resources outside this process."""
         self.context.release_engine()
 
 
@@ -226,19 +226,19 @@ def open_pipeline(
     make_engine: EngineFactory | None = None,
     between: Callable[[], None] = lambda: None,
 ) -> Pipeline:
-    """Load the suite and find the model, so that every bad input is refused before any work.
+    """Load the suite and find the model, so that invalid input is refused before any work.
 
     Args:
         config: the run.
         display: where progress is shown.
-        steps: how many steps the invocation has.
-        on_stage: called as each step ends.
-        make_engine: how engines are made, where not as the config says.
-        between: called where stopping loses nothing.
+        steps: number of steps of the command.
+        on_stage: called after each step.
+        make_engine: makes engines; default: from the config.
+        between: called where no work is lost by stopping.
 
     Raises:
-        ConfigError: the model or the engine is none here, the suite has too few references, or
-            the shared store cannot be used.
+        ConfigError: the model or the engine is not available, the suite has too few references,
+            or the shared store cannot be used.
         SuiteError: the suite's data cannot be read.
     """
     require_place(config.backbone)  # before a suite's data is fetched
@@ -278,10 +278,10 @@ def open_pipeline(
 
 
 def take_references(suite: Suite, count: int | None, seed: int) -> tuple[Reference, ...]:
-    """Return the first `count` references of a suite, all where it is None.
+    """Return the first `count` references of a suite; all if it is None.
 
-    Where the suite draws references, they stand in an order of the seed: of one seed, fewer
-    references are the first of more.
+    If the suite samples references, their order depends on the seed: for one seed, fewer references
+    are the first of more.
 
     Raises:
         ConfigError: the suite has fewer, or fewer than two.
@@ -289,9 +289,9 @@ def take_references(suite: Suite, count: int | None, seed: int) -> tuple[Referen
     references = suite.references()
     if len(references) < (count or 2):
         raise ConfigError(
-            f"references: {suite.name} has {len(references)} and the run needs {count or 2}: "
-            + ("give --references a smaller number, or " if len(references) >= 2 else "")
-            + "give the suite more of them"
+            f"references: {suite.name} has {len(references)}, but the run needs {count or 2}: "
+            + ("give a smaller --references, or " if len(references) >= 2 else "")
+            + "add references to the suite"
         )
     if suite.draws_references:
         order = random.Random(derive_seed(seed, "references"))
@@ -300,7 +300,7 @@ def take_references(suite: Suite, count: int | None, seed: int) -> tuple[Referen
 
 
 def _suite_facts(config: RunConfig, suite: Suite) -> dict[str, Any]:
-    """Return a suite's digest and its counts of problems, remembered where code makes them."""
+    """Return a suite's digest and its counts of problems, cached if code generates them."""
 
     def compute() -> dict[str, Any]:
         problems = [suite.problems("test"), suite.problems("development")]

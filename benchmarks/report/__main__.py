@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.cli.exit_codes import Parser, exit_code
-from benchmarks.common.fields import ConfigError
+from benchmarks.common.fields import ConfigError, convert_text, leaves, update
 from benchmarks.common.files import write_atomically
 from benchmarks.common.process import prepare_process
 from benchmarks.common.words import warning_line
 
 if TYPE_CHECKING:
+    from benchmarks.config.comparison_config import ComparisonConfig
     from benchmarks.report.compared_runs import ComparedRuns
     from benchmarks.report.comparisons import Group
     from benchmarks.report.gate import Judged
@@ -85,14 +86,33 @@ def _runs(given: argparse.Namespace) -> list[StoredRun]:
     from benchmarks.report.from_cells import load_cells
     from benchmarks.report.stored import load_run
 
+    plan = _plan(given)
     runs = [load_run(name, given.output) for name in given.run]
-    stages = None if given.publish is not None else given.output / "stages"
-    for folder in given.cells:
-        found, strange = load_cells(folder, stages)
+    if given.cells:
+        stages = None if given.publish is not None else given.output / "stages"
+        found, strange = load_cells(*given.cells, stages=stages)
         runs += found
         for line in strange:
             print(warning_line(line), file=sys.stderr)
-    return runs
+    if plan is None:
+        return runs
+    methods = list(dict.fromkeys(method for run in runs for method in run.names))
+    plan.check(methods, runs[0].seeds, cells=True)
+    return [run.with_plan(plan) for run in runs]
+
+
+def _plan(given: argparse.Namespace) -> ComparisonConfig | None:
+    """Return the plan of comparisons that the command names; None where it names none."""
+    from benchmarks.config.comparison_config import ComparisonConfig
+
+    hints = {leaf.path: leaf.hint for leaf in leaves(ComparisonConfig())}
+    texts = {name: getattr(given, f"compare.{name}") for name in hints}
+    named = {
+        name: convert_text(f"--compare.{name}", hints[name], text)
+        for name, text in texts.items()
+        if text is not None
+    }
+    return update(ComparisonConfig(), named, prefix="compare.") if named else None
 
 
 def _parser() -> Parser:
@@ -105,7 +125,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--cells", type=Path, action="append", default=[], metavar="DIR",
         help="folder of cells written by benchmarks.run --cells: one run per data set; can be "
-        "repeated",
+        "repeated, and parts of one experiment are then joined",
     )  # fmt: skip
     parser.add_argument(
         "--output", type=Path, default=Path("runs"), metavar="DIR",
@@ -120,6 +140,15 @@ def _parser() -> Parser:
         help="write a result to commit instead: tables, SVG figures, config and manifest, without "
         "anything specific to this machine, and with the paper's numbers",
     )  # fmt: skip
+    for name, what in (
+        ("contrasts", 'the primary comparisons, "A vs B" each, separated by commas'),
+        ("margin", "methods are equivalent where they differ by less than so many points"),
+        ("until_decided", "true: with interim analyses at 4, 6, 8 and 10 seeds"),
+    ):
+        parser.add_argument(
+            f"--compare.{name}", metavar="VALUE",
+            help=f"{what} (default of all three: as the runs were planned)",
+        )  # fmt: skip
     parser.add_argument(
         "--require", action="append", default=[], metavar="TEXT",
         help="'A > B' or 'A not worse than B by POINTS', where B may be baseline: exit code 0 "

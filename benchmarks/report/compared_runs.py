@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.common.fields import ConfigError, flatten
 from benchmarks.report.comparisons import Comparisons, Group, compare, group
 from benchmarks.report.method_rows import MethodRow
-from benchmarks.report.pooled import PooledComparison, pool_comparisons
+from benchmarks.report.pooled import PooledComparison
 
 if TYPE_CHECKING:
     from benchmarks.config.comparison_config import ComparisonConfig
@@ -65,14 +65,21 @@ class ComparedRuns:
 
     def comparisons(self) -> list[Comparisons]:
         """Return the comparisons of all methods of each group; all groups form one family."""
-        return compare(self.groups(), self.config)
+        return self._compare()[0]
 
     def pooled(self) -> list[PooledComparison]:
         """Return the comparisons pooled over domains; none if there is only one domain."""
+        return self._compare()[1]
+
+    def _compare(self) -> tuple[list[Comparisons], list[PooledComparison]]:
+        return compare(self.groups(), self.config, self.pooled_names)
+
+    @property
+    def pooled_names(self) -> dict[str, str] | None:
+        """The name of each method without that of its domain; None if nothing is pooled."""
         if self.differences or len({_domain(run) for run in self.runs}) < len(self.runs):
-            return []
-        names = {shown: method for run in self.runs for method, shown in run.names.items()}
-        return pool_comparisons(self.comparisons(), names, self.config.margin)
+            return None
+        return {shown: method for run in self.runs for method, shown in run.names.items()}
 
 
 def combine(runs: Sequence[StoredRun], *, force: bool = False) -> ComparedRuns:

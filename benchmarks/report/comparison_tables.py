@@ -26,7 +26,8 @@ def comparison_tables(runs: ComparedRuns, frames: Frames) -> list[DisplayTable]:
 def _verdicts(runs: ComparedRuns, *, primary: bool) -> DisplayTable:
     found = runs.comparisons()
     domain = ("domain",) if len(found) > 1 else ()
-    columns = ("difference", "95 % interval", "p (Holm)", "p of a larger one", "verdict")
+    repeated = "; they are repeated confidence intervals" if runs.config.until_decided else ""
+    columns = ("difference", "95 % interval", "p (Holm)", "p (equivalence)", "verdict")
     return DisplayTable(
         name="verdicts" if primary else "exploratory",
         title="Primary comparisons" if primary else "All other pairs: exploratory",
@@ -37,18 +38,17 @@ def _verdicts(runs: ComparedRuns, *, primary: bool) -> DisplayTable:
             for pair in (one.primary if primary else one.exploratory)
         ),
         note=(
-            "Pass@1 of the method minus the other's, in points. p of a larger one: of a difference "
+            "Pass@1 of the method minus the other's, in points. p (equivalence): of a difference "
             f"of {runs.config.margin:g} points or more; up to 0.05 the methods are equivalent. "
-            "Intervals are uncorrected."
+            f"Intervals are not corrected by Holm{repeated}."
         ),
     )
 
 
 def _verdict_cells(pair: PairwiseResult) -> list[str]:
-    low, high = pair.interval
     return [
         f"{100 * pair.value:+.1f}",
-        f"{100 * low:+.1f} to {100 * high:+.1f}",
+        _ends(pair.interval),
         _p_cell(pair.p) if pair.verdict != NOT_COMPARED else NONE,
         _p_cell(pair.equivalence_p),
         verdict_words(pair),
@@ -65,30 +65,34 @@ def _pooled(runs: ComparedRuns) -> DisplayTable:
         name="pooled",
         title="Pooled over domains",
         columns=("method", "against", "family", "difference", "95 % interval",
-                 "Hartung-Knapp's", "sd between", "p (Holm)", "p of a larger one", "verdict"),
+                 "plain interval", "sd between", "p (Holm)", "p (equivalence)", "verdict"),
         rows=tuple(
             (one.first, one.second, one.family, *_pooled_cells(one))
             for one in runs.pooled()
         ),
         note=(
             "In points. Effects by inverse variance with the variance between domains (Paule and "
-            "Mandel). Hartung and Knapp's interval allows for domains that differ."
+            "Mandel). p, verdict and 95 % interval are Hartung and Knapp's, which allow for "
+            "domains that differ, or the plain ones where those are wider."
         ),
     )  # fmt: skip
 
 
 def _pooled_cells(one: PooledComparison) -> list[str]:
-    estimate = one.pooled.estimate
-    low, high = estimate.interval()
     return [
-        f"{100 * float(estimate.value):+.1f}",
-        f"{100 * float(low):+.1f} to {100 * float(high):+.1f}",
-        f"{100 * one.pooled.wide[0]:+.1f} to {100 * one.pooled.wide[1]:+.1f}",
+        f"{100 * float(one.pooled.value):+.1f}",
+        _ends(one.interval),
+        _ends(one.pooled.plain_interval(one.level)),
         f"{100 * one.pooled.tau:.1f}",
         _p_cell(one.decision.p),
         _p_cell(one.decision.equivalence_p),
         one.decision.verdict,
     ]
+
+
+def _ends(interval: tuple[float, float]) -> str:
+    low, high = interval
+    return f"{100 * low:+.1f} to {100 * high:+.1f}"
 
 
 def _variance(frames: Frames) -> DisplayTable:

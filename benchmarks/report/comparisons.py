@@ -23,9 +23,11 @@ from benchmarks.metrics.crossed import (
     predicted,
 )
 from benchmarks.metrics.intervals import holm, mcnemar
-from benchmarks.metrics.sequential import ANALYSES, Decision, Verdict, decide
+from benchmarks.metrics.pooling import Pooled
+from benchmarks.metrics.sequential import Decision, Tested, Verdict, analyses_at, bounds, decide
 from benchmarks.pipeline.rows import FailedRun
 from benchmarks.report.method_rows import outcomes
+from benchmarks.report.pooled import BySeeds, Pair, PooledComparison, pooled_estimates
 
 if TYPE_CHECKING:
     from benchmarks.config.comparison_config import ComparisonConfig
@@ -35,8 +37,6 @@ CEILING = "ceiling"
 """The name of the row that is fine-tuned on right pairs."""
 NOT_COMPARED: Literal["not compared"] = "not compared"
 """The verdict on methods that have too few seeds for one."""
-
-Pair = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +53,7 @@ class PairwiseResult:
             which is about two fine-tuned models and not about methods; None where there is none.
         equivalence_p: of a difference of the margin or more, corrected likewise; None where the
             methods are not compared.
+        level: of the interval; with interim analyses, of the latest one.
         edge: where both methods are, if equivalent: "floor", near no data, or "ceiling"; else "".
         needed: the designs that would decide it, if undecided.
     """
@@ -64,6 +65,7 @@ class PairwiseResult:
     verdict: Verdict | Literal["not compared"]
     p: float | None
     equivalence_p: float | None = None
+    level: float = LEVEL
     edge: str = ""
     needed: tuple[Design, ...] = ()
 
@@ -74,8 +76,12 @@ class PairwiseResult:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Its 95 % interval, uncorrected; of one seed it covers problems alone."""
-        low, high = self.estimate.interval()
+        """Its interval, uncorrected by Holm; of one seed it covers problems alone.
+
+        With interim analyses it is a repeated confidence interval (Jennison and Turnbull, 1989):
+        those of all analyses together hold the truth in 95 %.
+        """
+        low, high = self.estimate.interval(self.level)
         return max(-1.0, float(low)), min(1.0, float(high))
 
     @property
@@ -103,11 +109,10 @@ class Comparisons:
     Attributes:
         pairs: each once, the primary ones first.
         design: seeds and problems.
-        families: how many primary and how many exploratory pairs Holm's correction is over: those
-            of all data sets of a report.
+        families: how many primary and how many exploratory comparisons Holm's correction is over:
+            those of all data sets of a report, and those pooled over them.
         margin: of equivalence, in points.
-        detectable: minimum detectable difference of a primary comparison (of any pair where none is
-            planned) after Holm's correction; None where methods are not compared.
+        planned: how many primary comparisons the run planned, those that cannot be made included.
         analyses: seeds at the interim analyses so far; empty without interim analyses.
         missing: methods that have not been scored with every seed, and so are not compared.
         separates: whether the ceiling beats no data, at 5 % and uncorrected; where methods are not
@@ -119,7 +124,7 @@ class Comparisons:
     design: Design
     families: tuple[int, int]
     margin: float
-    detectable: float | None
+    planned: int = 0
     analyses: tuple[int, ...] = ()
     missing: tuple[str, ...] = ()
     separates: bool | None = None
@@ -148,6 +153,15 @@ class Comparisons:
         parts = np.array([pair.estimate.components() for pair in self.family]).mean(axis=0)
         return [float(share) for share in parts / (parts.sum() or 1.0)]
 
+    @property
+    def detectable(self) -> float | None:
+        """The minimum detectable difference of a comparison of the family, after Holm's correction.
+
+        None where methods are not compared.
+        """
+        compared = self.pairs and self.design.seeds >= MIN_SEEDS
+        return self._detectable(self.design) if compared else None
+
     def outlook(self) -> list[tuple[Design, float]]:
         """Return minimum detectable differences: now, with twice the seeds, with more problems."""
         now = self.design
@@ -168,7 +182,8 @@ class Comparisons:
     def decided(self) -> bool:
         """Whether every primary comparison is decided."""
         verdicts = [pair.verdict for pair in self.primary]
-        return bool(verdicts) and not {"undecided", NOT_COMPARED} & set(verdicts)
+        open_ones = {"undecided", NOT_COMPARED} & set(verdicts)
+        return len(verdicts) == self.planned > 0 and not open_ones
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the pairs as plain data."""
@@ -181,7 +196,8 @@ class Group:
 
     Attributes:
         tables: Pass@1 [runs, problems] of each method that was scored with every seed.
-        primary: the planned comparisons.
+        primary: the planned comparisons that can be made.
+        planned: how many were planned.
         missing: the other methods.
         floor: the method without data, "" where there is none.
         ceiling: the method with right pairs, "" likewise.
@@ -191,6 +207,7 @@ class Group:
 
     tables: Mapping[str, NDArray[np.float64]]
     primary: Sequence[Pair]
+    planned: int = 0
     missing: tuple[str, ...] = ()
     floor: str = ""
     ceiling: str = ""
@@ -230,17 +247,35 @@ def group(
     Raises:
         ConfigError: the rows do not have the same problems.
     """
+    rows = _complete_seeds(rows, names, config) if config.until_decided else rows
     complete, missing, problems = _tables(rows)
-    primary = [
-        (own[a], own[b])
-        for own in names
-        for a, b in config.pairs(list(own))
-        if a in own and b in own  # runs that differ, shown all the same, may plan other pairs
-    ]
+    planned = [(own, pair) for own in names for pair in config.pairs(list(own))]
+    primary = [(own[a], own[b]) for own, (a, b) in planned if a in own and b in own]
     return Group(
-        tables=complete, primary=primary, missing=tuple(missing), floor=names[0].get(NO_DATA, ""),
-        ceiling=names[0].get(CEILING, ""), domain=domain, problems=problems,
+        tables=complete, primary=primary, planned=len(planned), missing=tuple(missing),
+        floor=names[0].get(NO_DATA, ""), ceiling=names[0].get(CEILING, ""), domain=domain,
+        problems=problems,
     )  # fmt: skip
+
+
+def _complete_seeds(
+    rows: Sequence[SeedRun | FailedRun],
+    names: Sequence[Mapping[str, str]],
+    config: ComparisonConfig,
+) -> Sequence[SeedRun | FailedRun]:
+    """Return the rows of the seeds that all planned methods have had; no cell is no row.
+
+    A planned method that has had fewer seeds than a comparison takes does not hold up the others.
+    """
+    had: dict[str, set[int]] = {}
+    for row in rows:
+        had.setdefault(row.method, set())
+        if not isinstance(row, FailedRun) or row.stage:
+            had[row.method].add(row.seed)
+    planned = {own.get(m, "") for own in names for pair in config.pairs(list(own)) for m in pair}
+    under_way = [own for method, own in had.items() if method in planned and len(own) >= MIN_SEEDS]
+    complete = set.intersection(*under_way) if under_way else {row.seed for row in rows}
+    return [row for row in rows if row.seed in complete]
 
 
 def _tables(
@@ -285,53 +320,87 @@ def _require_equal(problems: Mapping[str, Sequence[str]]) -> None:
             )
 
 
-def compare(groups: Sequence[Group], config: ComparisonConfig) -> list[Comparisons]:
-    """Compare every two methods of each group; the primary pairs of all groups are one family."""
+def compare(
+    groups: Sequence[Group], config: ComparisonConfig, names: Mapping[str, str] | None = None
+) -> tuple[list[Comparisons], list[PooledComparison]]:
+    """Compare every two methods of each group, and pooled over the groups.
+
+    The primary comparisons of all groups and the pooled ones are one family, the others another.
+
+    Args:
+        groups: the methods of each data set.
+        config: the planned comparisons.
+        names: the name of each method without that of its data set; None pools nothing.
+    """
     pairs = {(n, *pair): primary for n, group in enumerate(groups)
              for pair, primary in group.pairs().items()}  # fmt: skip
-    compared = {key for key in pairs if groups[key[0]].design.seeds >= MIN_SEEDS}
-    analyses = ANALYSES if config.until_decided else (1,)
-    estimates = {key: _estimates(groups[key[0]], key[1:], config, key in compared) for key in pairs}
+    looks = {key: _looks(groups[key[0]], key[1:], config) for key in pairs}
+    pooled = {} if names is None else _pooled(groups, looks, names)
+    planned = {(names[a], names[b]) for (_, a, b), own in pairs.items() if own} if names else set()
     made: dict[tuple[int, str, str], PairwiseResult] = {}
+    together, sizes = [], []
     for primary in (True, False):
-        family = [key for key in pairs if pairs[key] == primary]
-        decisions = decide(
-            {key: estimates[key] for key in family if key in compared},
-            margin=config.margin / 100, analyses=analyses,
-        )  # fmt: skip
-        made |= {
-            key: _compared(groups[key[0]], key[1:], estimates[key][-1], decision, config.margin,
-                           primary, len(family))
-            for key, decision in decisions.items()
-        }  # fmt: skip
-        made |= _models(groups, {k: estimates[k][-1] for k in family if k not in compared}, primary)
-    families = sum(pairs.values()), len(pairs) - sum(pairs.values())
+        own = {key: looks[key] for key in pairs if pairs[key] == primary and looks[key]}
+        both = {key: found for key, found in pooled.items()
+                if bool({key, key[::-1]} & planned) == primary}  # fmt: skip
+        family: dict[Any, Mapping[int, Tested]] = {**own, **{k: f[1] for k, f in both.items()}}
+        decisions = decide(family, margin=config.margin / 100, interim=config.until_decided)
+        sizes.append(len(family))
+        for key, at in own.items():
+            made[key] = _compared(
+                groups[key[0]], key[1:], at, decisions[key], config, primary, len(family)
+            )
+        together += [
+            PooledComparison(
+                first=key[0], second=key[1], primary=primary, by_domain=latest, pooled=at[max(at)],
+                decision=decisions[key], level=_level(at, config),
+            )
+            for key, (latest, at) in both.items()
+        ]  # fmt: skip
+        made |= _models(groups, [k for k in pairs if pairs[k] == primary and not looks[k]], primary)
     return [
-        _of_group(group, [made[key] for key in pairs if key[0] == n], families, config)
+        _of_group(group, [made[key] for key in pairs if key[0] == n], (sizes[0], sizes[1]), config)
+        for n, group in enumerate(groups)
+    ], together
+
+
+def _pooled(
+    groups: Sequence[Group], looks: Mapping[tuple[int, str, str], BySeeds], names: Mapping[str, str]
+) -> dict[Pair, tuple[dict[str, Estimate], dict[int, Pooled]]]:
+    by_domain = [
+        (group.domain, {key[1:]: own for key, own in looks.items() if key[0] == n and own})
         for n, group in enumerate(groups)
     ]
+    return pooled_estimates(by_domain, names)
 
 
-def _estimates(
-    group: Group, pair: Pair, config: ComparisonConfig, compared: bool
-) -> list[Estimate]:
-    """Return the difference at every analysis so far."""
+def _looks(group: Group, pair: Pair, config: ComparisonConfig) -> BySeeds:
+    """Return the difference by the seeds of the analyses; empty where they are too few."""
     a, b = (group.tables[name] for name in pair)
-    if not (config.until_decided and compared):
-        return [difference(a, b)]
-    return [difference(a[:n], b[:n]) for n in ANALYSES if n <= group.design.seeds]
+    seeds = group.design.seeds
+    if seeds < MIN_SEEDS:
+        return {}
+    analyses = analyses_at(seeds) if config.until_decided else (seeds,)
+    return {n: difference(a[:n], b[:n]) for n in analyses}
+
+
+def _level(looks: Mapping[int, Any], config: ComparisonConfig) -> float:
+    """Return the level of an interval at the latest of the analyses."""
+    return 1 - bounds(1 - LEVEL, tuple(looks))[-1] if config.until_decided else LEVEL
 
 
 def _compared(
-    group: Group, pair: Pair, estimate: Estimate, decision: Decision, margin: float,
+    group: Group, pair: Pair, looks: BySeeds, decision: Decision, config: ComparisonConfig,
     primary: bool, comparisons: int,
 ) -> PairwiseResult:  # fmt: skip
-    undecided = decision.verdict == "undecided"
+    undecided, margin = decision.verdict == "undecided", config.margin / 100
+    estimate = looks[max(looks)]
     return PairwiseResult(
         first=pair[0], second=pair[1], estimate=estimate, primary=primary,
         verdict=decision.verdict, p=decision.p, equivalence_p=decision.equivalence_p,
-        edge=_edge(group, pair, margin / 100) if decision.verdict == "equivalent" else "",
-        needed=needed(estimate, group.design, margin / 100, comparisons) if undecided else (),
+        level=_level(looks, config),
+        edge=_edge(group, pair, margin) if decision.verdict == "equivalent" else "",
+        needed=needed(estimate, group.design, margin, comparisons) if undecided else (),
     )  # fmt: skip
 
 
@@ -347,19 +416,20 @@ def _edge(group: Group, pair: Pair, margin: float) -> str:
 
 
 def _models(
-    groups: Sequence[Group], estimates: Mapping[tuple[int, str, str], Estimate], primary: bool
+    groups: Sequence[Group], pairs: Sequence[tuple[int, str, str]], primary: bool
 ) -> dict[tuple[int, str, str], PairwiseResult]:
     """Return pairs with too few seeds; of one seed with McNemar's exact p of the two models."""
-    exact = {}
-    for n, *pair in estimates:
-        a, b = (groups[n].tables[name] for name in pair)
-        if groups[n].design.seeds == 1 and np.isin(np.stack([a, b]), (0.0, 1.0)).all():
-            exact[n, *pair] = mcnemar(int((a > b).sum()), int((a < b).sum()))
+    tables = {key: [groups[key[0]].tables[name] for name in key[1:]] for key in pairs}
+    exact = {
+        key: mcnemar(int((a > b).sum()), int((a < b).sum()))
+        for key, (a, b) in tables.items()
+        if groups[key[0]].design.seeds == 1 and np.isin(np.stack([a, b]), (0.0, 1.0)).all()
+    }
     corrected = dict(zip(exact, holm(list(exact.values())), strict=True))
     return {
-        key: PairwiseResult(first=key[1], second=key[2], estimate=estimate, primary=primary,
-                        verdict=NOT_COMPARED, p=corrected.get(key))
-        for key, estimate in estimates.items()
+        key: PairwiseResult(first=key[1], second=key[2], estimate=difference(a, b),
+                            primary=primary, verdict=NOT_COMPARED, p=corrected.get(key))
+        for key, (a, b) in tables.items()
     }  # fmt: skip
 
 
@@ -369,21 +439,16 @@ def _of_group(
     families: tuple[int, int],
     config: ComparisonConfig,
 ) -> Comparisons:
-    planned = [pair for pair in pairs if pair.primary] or pairs
-    compared = bool(pairs) and group.design.seeds >= MIN_SEEDS
-    sizes = [
-        float(pair.estimate.detectable(comparisons=families[0] or families[1])) for pair in planned
-    ]
+    seeds = group.design.seeds
     separates = None
     if {group.floor, group.ceiling} <= set(group.tables):
         ceiling, floor = group.tables[group.ceiling], group.tables[group.floor]
         if ceiling.mean() <= floor.mean():
             separates = False  # whatever the number of seeds
-        elif compared:
+        elif pairs and seeds >= MIN_SEEDS:
             separates = float(difference(ceiling, floor).p()) <= 1 - LEVEL
-    interim = [n for n in ANALYSES if n <= group.design.seeds] if config.until_decided else []
     return Comparisons(
         pairs=tuple(pairs), design=group.design, families=families, margin=config.margin,
-        detectable=float(np.mean(sizes)) if compared else None, analyses=tuple(interim),
+        planned=group.planned, analyses=analyses_at(seeds) if config.until_decided else (),
         missing=group.missing, separates=separates, domain=group.domain,
     )  # fmt: skip

@@ -209,7 +209,8 @@ def _verdict(requirement: Requirement, estimate: Estimate, comparisons: Comparis
             return one.verdict
         if (one.second, one.first) == pair:
             return {"better": "worse", "worse": "better"}.get(one.verdict, one.verdict)
-    return decide({0: [estimate]}, margin=comparisons.margin / 100)[0].verdict
+    seeds = comparisons.design.seeds
+    return decide({0: {seeds: estimate}}, margin=comparisons.margin / 100)[0].verdict
 
 
 def _what_it_takes(

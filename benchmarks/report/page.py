@@ -158,7 +158,10 @@ def _values(
         "differences": runs.differences,
         "primary": [line for one in found for line in primary_lines(one)],
         "exploratory": [line for one in found for line in exploratory_lines(one)],
-        "notes": [line for one in found for line in [*missing_lines(one), *how(one)]],
+        "notes": [
+            *(line for one in found for line in [*missing_lines(one), *how(one)]),
+            *dict.fromkeys(line for run in runs.runs for line in run.plan_notes()),
+        ],
         "remarks": _remarks(runs),
         "tables": {table.name: table for table in made},
         "map_names": [f.name for f in drawn if f.name.startswith(("embedding_map", "growth"))],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.report.figures import COLOURS, INK, DrawnFigure, draw
 from benchmarks.report.terminal import unscored
@@ -65,28 +65,31 @@ def _interval(axes: Axes, place: int, row: MethodRow) -> None:
 def forest(found: Sequence[PooledComparison]) -> DrawnFigure | None:
     """Return each primary comparison in each domain and pooled; None for a single domain."""
     primary = [one for one in found if one.primary] or list(found)
-    lines = [
-        (f"{one.first} vs {one.second}: {name}", estimate, name == "pooled")
-        for one in primary
-        for name, estimate in {**one.by_domain, "pooled": one.pooled.estimate}.items()
-    ]
+    lines: list[tuple[str, float, Sequence[Any], bool]] = []
+    for one in primary:
+        pair = f"{one.first} vs {one.second}"
+        for name, own in one.by_domain.items():
+            lines.append((f"{pair}: {name}", float(own.value), own.interval(), False))
+        lines.append((f"{pair}: pooled", float(one.pooled.value), one.interval, True))
     if not lines:
         return None
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
-        for place, (_, estimate, pooled) in enumerate(lines):
-            low, high = (100 * float(end) for end in estimate.interval())
+        for place, (_, value, ends, pooled) in enumerate(lines):
             colour = COLOURS[1 if pooled else 0]
-            axes.plot([low, high], [place, place], color=colour, linewidth=2.5, alpha=0.45)
-            axes.plot([100 * float(estimate.value)], [place], "D" if pooled else "o", color=colour)
+            axes.plot(
+                [100 * float(end) for end in ends], [place, place], color=colour, linewidth=2.5,
+                alpha=0.45,
+            )  # fmt: skip
+            axes.plot([100 * value], [place], "D" if pooled else "o", color=colour)
         axes.axvline(0, color=INK, linestyle=":", linewidth=1.2)
-        axes.set_yticks(range(len(lines)), [name for name, _, _ in lines])
+        axes.set_yticks(range(len(lines)), [name for name, *_ in lines])
         axes.set_ylim(len(lines) - 0.5, -0.5)
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("difference of Pass@1, points, with 95 % interval")
 
-    words = "; ".join(f"{name} {100 * float(e.value):+.1f}" for name, e, pooled in lines if pooled)
+    words = "; ".join(f"{name} {100 * value:+.1f}" for name, value, _, pooled in lines if pooled)
     return draw(
         "forest", "Comparisons by domain and pooled", f"Differences over domains: {words}.", paint,
         inches=(8.0, 0.9 + 0.26 * len(lines)),

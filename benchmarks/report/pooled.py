@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks.metrics.crossed import Estimate
+from benchmarks.metrics.crossed import LEVEL, Estimate
 from benchmarks.metrics.pooling import Pooled, pool
-from benchmarks.metrics.sequential import Decision, decide
-from benchmarks.report.comparisons import NOT_COMPARED, Comparisons
+from benchmarks.metrics.sequential import Decision
+
+Pair = tuple[str, str]
+BySeeds = Mapping[int, Estimate]
+"""The difference of a pair by the seeds of its analyses, in ascending order."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,7 +25,8 @@ class PooledComparison:
         primary: whether the runs planned it.
         pooled: the mean of the difference.
         by_domain: the difference in each domain.
-        decision: corrected by Holm over the pooled pairs of its family.
+        decision: corrected by Holm over its family, which the pairs of each domain belong to.
+        level: of the interval.
     """
 
     first: str
@@ -31,54 +35,56 @@ class PooledComparison:
     pooled: Pooled
     by_domain: Mapping[str, Estimate]
     decision: Decision
+    level: float = LEVEL
 
     @property
     def family(self) -> str:
         """The family that Holm's correction is over."""
         return "primary" if self.primary else "exploratory"
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The interval that goes with the decision, uncorrected."""
+        return self.pooled.interval(self.level)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as plain data."""
-        low, high = map(float, self.pooled.estimate.interval())
+        (low, high), (plain_low, plain_high) = self.interval, self.pooled.plain_interval(self.level)
         return {
             "first": self.first, "second": self.second, "family": self.family,
-            "domains": len(self.by_domain), "difference": float(self.pooled.estimate.value),
-            "low": low, "high": high, "wide_low": self.pooled.wide[0],
-            "wide_high": self.pooled.wide[1], "tau": self.pooled.tau, "p_holm": self.decision.p,
+            "domains": len(self.by_domain), "difference": float(self.pooled.value),
+            "low": low, "high": high, "plain_low": plain_low, "plain_high": plain_high,
+            "tau": self.pooled.tau, "p_holm": self.decision.p,
             "p_equivalence": self.decision.equivalence_p, "verdict": self.decision.verdict,
         }  # fmt: skip
 
 
-def pool_comparisons(
-    found: Sequence[Comparisons], names: Mapping[str, str], margin: float
-) -> list[PooledComparison]:
-    """Return every pair that is compared in all of several domains, the primary ones first.
+def pooled_estimates(
+    by_domain: Sequence[tuple[str, Mapping[Pair, BySeeds]]], names: Mapping[str, str]
+) -> dict[Pair, tuple[dict[str, Estimate], dict[int, Pooled]]]:
+    """Return each pair that is compared in all of several domains: by domain, and pooled by seeds.
+
+    It is pooled at the analyses that all domains have had, or else as each domain stands.
 
     Args:
-        found: the comparisons of each domain.
+        by_domain: the differences of each domain.
         names: the name of each method without that of its domain.
-        margin: of equivalence, in points.
     """
-    by_pair: dict[tuple[str, str], dict[str, Estimate]] = {}
-    planned: set[tuple[str, str]] = set()
-    for one in found:
-        for pair in one.pairs:
-            if pair.verdict == NOT_COMPARED:
-                continue
-            key, estimate = (names[pair.first], names[pair.second]), pair.estimate
-            if key[::-1] in by_pair:  # a run that has its methods in another order
-                key, estimate = key[::-1], replace(estimate, value=-estimate.value)
-            by_pair.setdefault(key, {})[one.domain] = estimate
-            planned |= {key} if pair.primary else set()
-    complete = {k: own for k, own in by_pair.items() if len(own) == len(found) > 1}
-    pooled = {key: pool(list(own.values())) for key, own in complete.items()}
-    made = []
-    for primary in (True, False):
-        family = [key for key in complete if (key in planned) == primary]
-        estimates = {key: [pooled[key].estimate] for key in family}
-        made += [
-            PooledComparison(first=key[0], second=key[1], primary=primary, pooled=pooled[key],
-                             by_domain=complete[key], decision=decision)
-            for key, decision in decide(estimates, margin=margin / 100).items()
-        ]  # fmt: skip
-    return made
+    found: dict[Pair, dict[str, BySeeds]] = {}
+    for domain, pairs in by_domain:
+        for (first, second), own in pairs.items():
+            key = names[first], names[second]
+            if key[::-1] in found:  # a run that has its methods in another order
+                key = key[::-1]
+                own = {n: replace(one, value=-one.value) for n, one in own.items()}
+            found.setdefault(key, {})[domain] = own
+    complete = {k: own for k, own in found.items() if len(own) == len(by_domain) > 1}
+    return {key: _of_pair(domains) for key, domains in complete.items()}
+
+
+def _of_pair(domains: Mapping[str, BySeeds]) -> tuple[dict[str, Estimate], dict[int, Pooled]]:
+    latest = {domain: own[max(own)] for domain, own in domains.items()}
+    shared = sorted(set.intersection(*(set(own) for own in domains.values())))
+    analyses = {n: pool([own[n] for own in domains.values()]) for n in shared}
+    fewest = min(max(own) for own in domains.values())
+    return latest, analyses or {fewest: pool(list(latest.values()))}

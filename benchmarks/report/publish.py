@@ -101,6 +101,7 @@ def _page(
     parts = [
         f"# {names}",
         *dict.fromkeys(_about(run) for run in runs.runs),
+        *dict.fromkeys(line for run in runs.runs for line in run.plan_notes()),
         "Written by `python -m benchmarks.report`; "
         f"[{MANIFEST}]({MANIFEST}) lists data, code and versions.",
         *([f"**Not comparable:** {line}." for line in runs.differences]),
@@ -131,7 +132,17 @@ def _commands(runs: ComparedRuns) -> list[str]:
     ]
     names = dict.fromkeys("--cells DIR" if run.cells else run.name for run in runs.runs)
     force = " --force" if runs.differences else ""
+    force += _plan(runs.runs[0]) if any(run.plan_notes() for run in runs.runs) else ""
     return [*made, f"python -m benchmarks.report {' '.join(names)}{force} --publish DIR"]
+
+
+def _plan(run: StoredRun) -> str:
+    """Return the options that name a plan of comparisons which is not that of the rows."""
+    values = run.invocation.config["compare"]
+    contrasts = ", ".join(values["contrasts"])
+    options = f" --compare.margin {values['margin']:g}"
+    options += f' --compare.contrasts "{contrasts}"' if contrasts else ""
+    return options + (" --compare.until_decided true" if values["until_decided"] else "")
 
 
 def _manifest(runs: ComparedRuns, texts: Mapping[str, str]) -> str:

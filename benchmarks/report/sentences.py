@@ -53,9 +53,7 @@ def pooled_lines(found: Sequence[PooledComparison], margin: float) -> list[str]:
     """Return a line for each pair over several domains, but for undecided exploratory ones."""
     lines = []
     for one in found:
-        estimate, verdict = one.pooled.estimate, one.decision.verdict
-        low, high = (100 * float(end) for end in estimate.interval())
-        value = 100 * float(estimate.value)
+        verdict, value = one.decision.verdict, 100 * float(one.pooled.value)
         said = {
             "better": f"better by {value:.1f} points", "worse": f"worse by {-value:.1f} points",
             "equivalent": f"equivalent within {margin:g} points ({value:+.1f})",
@@ -64,10 +62,16 @@ def pooled_lines(found: Sequence[PooledComparison], margin: float) -> list[str]:
         if one.primary or verdict != "undecided":
             lines.append(
                 f"{'' if one.primary else 'exploratory: '}{one.first} vs {one.second} over "
-                f"{len(one.by_domain)} domains: {said} (95 % interval {low:.1f} to {high:.1f}, "
+                f"{len(one.by_domain)} domains: {said} ({interval_words(one.interval)}, "
                 f"{p_words(one.decision.p)})."
             )
     return lines
+
+
+def interval_words(interval: tuple[float, float]) -> str:
+    """Return the interval of a difference, which Holm's correction does not make wider."""
+    low, high = interval
+    return f"uncorrected 95 % interval {100 * low:.1f} to {100 * high:.1f}"
 
 
 def power(found: Comparisons) -> str:
@@ -96,8 +100,7 @@ def exploratory_lines(found: Comparisons) -> list[str]:
 
 
 def _line(pair: PairwiseResult, found: Comparisons) -> str:
-    names, (low, high) = f"{pair.first} vs {pair.second}", pair.interval
-    interval = f"95 % interval {100 * low:.1f} to {100 * high:.1f}"
+    names, interval = f"{pair.first} vs {pair.second}", interval_words(pair.interval)
     change = f"{100 * pair.value:+.1f}"
     if pair.significant:
         size = abs(100 * pair.value)
@@ -127,14 +130,14 @@ def how(found: Comparisons) -> list[str]:
     if found.detectable is None:
         return []
     names = zip(found.families, ("primary", "exploratory"), strict=True)
-    families = [f"{number} {name}" for number, name in names if number]
+    families = [_count(number, f"{name} comparison") for number, name in names if number]
     run, problem, residual = (f"{100 * share:.0f} %" for share in found.shares())
     (_, now), *more = found.outlook()
     would = " and ".join(f"{100 * size:.1f} with {design}" for design, size in more)
     return [
         "Crossed analysis of variance over runs and problems (Student's t, Welch-Satterthwaite), "
-        f"Holm at 5 % over {' and over '.join(families)} pairs; equivalence by two one-sided tests "
-        f"at {found.margin:g} points.",
+        f"Holm at 5 % over {' and over '.join(families)}; equivalence by two one-sided tests at "
+        f"{found.margin:g} points.",
         *_interim(found),
         f"Variance of a difference: runs {run}, problems {problem}, residual {residual}. Minimum "
         f"detectable difference: {100 * now:.1f} points now, {would}.",
@@ -144,12 +147,15 @@ def how(found: Comparisons) -> list[str]:
 def _interim(found: Comparisons) -> list[str]:
     if not found.analyses:
         return []
-    done = f"analysis {len(found.analyses)} of {len(ANALYSES)}, at {found.analyses[-1]} seeds"
+    seeds = found.analyses[-1]
     state = "every primary comparison is decided" if found.decided else "not all are decided"
-    limits = ", ".join(f"{p:.4f} at {n}" for p, n in zip(bounds(0.05), ANALYSES, strict=True))
+    planned = (*found.analyses, *(n for n in ANALYSES if n > seeds))
+    at = zip(bounds(0.05, planned), planned, strict=True)
+    limits = ", ".join(f"{p:.4f} at {n}" for p, n in at)
     return [
-        f"Interim analyses (O'Brien-Fleming; one comparison alone at p {limits} seeds): {done}; "
-        f"{state}."
+        f"Interim analyses (O'Brien-Fleming spending; one comparison alone at p {limits} seeds): "
+        f"analysis {len(found.analyses)} of {len(planned)}, at {seeds} seeds; {state}. Intervals "
+        "are repeated confidence intervals."
     ]
 
 

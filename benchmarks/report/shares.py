@@ -6,19 +6,38 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.metrics.crossed import MIN_SEEDS, contrast
-from benchmarks.metrics.pooling import closed_share
+from benchmarks.metrics.pooling import ClosedShare, closed_share, pool
 
 if TYPE_CHECKING:
     from benchmarks.report.comparisons import Group
 
 
-def variance_lines(groups: Sequence[Group]) -> Iterable[Mapping[str, Any]]:
-    """Yield a line for each method with several runs, or with a ceiling above it."""
+def variance_lines(
+    groups: Sequence[Group], names: Mapping[str, str] | None = None
+) -> Iterable[Mapping[str, Any]]:
+    """Yield a line for each method with several runs, or with a ceiling above it.
+
+    Args:
+        groups: the methods of each data set.
+        names: the name of each method without that of its data set: if there are several, one more
+            line per method has the share of the gap that it closes over all of them.
+    """
+    closed: dict[str, list[ClosedShare]] = {}
     for group in groups:
         for method, table in group.tables.items():
-            line = {"method": method, **_parts(table), **_closed(group, method)}
+            share = _closed(group, method)
+            line = {"method": method, **_parts(table)}
+            if share is not None:
+                line |= _ends(float(share.estimate.value), share.low, share.high)
+                if names is not None:
+                    closed.setdefault(names[method], []).append(share)
             if len(line) > 1:
                 yield line
+    for method, own in closed.items():
+        if len(own) == len(groups) > 1:
+            pooled = pool([share.estimate for share in own])
+            ends = _ends(float(pooled.value), *pooled.interval())
+            yield {"method": f"{method} over {len(own)} domains", **ends}
 
 
 def _parts(table: Any) -> dict[str, float]:
@@ -32,12 +51,13 @@ def _parts(table: Any) -> dict[str, float]:
     return {"run_sd": float(parts[0] * len(table)) ** 0.5, **shares}
 
 
-def _closed(group: Group, method: str) -> dict[str, float]:
+def _closed(group: Group, method: str) -> ClosedShare | None:
     """Return the share of the gap between no data and the ceiling that a method closes."""
     ends = group.floor, group.ceiling
     if method in ends or not set(ends) <= set(group.tables) or group.design.seeds < MIN_SEEDS:
-        return {}
-    found = closed_share(group.tables[method], *(group.tables[end] for end in ends))
-    if found is None:
-        return {}
-    return dict(zip(("closed", "closed_low", "closed_high"), found, strict=True))
+        return None
+    return closed_share(group.tables[method], *(group.tables[end] for end in ends))
+
+
+def _ends(value: float, low: float, high: float) -> dict[str, float]:
+    return {"closed": value, "closed_low": low, "closed_high": high}

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.common.fields import update
 from benchmarks.common.files import StoreError
 from benchmarks.config.comparison_config import ComparisonConfig
-from benchmarks.pipeline.manifest import Invocation, RowEntry, find_invocation, read_invocation
+from benchmarks.pipeline.cell import differing
+from benchmarks.pipeline.manifest import (
+    Invocation,
+    RowEntry,
+    find_invocation,
+    plain_config,
+    read_invocation,
+)
 from benchmarks.pipeline.rows import FIELDS, STEPS, Described, FailedRun, SeedRun
 from benchmarks.report.comparisons import Comparisons, compare, group
 from benchmarks.report.facts import FACTS
@@ -36,6 +43,7 @@ class StoredRun:
         label: distinguishes it from the other runs of a report; "" if it is the only one.
         settings: complete config by method; only for runs made from cells.
         cells: whether it was made from cells, which contain no texts and no embeddings.
+        plans: the comparison plans under which its rows were made, if known.
     """
 
     invocation: Invocation
@@ -46,6 +54,7 @@ class StoredRun:
     label: str = ""
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     cells: bool = False
+    plans: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def name(self) -> str:
@@ -80,6 +89,23 @@ class StoredRun:
     def compare(self) -> ComparisonConfig:
         """The planned comparisons; the default for a run older than this field."""
         return update(ComparisonConfig(), self.invocation.config.get("compare", {}))
+
+    def with_plan(self, compare: ComparisonConfig) -> StoredRun:
+        """Return the run under another plan of comparisons, which its invocation then names."""
+        config = self.invocation.config
+        plans = self.plans or ((config["compare"],) if "compare" in config else ())
+        invocation = replace(self.invocation, config={**config, "compare": plain_config(compare)})
+        return replace(self, invocation=invocation, plans=plans)
+
+    def plan_notes(self) -> list[str]:
+        """Return a line for each other plan under which rows were made."""
+        here = plain_config(self.compare)
+        found = [differing("", plan, here) for plan in self.plans]
+        return [
+            f"Rows were made under another plan of comparisons: {why}."
+            for why in dict.fromkeys(found)
+            if why
+        ]
 
     @property
     def names(self) -> dict[str, str]:
@@ -157,7 +183,7 @@ def compare_rows(
         ConfigError: the rows do not have the same problems.
     """
     names = {method: method for method in methods}
-    (found,) = compare([group(rows, [names], config)], config)
+    (found,), _ = compare([group(rows, [names], config)], config)
     return found
 
 

@@ -186,7 +186,7 @@ class _Reader:
         """Return a text, "" where there is none.
 
         Raises:
-            SuiteError: it is not a text, too long, cannot be stored, or blank where that is wrong.
+            SuiteError: it is not text, is too long, cannot be stored, or blank where that is wrong.
         """
         if value is None:
             return ""

@@ -29,8 +29,8 @@ def read_references(
         max_characters: the longest instruction or response that is taken.
 
     Raises:
-        SuiteError: the file cannot be read, a row is not an example, empty, a duplicate or too
-            long, or there are fewer than two references.
+        SuiteError: the file cannot be read, a row is not an example, is empty, twice or too long,
+            or there are fewer than two references.
     """
     table = read_table(path, fields)
     examples = read_examples(table, strict=True, max_characters=max_characters)

@@ -1,7 +1,7 @@
-"""What MLflow's model registry says of a run's adapters: names, files, and how to load them.
+"""A run's adapters in MLflow's model registry: names, files, and how to load them.
 
-Imports no MLflow. A row leaves up to two adapters for the backbone: the LoRA that was fine-tuned on
-its pairs, and the soft tokens that a method fitted to the references.
+Does not import MLflow. A row has up to two adapters for the backbone: the LoRA that was fine-tuned
+on its pairs, and the soft tokens that a method fitted to the references.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ NEWEST = "newest"
 FENCE = "```"
 _CARD, _STAGE = "domino.json", "stage"
 _WHAT = {
-    LORA: "LoRA adapter of the backbone, fine-tuned on the pairs that $method made for $suite: it "
+    LORA: "LoRA adapter of the backbone, fine-tuned on the pairs of $method for $suite: it "
     "answers tasks of the domain.",
     DOMAIN_TOKENS: "Soft tokens that $method fitted to references of $suite, as a prompt-tuning "
-    "adapter: behind them the backbone writes new tasks of the domain.",
+    "adapter: after them the backbone writes new tasks of the domain.",
 }
 _LOADING = """\
 import mlflow

@@ -58,7 +58,7 @@ _TrackerT = TypeVar("_TrackerT", bound="Tracker")
 def guarded(
     method: Callable[Concatenate[_TrackerT, _P], None],
 ) -> Callable[Concatenate[_TrackerT, _P], None]:
-    """Make a failure of MLflow a warning, once; results never depend on it."""
+    """Turn a failure of MLflow into one warning; results never depend on MLflow."""
 
     @functools.wraps(method)
     def call(self: _TrackerT, /, *args: _P.args, **kwargs: _P.kwargs) -> None:
@@ -73,10 +73,10 @@ def guarded(
 
 
 class Tracker:
-    """Logs one invocation."""
+    """Logs one command."""
 
     def __init__(self, place: Place, *, warn: Callable[[str], None]) -> None:
-        """Log to `place`; nothing is contacted before `invocation`. `warn` shows one line."""
+        """Log to `place`, which is first contacted by `invocation`. `warn` shows one line."""
         self.works = True
         self._place = place
         self._warn = warn
@@ -103,7 +103,7 @@ class Tracker:
     def invocation(
         self, pipeline: Pipeline, *, name: str | None = None, under: str | None = None
     ) -> Iterator[None]:
-        """Hold the parent run open; it and its last child end as the block does.
+        """Open the parent run for a block; it and its last child end with the block.
 
         Args:
             pipeline: what is run.
@@ -123,12 +123,12 @@ class Tracker:
         self._end("FINISHED")
 
     def give_up(self, error: BaseException) -> None:
-        """Say once that MLflow does not work, and log nothing more."""
+        """Warn once that MLflow does not work, and log nothing more."""
         self.works = False
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         self._warn(
-            f"warning: MLflow at {self._place.uri} failed ({reason}); the run goes on and all its "
-            "results are stored in the run directory. Type the same command again to log them."
+            f"warning: MLflow at {self._place.uri} failed ({reason}); the run continues, and all "
+            "its results are in the run directory. Repeat the command to log them."
         )
 
     def where(self) -> str:
@@ -193,7 +193,7 @@ class Tracker:
 
     @guarded
     def log_description(self, row: tuple[str, int] | None, stage: Stage) -> None:
-        """Log what a row's data is like to the row, which has ended; the domain's to the parent."""
+        """Log properties of a row's data to its ended run; those of the domain to the parent."""
         self._end_child("FINISHED")
         run = str(self._parent) if row is None else self._children[row]
         values = {f"{stage.name}/{name}": value for name, value in numbers(stage.summary).items()}

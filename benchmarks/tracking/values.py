@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """Where MLflow keeps runs, and artifacts where it has no place of its own for them."""
+    """Where MLflow stores runs, and artifacts if its server has no place for them."""
 
     uri: str
     artifacts: str | None
@@ -53,11 +53,11 @@ def _database(path: Path) -> str:
 
 
 def experiment_note(suite: str) -> str:
-    """Return what MLflow says above all runs of a suite."""
+    """Return the description of a suite's experiment in MLflow."""
     return (
-        f"Synthesis methods compared on {suite}: one parent run an invocation, whose description "
-        "has the verdict and the Pass@1 table; under it one run a method and seed, whose curves "
-        "can be compared. Complete report, tables and figures: the parent's artifacts, report/."
+        f"Synthesis methods compared on {suite}: one parent run per command, whose description "
+        "has the comparisons and the Pass@1 table; below it one run per method and seed, whose "
+        "curves can be compared. Report, tables and figures: the parent's artifacts, report/."
     )
 
 

@@ -79,7 +79,7 @@ def test_fewer_references_than_the_run_needs(
 ) -> None:
     options = [*files(tmp_path, GOOD + OTHER), "--references", "3"]
     line = refused(capsys, options, tmp_path / "runs")
-    assert "humaneval+ has 2 and the run needs 3: give --references a smaller number" in line
+    assert "humaneval+ has 2, but the run needs 3: give a smaller --references" in line
 
 
 def test_references_without_responses_where_the_track_needs_them(

@@ -153,7 +153,7 @@ def test_only_rows_that_are_missing_are_run_and_then_nothing_is(
 
 def test_records_on_this_machine_are_read_along_with_cells(made: Whole) -> None:
     config, _ = made
-    (run_here,), _ = load_cells(config.cells, config.output / "stages")
+    (run_here,), _ = load_cells(config.cells, stages=config.output / "stages")
     report = make_report(combine([run_here]))
     assert "Texts lie where" not in report.html
     assert "base input 0: got 2, expected 1" in report.pages["changes/counting-0.html"]
@@ -209,7 +209,6 @@ OTHER: dict[str, tuple[dict[str, Any], str]] = {
     "config": ({"pairs": 4}, "pairs 5, here 4"),
     "options": ({"method_options": {"counting": {"start": 50}}}, "start not given, here 50"),
     "references": ({"references": 3}, r"references [0-9a-f]{12}, here [0-9a-f]{12}"),
-    "plan": ({"compare": {"margin": 5.0}}, r"compare.margin 3.0, here 5.0"),
     "measures": ({"embed": {"texts": 7}}, "embed.texts 1000, here 7"),
 }
 
@@ -247,7 +246,7 @@ def test_cells_of_another_checkpoint_are_refused(
         run(elsewhere)
 
 
-@pytest.mark.parametrize("stage", ["evaluate", "finetune"])
+@pytest.mark.parametrize("stage", ["evaluate", "finetune", "describe"])
 def test_cells_of_other_code_are_refused_and_of_code_that_changes_no_result_are_not(
     stage: str, elsewhere: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,7 +259,9 @@ def test_cells_of_other_code_are_refused_and_of_code_that_changes_no_result_are_
         patched.setattr(pipelines, "code_version", changed)
         with pytest.raises(ConfigError, match=f"json .code of {stage}."):
             run(elsewhere)
-    stage = "describe"
+        with pytest.raises(ConfigError, match=f"small.repeating.1.json .code of {stage}."):
+            run(replace(elsewhere, methods=("no-data",), seeds=(0,)))
+    stage = "gold"
     monkeypatch.setattr(pipelines, "code_version", changed)
     assert len(run(elsewhere, sandbox={"workers": 2}, attention="eager").rows) == 3
 
@@ -407,7 +408,7 @@ def other_domain(cells: Path, **about: str) -> None:
 def test_cells_of_several_domains_are_one_family(cells: Path) -> None:
     other_domain(cells, suite_digest="f" * 64)
     report = report_of(cells)
-    assert "counting vs no-data over 2 domains: better by 100.0 points" in report.html
+    assert "counting vs no-data over 2 domains: undecided (+100.0)" in report.html, "3 problems"
     verdicts = dict(report.frames.items())["verdicts"]
     assert set(verdicts["domain"]) == {"small", "domain other"}
     assert len(verdicts) == 6
@@ -449,13 +450,82 @@ def test_seeds_of_one_method_that_two_runs_made_are_not_reported_as_one(
     assert why in str(caught.value)
 
 
-def test_cells_of_another_domain_are_left_alone_if_they_have_the_same_plan(
-    elsewhere: RunConfig, cells: Path
-) -> None:
+def test_cells_of_another_domain_are_left_alone(elsewhere: RunConfig, cells: Path) -> None:
     other_domain(cells, suite_digest="f" * 64)
+    for path in [*cells.glob("small.*.2.json"), *cells.glob("small.*.3.json")]:
+        path.unlink()
     assert len(run(elsewhere).rows) == 3
-    with pytest.raises(ConfigError, match=r"domain-other.*compare.margin 3.0, here 5.0"):
-        run(elsewhere, compare={"margin": 5.0})
+
+
+def under(cells: Path, plan: dict[str, Any], *names: str) -> None:
+    """Make cells those of a command with another plan of comparisons."""
+    for name in names:
+        cell = Cell.from_text((cells / name).read_text())
+        (cells / name).write_text(replace(cell, plan={**cell.plan, **plan}).to_text())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"compare": {"margin": 5.0}},
+        {"compare": {"until_decided": True}, "seeds": [0, 1]},
+        {"compare": {"contrasts": ["counting vs no-data"]}, "methods": ["repeating"]},
+    ],
+    ids=["margin", "until decided", "contrasts of other methods"],
+)
+def test_what_is_compared_and_asked_for_makes_no_cell_another_one(
+    changes: dict[str, Any], elsewhere: RunConfig
+) -> None:
+    assert run(elsewhere, **changes).stages == 0
+
+
+def test_a_contrast_of_a_method_that_nobody_knows_is_refused(elsewhere: RunConfig) -> None:
+    with pytest.raises(ConfigError, match="names 'counted', which is not among the methods"):
+        run(elsewhere, compare={"contrasts": ["counted vs no-data"]})
+
+
+def test_a_report_names_the_plan_and_that_of_the_cells_where_it_differs(
+    cells: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other_domain(cells)
+    under(cells, {"margin": 5.0}, "small.counting.0.json", "small.no-data.0.json")
+    to = cells.parent / "out"
+    other = "Rows were made under another plan of comparisons: "
+
+    def page(*options: str) -> str:
+        assert main(["--cells", str(cells), "--to", str(to), *options]) == 0
+        return (to / "report.html").read_text()
+
+    assert other + "margin 5.0, here 3.0." in page()
+    text = page("--compare.margin", "5", "--compare.contrasts", "counting vs repeating")
+    assert other + "contrasts [], here [&#34;counting vs repeating&#34;] and margin 3.0" in text
+    assert "over 3 primary comparisons and over 6 exploratory comparisons" in text
+    assert "two one-sided tests at 5 points" in text
+    assert "Interim analyses" in page("--compare.until_decided", "true")
+    assert main(["--cells", str(cells), "--compare.margin", "0"]) == 2
+    assert main(["--cells", str(cells), "--compare.contrasts", "counted vs no-data"]) == 2
+    assert "names 'counted', which is not" in capsys.readouterr().err
+    publish = ["--cells", str(cells), "--publish", str(cells), "--compare.margin", "5"]
+    assert main(publish) == 0
+    assert "--cells DIR --compare.margin 5 --publish DIR" in (cells / "README.md").read_text()
+    assert "margin: 5.0" in (cells / "run-1.yaml").read_text()
+
+
+def test_halves_of_an_experiment_join_in_one_folder_or_in_two(cells: Path, tmp_path: Path) -> None:
+    whole = report_of(cells).summary
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in FILES[1::2]:  # seed 1, made under another plan
+        (cells / name).rename(other / name)
+    under(other, {"until_decided": True}, *FILES[1::2])
+    joined, strange = load_cells(cells, other)
+    assert strange == []
+    assert make_report(combine(joined)).summary == whole
+    for name in FILES[1::2]:
+        (cells / name).write_bytes((other / name).read_bytes())
+    assert report_of(cells).summary == whole
+    same, _ = load_cells(cells, other)
+    assert make_report(combine(same)).summary == whole, "what both have counts once"
 
 
 def test_a_method_with_a_missing_seed_is_said_to_be_missing(cells: Path) -> None:
@@ -469,22 +539,54 @@ def test_a_method_with_a_missing_seed_is_said_to_be_missing(cells: Path) -> None
     assert "3 of 4 (missing 2)" in scores
 
 
-def test_until_decided_goes_on_from_cells(
-    elsewhere: RunConfig, cells: Path, monkeypatch: pytest.MonkeyPatch
+def test_until_decided_goes_on_from_cells_of_any_plan(
+    elsewhere: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Comparisons, "decided", property(lambda found: found.design.seeds >= 4))
-    folder = CellFolder(cells.parent / "decided")
-    plan = {"contrasts": [], "margin": 3.0, "until_decided": True}
-    for cell in CellFolder(cells).read()[0].values():
-        folder.write(replace(cell, plan=plan))
     decided = replace(
-        elsewhere, cells=folder.path, methods=("no-data", "repeating"), seeds=tuple(range(10)),
+        elsewhere, methods=("no-data", "repeating"), seeds=tuple(range(10)),
         compare=ComparisonConfig(until_decided=True),
     )  # fmt: skip
     report = run(decided)
     assert report.about["seeds"] == [0, 1, 2, 3]
     assert synthesized(decided.output) == 4
-    assert len(folder.read()[0]) == len(FILES) + 4
+    assert len(CellFolder(decided.cells).read()[0]) == len(FILES) + 4
+
+
+def test_machines_share_out_an_experiment_and_one_of_them_decides(
+    elsewhere: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(elsewhere, seeds=[2, 3], methods=["counting", "no-data"])  # one evening
+    run(elsewhere, seeds=[2, 3], methods=["repeating"])  # another machine
+    plan = {"until_decided": True, "contrasts": ["counting vs no-data"]}
+    made = synthesized(elsewhere.output)
+    with monkeypatch.context() as patched:
+        patched.setattr(Comparisons, "decided", property(lambda found: found.design.seeds >= 4))
+        report = run(elsewhere, seeds=[4, 5], methods=["counting"], compare=plan)
+    assert synthesized(elsewhere.output) == made, "decided before seed 4"
+    assert report.about["seeds"] == [0, 1, 2, 3]
+    assert any("counting vs no-data: " in line for line in comparison_lines(report))
+    one_more = {"until_decided": True, "contrasts": ["repeating vs no-data"], "margin": 0.01}
+    report = run(elsewhere, seeds=[4], methods=["repeating", "no-data"], compare=one_more)
+    assert report.comparisons is not None
+    assert report.comparisons.design.seeds == 5
+    assert report.comparisons.analyses == (4, 5)
+    assert report.comparisons.missing == ("counting",)
+
+
+def test_a_method_that_lags_behind_is_compared_on_the_seeds_that_all_have(cells: Path) -> None:
+    other_domain(cells)
+    for seed, more in ((2, 4), (3, 5)):
+        for method in ("counting", "no-data"):
+            cell = Cell.from_text((cells / f"small.{method}.{seed}.json").read_text())
+            CellFolder(cells).write(replace(cell, seed=more))
+    runs, _ = load_cells(cells)
+    (run_,) = [run for run in runs if not run.invocation.about["variant"]]
+    (found,) = combine([run_]).comparisons()
+    assert found.missing == ("repeating",)
+    (found,) = combine([run_.with_plan(ComparisonConfig(until_decided=True))]).comparisons()
+    assert found.missing == ()
+    assert found.design.seeds == 4
 
 
 def test_a_report_of_cells_can_be_published_beside_them(cells: Path) -> None:

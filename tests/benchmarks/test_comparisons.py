@@ -11,6 +11,8 @@ from benchmarks.common.fields import ConfigError
 from benchmarks.config.comparison_config import ComparisonConfig
 from benchmarks.metrics.crossed import Design, difference, needed
 from benchmarks.metrics.intervals import holm
+from benchmarks.metrics.pooling import pool
+from benchmarks.metrics.sequential import bounds
 from benchmarks.pipeline.rows import FailedRun, SeedRun
 from benchmarks.report.comparisons import Comparisons, Group, compare, group
 from benchmarks.report.sentences import (
@@ -63,7 +65,9 @@ def tables(
 
 
 def of(own: dict[str, np.ndarray], config: ComparisonConfig = DEFAULT, **more: str) -> Comparisons:
-    (found,) = compare([Group(tables=own, primary=config.pairs(list(own)), **more)], config)
+    primary = config.pairs(list(own))
+    group = Group(tables=own, primary=primary, planned=len(primary), **more)
+    (found,), _ = compare([group], config)
     return found
 
 
@@ -93,17 +97,52 @@ def test_several_domains_are_one_family() -> None:
     one, other = tables(no_data=-3, domino=3), tables(seeds=6, no_data=-3, domino=3)
     groups = [Group(tables=own, primary=DEFAULT.pairs(list(own)), domain=name)
               for own, name in ((one, "a"), (other, "b"))]  # fmt: skip
-    both = compare(groups, DEFAULT)
+    both, _ = compare(groups, DEFAULT)
     raw = [float(difference(own["domino"], own["no-data"]).p()) for own in (one, other)]
     assert [found.pairs[0].p for found in both] == pytest.approx(holm(raw))
     assert both[0].families == (2, 0)
+
+
+def test_what_is_pooled_belongs_to_the_family_of_its_domains() -> None:
+    domains = {name: tables(seeds=seeds, no_data=-3, few_shot=0, domino=3)
+               for name, seeds in (("a", 5), ("b", 6))}  # fmt: skip
+    plan = ComparisonConfig(contrasts=("domino vs no-data",))
+    groups = [Group(tables=own, primary=plan.pairs(list(own)), domain=name)
+              for name, own in domains.items()]  # fmt: skip
+    names = {name: name for name in domains["a"]}
+    found, pooled = compare(groups, plan, names)
+    differences = [difference(own["domino"], own["no-data"]) for own in domains.values()]
+    raw = [float(one.p()) for one in (*differences, pool(differences))]
+    primary, *exploratory = pooled
+    assert [*(one.primary[0].p for one in found), primary.decision.p] == pytest.approx(holm(raw))
+    assert primary.interval == pool(differences).interval()
+    assert found[0].families == found[1].families == (3, 6)
+    assert [one.family for one in exploratory] == ["exploratory"] * 2
+    assert (
+        "Holm at 5 % over 3 primary comparisons and over 6 exploratory comparisons"
+        in how(found[0])[0]
+    )
+    assert compare(groups, plan)[1] == []
+
+
+def test_pooled_comparisons_are_decided_at_the_level_of_their_analysis() -> None:
+    plan = ComparisonConfig(until_decided=True)
+    domains = [tables(seeds=seeds, no_data=-3, domino=3) for seeds in (6, 4)]
+    groups = [Group(tables=own, primary=plan.pairs(list(own)), domain=str(n))
+              for n, own in enumerate(domains)]  # fmt: skip
+    _, (pooled,) = compare(groups, plan, {name: name for name in domains[0]})
+    at_4 = pool([difference(own["domino"][:4], own["no-data"]) for own in domains])
+    assert pooled.pooled == at_4, "the analysis that both domains have had"
+    assert pooled.level == pytest.approx(1 - bounds(0.05, (4,))[0])
+    low, high = pooled.interval
+    assert high - low > 2 * (at_4.interval()[1] - at_4.interval()[0])
 
 
 def test_the_three_verdicts_are_sentences() -> None:
     own = tables(no_data=-12, few_shot=0, domino=12)
     first, second, third = primary_lines(of(own))
     assert first.startswith("few-shot vs no-data: better by ")
-    assert "95 % interval" in first
+    assert "(uncorrected 95 % interval" in first
     assert "p < 0.001" in second
     assert third.startswith("domino vs few-shot: better by ")
     alike = of(tables(seeds=10, problems=4096, few_shot=0, domino=0))
@@ -260,7 +299,7 @@ def test_interim_analyses_are_reported_and_decided_by_their_bounds() -> None:
     assert found.analyses == (4, 6)
     assert found.decided
     assert any(
-        "p 0.0013 at 4, 0.0084 at 6, 0.0226 at 8, 0.0413 at 10 seeds): analysis 2 of 4, at 6 "
+        "p 0.0008 at 4, 0.0074 at 6, 0.0220 at 8, 0.0423 at 10 seeds): analysis 2 of 4, at 6 "
         "seeds; every primary comparison is decided" in line
         for line in how(found)
     )
@@ -269,13 +308,49 @@ def test_interim_analyses_are_reported_and_decided_by_their_bounds() -> None:
     assert any("not all are decided" in line for line in how(unclear))
 
 
+@pytest.mark.parametrize(
+    ("seeds", "analyses"), [(5, (4, 5)), (7, (4, 6, 7)), (12, (4, 6, 8, 10, 12))]
+)
+def test_interim_analyses_take_all_seeds_whatever_their_number(
+    seeds: int, analyses: tuple[int, ...]
+) -> None:
+    config = ComparisonConfig(until_decided=True)
+    own = tables(seeds=seeds, problems=128, no_data=0, domino=0)
+    found = of(own, config)
+    (pair,) = found.pairs
+    assert found.analyses == analyses
+    assert pair.value == pytest.approx(float(difference(own["domino"], own["no-data"]).value))
+    (_, line, _) = how(found)
+    assert f"analysis {len(analyses)} of {len({*analyses, 4, 6, 8, 10})}, at {seeds} seeds" in line
+    level = 1 - bounds(0.05, analyses)[-1]
+    assert pair.interval == tuple(map(float, pair.estimate.interval(level)))
+    (plain,) = of(own).pairs
+    assert pair.interval[0] < plain.interval[0] < plain.interval[1] < pair.interval[1]
+
+
+def test_a_design_has_one_minimum_detectable_difference() -> None:
+    found = of(tables(problems=128, no_data=0, few_shot=0, domino=0))
+    (_, now), *_ = found.outlook()
+    assert now == found.detectable
+
+
+def test_methods_that_solve_nothing_are_decided_by_more_problems() -> None:
+    own = {name: np.zeros((5, 128)) for name in ("few-shot", "domino")}
+    found = of(own)
+    assert primary_lines(found) == [
+        "domino vs few-shot: equivalent within 3 points, both at the floor (+0.0, uncorrected 95 % "
+        "interval -2.9 to 2.9)."
+    ]
+    several = of({**own, "magpie": own["domino"], "no-data": np.zeros((1, 128))})
+    assert {pair.verdict for pair in several.primary} == {"undecided"}
+    assert several.primary[0].needed == (Design(seeds=4, problems=1024),)
+
+
 def test_the_shares_add_up_and_more_seeds_or_problems_find_smaller_differences() -> None:
     found = of(tables(problems=128, no_data=0, few_shot=0, domino=0))
     assert sum(found.shares()) == pytest.approx(1.0)
     (now, size), (seeds, with_seeds), (problems, with_problems) = found.outlook()
-    assert found.detectable is not None
     assert now == found.design
-    assert size == pytest.approx(found.detectable, rel=0.1)
     assert (seeds.seeds, problems.problems) == (10, 1024)
     assert max(with_seeds, with_problems) < size
     (line,) = [line for line in how(found) if line.startswith("Variance of a difference")]
@@ -327,3 +402,9 @@ def test_the_closed_share_of_the_gap_is_a_line_of_each_method() -> None:
     parts = [lines["few-shot"][name] for name in ("run", "problem", "residual")]
     assert sum(parts) == pytest.approx(1.0)
     assert "no-data" not in lines, "one run has no variance between runs"
+    names = {name: name for name in own}
+    both = {line["method"]: line for line in variance_lines([made, made], names)}
+    pooled = both["few-shot over 2 domains"]
+    assert pooled["closed"] == pytest.approx(lines["few-shot"]["closed"])
+    assert pooled["closed_low"] < pooled["closed"] < pooled["closed_high"]
+    assert "run" not in pooled

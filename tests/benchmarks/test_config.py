@@ -156,7 +156,7 @@ def test_what_a_run_keeps_of_a_methods_options_has_the_types_of_its_fields(tmp_p
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"margin": 0.0}, "margin is 0: give points above 0"),
+        ({"margin": 0.0}, "margin is 0: give points between 0 and 100"),
         ({"margin": math.nan}, "margin is nan"),
         ({"contrasts": ("domino",)}, "contrasts has 'domino': give \"A vs B\""),
         ({"contrasts": ("domino vs domino",)}, "two methods"),

@@ -103,14 +103,3 @@ def test_a_file_that_is_replaced_by_one_of_its_size_and_time_is_seen(
     shutil.copystat(file, other)
     other.replace(file)
     assert model_digest(model, tmp_path) != first
-
-
-def test_a_backbone_that_no_release_has_shipped_says_how_it_is_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from benchmarks.suites.housestyle import backbone
-
-    missing = {**backbone.CHECKPOINTS, "housestyle-weak": tmp_path / "checkpoint-weak"}
-    monkeypatch.setattr(backbone, "CHECKPOINTS", missing)
-    with pytest.raises(ConfigError, match=r"not shipped .*housestyle\.pretrain --coherence 0\.4"):
-        resolve_model("housestyle-weak")

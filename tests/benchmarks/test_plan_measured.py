@@ -65,14 +65,14 @@ def run(config: RunConfig) -> tuple[list[SeedRun | FailedRun], Spent]:
     display = make_display(plain=True, quiet=True)
     pipeline: Pipeline = open_pipeline(config, display=display, steps=99, on_stage=ended)
     with closing(pipeline):
-        kept = keep_domain(pipeline)
+        keep_domain(pipeline)
         rows = run_rows(pipeline, on_row=began)
 
         def described(row: SeedRun | FailedRun | None, stage: Stage, reused: bool) -> None:
             state["method"] = "" if row is None else row.method
             ended(stage, reused)
 
-        describe_rows(pipeline, kept, rows, on_stage=described)
+        describe_rows(pipeline, rows, on_stage=described)
     return rows, spent
 
 
@@ -87,7 +87,7 @@ def tokens_of(rows: list[SeedRun | FailedRun], name: str) -> int:
 def test_a_plan_for_this_machine_is_within_a_factor_of_what_a_run_took(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    preset = load_preset("housestyle")
+    preset = load_preset("housestyle-compositions")
     config = replace(
         preset,
         methods=METHODS,

@@ -19,15 +19,18 @@ def test_a_preset_is_a_whole_config_with_options_that_its_methods_know(name: str
     assert load_preset(name) == config
 
 
-def test_the_default_compares_six_methods_on_the_embedded_suite() -> None:
+def test_the_default_compares_methods_and_controls_in_the_dialects_on_the_weak_backbone() -> None:
     config = load_preset(DEFAULT)
     assert config.suite == "housestyle"
-    assert config.model == "housestyle"
-    assert config.responder == "plain"
-    assert config.filter.consistency
+    assert config.suite_options.track == "dialects"
+    assert config.backbone == "housestyle-weak"
+    assert config.responder == "solver"
+    assert config.references == 8
+    assert config.pairs == 300
     assert config.seeds == (0,)
     assert set(config.methods) == {
-        "no-data", "references-only", "few-shot", "self-instruct", "evol-instruct", "domino",
+        "no-data", "references-only", "few-shot", "self-instruct", "evol-instruct",
+        "prompt-tuning", "domino", "plain-wording", "recombined", "ceiling",
     }  # fmt: skip
 
 
@@ -43,15 +46,16 @@ def test_the_description_reaches_the_method_that_reads_it_and_changes_no_other_o
 
 
 def test_one_preset_runs_every_method_and_differs_in_nothing_else_but_the_description() -> None:
-    default, everything = load_preset(DEFAULT), load_preset("housestyle-all")
+    default, everything = load_preset("housestyle-compositions"), load_preset("housestyle-all")
     assert sorted(everything.methods) == sorted(METHODS)
     assert everything.description
     same = dataclasses.replace(everything, methods=default.methods, description="")
     assert same == default
 
 
-def test_conventions_differ_from_the_default_where_the_track_differs() -> None:
-    default, conventions = load_preset(DEFAULT), load_preset("housestyle-conventions")
+def test_conventions_differ_from_compositions_where_the_track_differs() -> None:
+    default = load_preset("housestyle-compositions")
+    conventions = load_preset("housestyle-conventions")
     differing = {
         name
         for name in field_types(RunConfig)

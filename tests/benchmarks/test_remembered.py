@@ -45,7 +45,7 @@ def test_a_generated_suite_is_made_once_for_its_digest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
-    config = replace(load_preset("housestyle"), output=tmp_path)
+    config = replace(load_preset("housestyle-compositions"), output=tmp_path)
     display = Display()
     first = open_pipeline(config, display=display, steps=0)
 

@@ -409,7 +409,7 @@ def test_a_second_machine_reuses_every_stage_and_shows_the_same_table(
         ("nosuch://bucket", "Protocol not known: nosuch; give a URL that fsspec supports"),
         (
             f"s3://somebody:{SECRET}@bucket/place",
-            "store contains a password: give a URL without one",
+            "store contains a password: give a URL without",
         ),
         (f"simplecache::sftp://me:{SECRET}@host/x", "store contains a password"),
         ("", "store is empty"),

@@ -498,3 +498,21 @@ def test_values_are_flattened_for_mlflow() -> None:
     assert len(flat["f"]) == 6000
     assert numbers({"a": {"b c": 1}, "t": True, "s": "x", "l": [1]}) == {"a.b c": 1.0, "t": 1.0}
     assert metric_name("pass@1 (ü)") == "pass_at_1 ___"
+
+
+def test_rows_that_are_taken_from_cells_are_children_too(logged: Logged, tmp_path: Path) -> None:
+    config, report, client, _ = logged
+    config = replace(config, cells=tmp_path / "cells")
+    with tiny_run.names():
+        execute(config, quiet=True, make_engine=tiny_run.make_engine)
+        before = {run.info.run_id for run in parents(client)}
+        elsewhere = replace(config, output=tmp_path / "runs")
+        assert execute(elsewhere, quiet=True, make_engine=tiny_run.make_engine).stages == 0
+    (parent,) = {run.info.run_id for run in parents(client)} - before
+    found = children(client, parent)
+    assert set(found) == {f"{m} seed {s}" for m in config.methods for s in config.seeds}
+    row = found["counting seed 1"].data
+    assert row.metrics["evaluate/pass@1"] == report.rows[2].scores[0].value
+    assert row.tags["reused.evaluate"] == "true"
+    assert "describe" in " ".join(row.tags)
+    assert row.tags["mlflow.note.content"].startswith("counting, seed 1: Pass@1")

@@ -152,6 +152,6 @@ def test_gemma_3n_reads_soft_tokens_as_padding_in_its_layers_own_tables():
 
 
 def test_a_model_that_scales_ids_alone_is_refused_in_one_line():
-    with pytest.raises(EngineError, match="MvpForCausalLM does not read embeddings") as caught:
+    with pytest.raises(EngineError, match="MvpForCausalLM treats embeddings differently") as caught:
         check_embeddings(made("mvp"))
     assert "\n" not in str(caught.value)

@@ -187,7 +187,7 @@ def test_what_is_refused_for_now_is_asked_again_after_the_wait_it_names(engine, 
 
 def test_a_wait_of_a_day_is_not_waited_for(engine, serving):
     server = serving((429, {"Retry-After": "86400"}, b"{}"))
-    with pytest.raises(EngineError, match=r"goes on failing .*asks to wait 86400 s"):
+    with pytest.raises(EngineError, match=r"keeps failing .*asks to wait 86400 s"):
         ask(engine)
     assert len(server.keys) == 1
 

@@ -52,7 +52,7 @@ def test_options_that_are_none_are_refused_in_one_line(
 
 
 def test_the_backbone_follows_track_and_coherence_unless_a_model_is_given() -> None:
-    run = load_preset("housestyle-dialects")
+    run = load_preset("housestyle")
     options = run.suite_options
     assert run.backbone == "housestyle-weak"
     coherent = replace(run, suite_options=replace(options, coherence="coherent"))

@@ -111,7 +111,7 @@ def test_what_fits_no_machine_is_refused_with_what_there_is() -> None:
     asked = RayConfig(train=Resources(num_cpus=4, num_gpus=2, memory_mib=1024))
     with pytest.raises(ConfigError, match=r"ray.train asks for 4 CPUs, 2 GPUs, 1024 MiB, which no"):
         cluster(asked, NODE, NODE).check()
-    with pytest.raises(ConfigError, match=r"\(8 CPUs, 1 GPUs, 4096 MiB\): ask for less"):
+    with pytest.raises(ConfigError, match=r"\(8 CPUs, 1 GPUs, 4096 MiB\): request less"):
         cluster(RayConfig(execute=Resources(memory_mib=5000)), NODE).check()
 
 
@@ -178,7 +178,7 @@ def test_a_machine_does_the_stage_that_it_is_told(config: RunConfig) -> None:
 def test_a_machine_with_other_code_or_data_refuses(config: RunConfig) -> None:
     call, task = gold_task(opened(config))
     order = RunSpec(config=config, directory=str(Path.cwd())).packed()
-    with pytest.raises(LaunchError, match="gold at another address"):
+    with pytest.raises(LaunchError, match="computes another cache key for gold"):
         do(order, replace(task, address="of other code"))
     nowhere = RunSpec(config=config, directory="/no/such/place").packed()
     with pytest.raises(LaunchError, match="has no directory /no/such/place"):

@@ -115,7 +115,7 @@ def test_a_process_that_is_killed_ends_the_run_in_one_line_and_it_goes_on(
             process.kill()
     assert child.returncode == 1
     last = words(tmp_path).read_text().splitlines()[-1]
-    assert "has ended (signal 9)" in last
+    assert "has died (signal 9)" in last
     assert "give a smaller --local.processes" in last
     assert_goes_on(alone, data, tiny_backbone, tmp_path)
 

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.stats import norm
 
 from benchmarks.metrics.crossed import Estimate, difference
-from benchmarks.metrics.sequential import ANALYSES, decide
+from benchmarks.metrics.sequential import ANALYSES, analyses_at, decide
 
 PROBLEM_SD, INTERACTION_SD = 1.0, 0.6
 SPREAD = np.sqrt(1 + PROBLEM_SD**2 + INTERACTION_SD**2)
@@ -76,6 +76,42 @@ def power_grid(repetitions, seed=1):
             yield seeds, problems, seed_sd, points, float((found.p() <= 0.05).mean())
 
 
+KEPT, RATES = (0.5, 0.8, 1.0), (0.0, 0.005, 0.01, 0.02, 0.05)
+
+
+def near_floor(rng, repetitions, seeds, problems, rates, kept) -> list[np.ndarray]:
+    """Results [repetitions, seeds, problems] of methods that solve few problems.
+
+    A problem that a method can solve is solved by each of its runs with probability `kept`: with 1,
+    all runs of a method solve the same ones.
+    """
+    shape = (repetitions, seeds, problems)
+    return [
+        (rng.random(shape) < kept) & (rng.random((repetitions, 1, problems)) < rate / kept)
+        for rate in rates
+    ]
+
+
+def floor_grid(repetitions, margin=0.03, kept=KEPT, designs=((5, 128),), seed=4):
+    """(seeds, problems, kept, rate, false differences, false equivalences, coverage).
+
+    Methods of equal rates, and of rates that differ by the margin, at a level of 5 %.
+    """
+    rng = np.random.default_rng(seed)
+    for seeds, problems in designs:
+        for share in kept:
+            for rate in RATES:
+                size = (rng, repetitions, seeds, problems)
+                alike = difference(*near_floor(*size, (rate, rate), share))
+                apart = difference(*near_floor(*size, (rate + margin, rate), share))
+                low, high = apart.interval()
+                yield (
+                    seeds, problems, share, rate, float((alike.p() <= 0.05).mean()),
+                    float((apart.equivalence_p(margin) <= 0.05).mean()),
+                    float(((low <= margin) & (margin <= high)).mean()),
+                )  # fmt: skip
+
+
 def coverage(repetitions, points, seeds=5, problems=128, seed_sd=2, seed=2):
     """How often the interval of a mean holds the truth, of a method at so many points."""
     from benchmarks.metrics.intervals import mean_interval
@@ -93,21 +129,24 @@ FAMILY = tuple((method, 0) for method in range(1, 6)) + tuple((5, method) for me
 """The default contrasts of six methods: 0 stands for no data (deterministic), 5 for DOMINO."""
 
 
-def until_decided(repetitions, problems=128, seed_sd=2, skills=(0.0,) * 6, margin=0.03, seed=3):
+def until_decided(
+    repetitions, problems=128, seed_sd=2, skills=(0.0,) * 6, margin=0.03, seeds=ANALYSES[-1], seed=3
+):
     """(seeds at the end, verdicts) of runs that go on until the default family is decided."""
     rng = np.random.default_rng(seed)
-    block = max(1, BLOCK // (len(skills) * ANALYSES[-1] * problems))
+    block = max(1, BLOCK // (len(skills) * seeds * problems))
+    analyses = analyses_at(seeds)
     for start in range(0, repetitions, block):
         size = min(block, repetitions - start)
         sds = (0, *[seed_sd] * (len(skills) - 1))  # a deterministic row is its own truth
-        tables = results(rng, size, ANALYSES[-1], problems, sds, skills).astype(np.float32)
+        tables = results(rng, size, seeds, problems, sds, skills).astype(np.float32)
         found = {}
         for a, b in FAMILY:
             other = tables[b][:, :1] if b == 0 else tables[b]
-            found[a, b] = [difference(tables[a][:, :n], other[:, :n]) for n in ANALYSES]
+            found[a, b] = [difference(tables[a][:, :n], other[:, :n]) for n in analyses]
         for run in range(size):
-            yield _one_run({key: [_of(one, run) for one in own] for key, own in found.items()},
-                           margin)  # fmt: skip
+            yield _one_run({key: dict(zip(analyses, [_of(one, run) for one in own], strict=True))
+                            for key, own in found.items()}, margin)  # fmt: skip
 
 
 def _of(estimate: Estimate, place: int) -> Estimate:
@@ -115,15 +154,13 @@ def _of(estimate: Estimate, place: int) -> Estimate:
 
 
 def _one_run(found, margin):
-    for place, seeds in enumerate(ANALYSES):
-        so_far = {key: own[: place + 1] for key, own in found.items()}
-        verdicts = {
-            key: one.verdict
-            for key, one in decide(so_far, margin=margin, analyses=ANALYSES).items()
-        }
+    for seeds in next(iter(found.values())):
+        so_far = {key: {n: own[n] for n in own if n <= seeds} for key, own in found.items()}
+        decisions = decide(so_far, margin=margin, interim=True)
+        verdicts = {key: one.verdict for key, one in decisions.items()}
         if "undecided" not in verdicts.values():
             return seeds, verdicts
-    return ANALYSES[-1], verdicts
+    return seeds, verdicts
 
 
 def false_alarms(repetitions, **named) -> float:
@@ -140,9 +177,13 @@ def main(repetitions: int) -> None:
         print("power: {} seeds, {} problems, seed sd {}, {:.1f} points: {:.1%}".format(*line))
     for points in (1, 3, 10, 30, 50):
         print(f"coverage at {points} %: {coverage(repetitions // 2, points):.1%}")
-    for problems, seed_sd in ((128, 2), (128, 8), (1024, 4)):
-        found = false_alarms(repetitions, problems=problems, seed_sd=seed_sd)
-        print(f"until decided, {problems} problems, seed sd {seed_sd}: any false alarm {found:.1%}")
+    for line in floor_grid(repetitions, designs=((5, 128), (5, 1024))):
+        print("floor: {} seeds, {} problems, kept {}, rate {}: false differences {:.1%}, "
+              "false equivalences {:.1%}, coverage {:.1%}".format(*line))  # fmt: skip
+    for problems, seed_sd, seeds in ((128, 2, 10), (128, 8, 10), (128, 8, 7), (1024, 4, 10)):
+        found = false_alarms(repetitions, problems=problems, seed_sd=seed_sd, seeds=seeds)
+        print(f"until decided, at most {seeds} seeds, {problems} problems, seed sd {seed_sd}: "
+              f"any false alarm {found:.1%}")  # fmt: skip
     ended = [
         seeds
         for seeds, _ in until_decided(

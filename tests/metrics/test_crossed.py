@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import nct, t
 
-from benchmarks.metrics.crossed import Design, Estimate, contrast, difference, predicted
+from benchmarks.metrics.crossed import Design, Estimate, contrast, difference, needed, predicted
 from benchmarks.metrics.intervals import wilson
 from tests.metrics import simulate
 
@@ -47,13 +48,53 @@ def test_the_variance_is_at_least_that_of_its_runs_and_that_of_its_problems(seed
     assert 2.5 <= found.df <= 6 + 11 + 66
 
 
-def test_where_nothing_varies_p_is_1_and_the_interval_is_as_wide_as_wilsons() -> None:
+def test_where_nothing_varies_p_is_1_and_the_interval_is_wilsons() -> None:
     same = np.tile(np.arange(128) < 40, (5, 1))
     found = difference(same, same)
     assert found.p() == 1.0
     low, high = found.interval()
-    assert high == pytest.approx(wilson(0, 128)[1], rel=0.02)
+    assert high == pytest.approx(wilson(0, 128)[1])
     assert low == -high
+
+
+def test_near_the_floor_nothing_jumps() -> None:
+    """A method that solves 0, 1, 2, ... programs of 5 x 128, all of other problems, and none."""
+    solved = np.zeros((9, 5, 128))
+    for n in range(9):
+        solved[n, np.arange(n) % 5, np.arange(n)] = 1
+    none = np.zeros((5, 128))
+    found = [difference(table, none) for table in solved]
+    for before, after in pairwise(found):
+        for one, other in zip(before.interval(), after.interval(), strict=True):
+            assert one - 0.015 < other < one + 0.015
+        assert after.equivalence_p(0.03) == pytest.approx(before.equivalence_p(0.03), rel=0.3)
+        assert before.detectable() == pytest.approx(after.detectable(), rel=0.1)
+
+
+def test_more_problems_decide_a_pair_of_which_neither_solves_anything() -> None:
+    none = np.zeros((5, 128))
+    found, now = difference(none, none), Design(seeds=5, problems=128)
+    assert 0.05 / 9 < found.equivalence_p(0.03) < 0.05
+    larger = predicted(found, now, Design(seeds=5, problems=1024))
+    assert larger.equivalence_p(0.03) < 1e-6
+    assert larger.detectable() < found.detectable() / 4
+    assert needed(found, now, 0.03, 9) == (Design(seeds=4, problems=1024),)
+
+
+@pytest.mark.parametrize("kept", simulate.KEPT)
+def test_neither_false_differences_nor_false_equivalences_grow_near_the_floor(kept: float) -> None:
+    for *case, differ, equal, covered in simulate.floor_grid(500, kept=(kept,)):
+        assert differ <= 0.07, case
+        assert equal <= 0.07, case
+        assert covered >= 0.92, case
+
+
+def test_the_interval_holds_0_where_the_test_does_not_refuse_it() -> None:
+    rng = np.random.default_rng(0)
+    tables = simulate.near_floor(rng, 1000, 5, 128, (0.01, 0.03), 0.5)
+    found = difference(*tables)
+    low, high = found.interval()
+    assert ((low > 0) | (high < 0)).tolist() == (found.p() < 0.05).tolist()
 
 
 def test_a_difference_in_every_run_and_problem_is_found_unless_the_problems_are_few() -> None:
@@ -143,7 +184,7 @@ def test_more_problems_do_what_a_review_of_the_stored_results_found(residual_sha
         run, problem, total = runs + residual, rest, runs + rest
         df = total**2 / (run**2 / 8 + problem**2 / 127)
         numbers = {"variance": total, "df": df, "run_df": 8.0, "run": run, "problem": problem,
-                   "residual": residual}  # fmt: skip
+                   "residual": residual, "problems": 128}  # fmt: skip
         return Estimate(**{name: np.asarray(numbers.get(name, 0.0)) for name in Estimate.__slots__})
 
     now = Design(seeds=5, problems=128)

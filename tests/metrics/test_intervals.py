@@ -17,7 +17,7 @@ def test_wilson_agrees_with_statsmodels(successes, trials):
 
 @pytest.mark.parametrize(("successes", "trials"), [(1, 0), (-1, 5), (6, 5)])
 def test_no_proportion_has_no_interval(successes, trials):
-    with pytest.raises(ValueError, match="no proportion"):
+    with pytest.raises(ValueError, match="not a proportion"):
         wilson(successes, trials)
 
 

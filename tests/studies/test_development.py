@@ -44,7 +44,7 @@ def test_no_test_problems_id_occurs_in_any_trial_and_the_result_is_on_test_probl
     assert len(list(output.glob("stages/evaluate-*/manifest.json"))) == 2
     assert mentions(output, "test/") == set()
     assert "evaluate" in mentions(output, "development/")
-    assert "no result" in capsys.readouterr().out
+    assert "not a result" in capsys.readouterr().out
 
     again = run(config, json_path=tmp_path / "result.json")
     assert again.report is not None
@@ -94,8 +94,8 @@ def test_a_development_suite_is_the_suite_without_its_test_problems() -> None:
         ({"seeds": (7,)}, "final.seeds shares 7 with run.seeds"),
         ({"trials": 0}, "trials is 0"),
         ({"sampler": "tpee"}, "unknown 'tpee' \\(did you mean 'tpe'"),
-        ({"sampler": "grid"}, "needs a study with a grid"),
-        ({"grid": {"x": (1,)}}, "no other sampler takes one"),
+        ({"sampler": "grid"}, "only the sampler 'grid' uses a grid"),
+        ({"grid": {"x": (1,)}}, "only the sampler 'grid' uses a grid"),
         ({"pruner": "harsh"}, "pruner: unknown 'harsh'"),
         ({"objective": "fame"}, "objective: unknown 'fame'"),
         ({"method": "domino"}, "method: unknown 'domino'; known: counting"),

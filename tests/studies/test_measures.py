@@ -64,5 +64,5 @@ def test_a_method_that_drew_nothing_has_measures(suite) -> None:
 
 @pytest.mark.parametrize("name", ["in-domain", "new-in-domain", "coverage"])
 def test_a_suite_without_an_oracle_is_refused_by_name(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"objective '{name}': .* has no oracle: take a"):
+    with pytest.raises(ConfigError, match=f"objective '{name}': .* has no oracle: use a"):
         OBJECTIVES[name].measure(made(small.SmallSuite(), ["some text"]))

@@ -225,5 +225,5 @@ def test_a_study_that_is_not_there_is_refused_and_no_storage_is_made(tmp_path: P
     assert not (tmp_path / "runs").exists()
     journal = str(tmp_path / "journal")
     optuna.create_study(storage=open_storage(journal), study_name="toy.countin")
-    with pytest.raises(ConfigError, match=r"did you mean 'toy\.countin'.*it holds: toy\.countin"):
+    with pytest.raises(ConfigError, match=r"did you mean 'toy\.countin'.*it has: toy\.countin"):
         load(toy.study(tmp_path, tmp_path / "runs", storage=journal))

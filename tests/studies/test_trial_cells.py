@@ -62,7 +62,7 @@ def test_each_trial_is_a_file_and_a_study_goes_on_from_them(
     capsys.readouterr()
     more = replace(elsewhere(config, tmp_path), trials=9)
     gone_on = run(more)
-    assert "6 trials taken over from" in capsys.readouterr().err
+    assert "6 trials imported from" in capsys.readouterr().err
     assert {name: data for name, data in files(more).items() if name in before} == before
     assert len(files(more)) == 9
     undisturbed = run(study(no_backbone, tmp_path / "undisturbed", trials=9, cells=None))

@@ -37,7 +37,7 @@ _JSON_FIELDS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OwnProblem:
-    """A problem, and the other fields of its row.
+    """A problem with the other fields of its row.
 
     Attributes:
         where: its place, for messages.
