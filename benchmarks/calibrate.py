@@ -193,7 +193,7 @@ def oracle_pairs(pipeline: Pipeline, suite: HousestyleSuite) -> Stage:
 def _ceiling(pipeline: Pipeline, suite: HousestyleSuite) -> Stage:
     pairs, config = oracle_pairs(pipeline, suite), pipeline.config
     row = pipeline.for_row("oracle", 0)
-    return row.step(evaluate, config.evaluate, row.step(finetune, config.finetune, pairs))
+    return row.step(evaluate, config.evaluate, row.step(finetune, config.finetune, pairs, ()))
 
 
 def _score(evaluated: Stage) -> float:

@@ -47,6 +47,10 @@ CONTROLS: Mapping[str, str] = MappingProxyType(
 TEACHER_ROW = "teacher"
 """The control in which the teacher itself solves the test problems."""
 
+DATA_SETS = "benchmarks.data_set:DataSet"
+"""What `dataset/NAME` is, whatever the name: rows of a data set that exists already."""
+
+_DATA_SET = re.compile(r"dataset/[\w-]+")
 _PLUG_IN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
@@ -54,12 +58,21 @@ class MethodError(ValueError):
     """A name is not a method, or a plug-in is invalid: the name, the reason, the remedy."""
 
 
+WITH_REFERENCES = "references+"
+"""Before a method's name: its pairs and the references are fine-tuned on together."""
+
+
+def drawing_name(name: str) -> str:
+    """Return the name under which a row draws: `references+domino` draws what `domino` draws."""
+    return name.removeprefix(WITH_REFERENCES)
+
+
 def base_name(name: str) -> str:
     """Return a method's name without its alias: `few-shot@again` is `few-shot` under another name.
 
     A method under two names draws twice, independently: the A/A comparison of a run.
     """
-    return name.partition("@")[0]
+    return drawing_name(name).partition("@")[0]
 
 
 def is_control(name: str) -> bool:
@@ -67,10 +80,16 @@ def is_control(name: str) -> bool:
     return "@" in name or base_name(name) in CONTROLS
 
 
+def is_data_set(name: str) -> bool:
+    """Whether a row's data exists already: `dataset/NAME`."""
+    return _DATA_SET.fullmatch(base_name(name)) is not None
+
+
 def is_known(name: str) -> bool:
-    """Whether a name is that of a method, of a control, or of either with an alias."""
-    base, at, alias = name.partition("@")
-    return (base in METHODS or base in CONTROLS) and (not at or alias.isidentifier())
+    """Whether a name is that of a method, a control, a data set, or of one with an alias."""
+    base, at, alias = drawing_name(name).partition("@")
+    known = base in METHODS or base in CONTROLS or is_data_set(base)
+    return known and (not at or alias.isidentifier())
 
 
 def is_plug_in(name: str) -> bool:
@@ -159,10 +178,11 @@ def _location(name: str) -> tuple[str, str]:
         known = [*METHODS, *CONTROLS]
         raise MethodError(
             f"no method is named {name!r}{closest(name, known)}; known are {', '.join(known)}, "
-            "and package.module:Class"
+            "dataset/NAME, and package.module:Class"
         )
     base = base_name(name)
-    module, _, class_name = {**CONTROLS, **METHODS}.get(base, base).partition(":")
+    place = DATA_SETS if is_data_set(base) else {**CONTROLS, **METHODS}.get(base, base)
+    module, _, class_name = place.partition(":")
     return module, class_name
 
 

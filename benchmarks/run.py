@@ -18,6 +18,7 @@ from benchmarks.cli.options import read_command
 from benchmarks.config.run_config import (
     decontaminate_config,
     evaluate_config,
+    finetune_config,
     respond_config,
     synthesize_config,
 )
@@ -168,7 +169,8 @@ def run_row(pipeline: Pipeline, method: str, seed: int) -> SeedRun:
     agreed = row.step(filter_responses, config.filter, responded)
     new = synthesized.summary["synthesizes"]
     pairs = row.step(decontaminate, decontaminate_config(config, new), agreed, references)
-    tuned = row.step(finetune, config.finetune, pairs)
+    recipe = finetune_config(config, method)
+    tuned = row.step(finetune, recipe, pairs, references if recipe.references else ())
     require_pairs(synthesized, tuned)
     evaluated = row.step(evaluate, evaluate_config(config, method), tuned)
 

@@ -21,12 +21,18 @@ from benchmarks.cells import RunCells, RunRow
 from benchmarks.chat_templates import check_chat, own_template
 from benchmarks.common.fields import ConfigError, update
 from benchmarks.common.words import counted
-from benchmarks.config.run_config import respond_config, synthesize_config
+from benchmarks.config.run_config import finetune_config, respond_config, synthesize_config
 from benchmarks.console.display import Display, make_display
 from benchmarks.console.events import EventLog
 from benchmarks.console.interruption import Interruption
 from benchmarks.launch.launchers import open_launcher
-from benchmarks.methods import CONTROLS, base_name, is_plug_in, load_method
+from benchmarks.methods import (
+    CONTROLS,
+    base_name,
+    is_data_set,
+    is_plug_in,
+    load_method,
+)
 from benchmarks.metrics.sequential import ANALYSES
 from benchmarks.models import resolve_model
 from benchmarks.pipeline.description import describe_rows, description_steps
@@ -38,6 +44,7 @@ from benchmarks.pipeline.manifest import (
 from benchmarks.pipeline.pipeline import Pipeline, StageCall, open_pipeline
 from benchmarks.pipeline.rows import STEPS, Description, FailedRun, SeedRun, row_steps
 from benchmarks.pipeline.teacher_checks import meet_teacher, require_consent
+from benchmarks.pipeline.usable import require_usable_rows
 from benchmarks.report.compared_runs import combine
 from benchmarks.report.facts import FactRow, fact_counts, fact_rows
 from benchmarks.report.from_cells import stored_run
@@ -341,6 +348,8 @@ def check_before_work(pipeline: Pipeline) -> None:
     for method in config.methods:
         if is_plug_in(method):
             load_method(method)
+        if is_data_set(method):
+            require_usable_rows(pipeline, method)
         if base_name(method) in CONTROLS:
             control: Any = load_method(method)
             control.available(pipeline.context.suite, pipeline.references)
@@ -355,7 +364,8 @@ def check_before_work(pipeline: Pipeline) -> None:
     responder = respond_config(config, config.methods[0])
     respond.check(responder, pipeline.references, pipeline.context.suite)
     evaluate.check(config.evaluate, pipeline.context.suite, pipeline.references)
-    finetune.check(config.finetune, config.accelerate)
+    for method in config.methods:
+        finetune.check(finetune_config(config, method), config.accelerate, pipeline.references)
     if config.embed.model is not None:
         resolve_model(config.embed.model)
     if config.output.exists() and not config.output.is_dir():

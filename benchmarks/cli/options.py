@@ -25,6 +25,7 @@ from benchmarks.common.fields import (
 )
 from benchmarks.config.presets import DEFAULT, PRESETS, load_preset
 from benchmarks.config.run_config import RunConfig, read_config_file
+from benchmarks.methods import is_data_set
 from benchmarks.planning.devices import DEFAULT_GPU, DEVICES, THIS_MACHINE
 from benchmarks.planning.lengths import Assumptions, PlanRequest
 
@@ -79,6 +80,8 @@ def read_command(arguments: Sequence[str]) -> Command:
         flags.append({"compare": {"until_decided": True}})
     for part in [*overrides(options, given), *_free_form(rest, options), *flags]:
         values = merge(values, part)
+    if given.fields:
+        values = merge(_with_fields(given.fields, values), values)
     preset = load_preset(_preset_name(given.preset, values))
     values.pop("preset", None)
     values = merge({"method_options": dict(preset.method_options)}, values)
@@ -89,6 +92,24 @@ def read_command(arguments: Sequence[str]) -> Command:
         quiet=given.quiet,
         plan=_plan(given),
     )
+
+
+def _with_fields(fields: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options by which `--fields` reaches all files that the run is given."""
+    options = values.get("suite_options", {})
+    reads = values.get("suite") == "own" or "references_path" in options
+    methods = values.get("methods", ())
+    names = methods.split(",") if isinstance(methods, str) else list(methods)
+    data_sets = [name for name in names if is_data_set(name)]
+    if not reads and not data_sets:
+        raise ConfigError(
+            f"--fields is {fields!r}, and the run reads no file of yours: give a row dataset/NAME, "
+            "suite own, or --suite_options.references_path"
+        )
+    return {
+        "suite_options": {"fields": fields} if reads else {},
+        "method_options": {name: {"fields": fields} for name in data_sets},
+    }
 
 
 def _plan(given: argparse.Namespace) -> PlanRequest | None:
@@ -132,6 +153,9 @@ def make_parser(options: Iterable[Leaf], *, whole: bool = True) -> argparse.Argu
     parser.add_argument(
         "--json", metavar="FILE",
         help="also write the table as JSON; - prints it instead of the table",
+    )  # fmt: skip
+    parser.add_argument(
+        "--fields", metavar="MAP", help="columns of your files: instruction=question",
     )  # fmt: skip
     parser.add_argument(
         "--plain", action="store_true", help="print lines instead of the live display"

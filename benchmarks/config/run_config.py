@@ -16,13 +16,17 @@ from urllib.parse import urlsplit
 from benchmarks.common.fields import ConfigError, closest, read_yaml
 from benchmarks.config.comparison_config import ComparisonConfig
 from benchmarks.config.launch_config import LAUNCHERS, LocalConfig, RayConfig
+from benchmarks.data_set import DataSetConfig, data_digest
 from benchmarks.engines import ENGINES
 from benchmarks.methods import (
     CONTROLS,
     METHODS,
     TEACHER_ROW,
+    WITH_REFERENCES,
     base_name,
     changed_options,
+    drawing_name,
+    is_data_set,
     is_known,
     is_plug_in,
     reads_description,
@@ -50,8 +54,7 @@ class RunConfig:
     """A benchmark run: all methods and seeds go through the same stages.
 
     Attributes:
-        suite: name of the benchmark; own is a suite from your file, package.module:function one
-            from your code.
+        suite: the benchmark; own reads your file, package.module:function is your code.
         suite_options: its data and split.
         model: directory, hub name or GGUF file of the backbone; "housestyle" is the included one
             for the suite's track.
@@ -65,8 +68,8 @@ class RunConfig:
             or openai (a server; fine-tuned models are then evaluated by transformers).
         vllm: options of engine vllm.
         openai: options of engine openai.
-        methods: names of the methods, one row each; package.module:Class is your own method,
-            NAME@ALIAS runs a method a second time with independent samples.
+        methods: one row each; package.module:Class is your own method, dataset/NAME your data;
+            references+NAME adds the references, NAME@ALIAS samples again independently.
         method_options: fields of a method's config, as --method_options.NAME.FIELD.
         seeds: each seed is a complete pipeline: fit, synthesis, fine-tuning, evaluation.
         references: number of the suite's references that are used; null uses all.
@@ -151,7 +154,7 @@ class RunConfig:
             named = [m for m in getattr(self, name) if not is_plug_in(m) and not is_known(m)]
             _require_known(name, named, [*METHODS, *CONTROLS])
         for name in self.method_options:
-            if is_plug_in(name) and name not in self.methods:
+            if (is_plug_in(name) or is_data_set(name)) and name not in self.methods:
                 raise ConfigError(
                     f"method_options has options of {name!r}, which is not among the methods"
                     f"{closest(name, self.methods)}: add it to --methods, or remove its options"
@@ -295,7 +298,11 @@ def _require_at_least(name: str, value: float, minimum: int) -> None:
 
 def synthesize_config(config: RunConfig, method: str) -> SynthesizeConfig:
     """Return the config of the first stage."""
+    method = drawing_name(method)
     options, other_options = changed_options(method, options_of(config, method))
+    if is_data_set(method):  # equal data has one cache key, wherever it lies
+        data = DataSetConfig(**options, **other_options)
+        options = {**options, "sha256": data.sha256 or data_digest(data)}
     return SynthesizeConfig(
         method=method,
         options=options,
@@ -311,13 +318,14 @@ def synthesize_config(config: RunConfig, method: str) -> SynthesizeConfig:
 def options_of(config: RunConfig, method: str) -> Mapping[str, Any]:
     """Return a method's options; an alias has those of its method unless given its own."""
     options = config.method_options
-    return options.get(method, options.get(base_name(method), {}))
+    own = options.get(method, options.get(drawing_name(method)))
+    return options.get(base_name(method), {}) if own is None else own
 
 
 def respond_config(config: RunConfig, method: str) -> RespondConfig:
     """Return the config of the responder, the same for every method."""
     return RespondConfig(
-        method=method,
+        method=drawing_name(method),
         responder=config.responder,
         sampling=config.response_sampling,
         responses=config.filter.responses,
@@ -331,6 +339,13 @@ def evaluate_config(config: RunConfig, method: str) -> EvaluateConfig:
         return config.evaluate
     own = {item.name: getattr(config.evaluate, item.name) for item in fields(config.evaluate)}
     return TeacherEvaluateConfig(**own)
+
+
+def finetune_config(config: RunConfig, method: str) -> FinetuneConfig:
+    """Return the recipe, the same for every method; a row may add the references to its pairs."""
+    if method.startswith(WITH_REFERENCES):
+        return replace(config.finetune, references=True)
+    return config.finetune
 
 
 def decontaminate_config(config: RunConfig, new: bool) -> DecontaminateConfig:

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING
 
 from benchmarks.cli.exit_codes import Parser, exit_code
 from benchmarks.common.fields import ConfigError, convert_text, leaves, update
+from benchmarks.common.files import write_atomically
 from benchmarks.common.process import prepare_process
 from benchmarks.common.words import warning_line
 
 if TYPE_CHECKING:
     from benchmarks.config.comparison_config import ComparisonConfig
+    from benchmarks.report.compared_runs import ComparedRuns
+    from benchmarks.report.comparisons import Group
+    from benchmarks.report.gate import Judged
     from benchmarks.report.stored import StoredRun
 
 PROGRAM = "python -m benchmarks.report"
@@ -29,19 +33,52 @@ def _main(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     if given.publish is not None and given.to is not None:
         raise ConfigError("--to and --publish both name a folder: give one of them")
+    if given.junit is not None and not given.require:
+        raise ConfigError("--junit has the outcomes of requirements: give --require too")
     if not given.run and not given.cells:
         raise ConfigError("give the name of a run, or --cells DIR; see --help")
+    from benchmarks.report.baseline import read_baseline, write_baseline
     from benchmarks.report.compared_runs import combine
+    from benchmarks.report.gate import judge, read_requirement
     from benchmarks.report.page import make_report  # after --help and wrong options
     from benchmarks.report.publish import publish
 
+    requirements = [read_requirement(text) for text in given.require]
+    baseline = None if given.baseline is None else read_baseline(given.baseline)
     runs = combine(_runs(given), force=given.force)
+    if given.write_baseline is not None:
+        write_baseline(_only_group(runs), given.write_baseline)
+    judged = judge(runs, requirements, baseline)
+    name = "+".join(run.name for run in runs.runs)
     if given.publish is not None:
         print(publish(runs, make_report(runs), given.publish))
-        return 0
-    folder = given.to or given.output / "reports" / "+".join(run.name for run in runs.runs)
+        return _gate(given, judged, name)
+    folder = given.to or given.output / "reports" / name
     print(make_report(runs).write(folder))
-    return 0
+    return _gate(given, judged, name)
+
+
+def _only_group(runs: ComparedRuns) -> Group:
+    """Return the methods of the one data set of a baseline.
+
+    Raises:
+        ConfigError: there are several.
+    """
+    groups = runs.groups()
+    if len(groups) > 1:
+        raise ConfigError(f"a baseline is of one data set, and the runs have {len(groups)}")
+    return groups[0]
+
+
+def _gate(given: argparse.Namespace, judged: Sequence[Judged], name: str) -> int:
+    """Say what became of the requirements, and return the exit code."""
+    from benchmarks.report.gate import exit_code_of, junit
+
+    if given.junit is not None:
+        write_atomically(given.junit, junit(judged, name))
+    for one in judged:
+        print(f"{one.outcome}: {one.text} ({one.why})")
+    return exit_code_of(judged)
 
 
 def _runs(given: argparse.Namespace) -> list[StoredRun]:
@@ -112,6 +149,21 @@ def _parser() -> Parser:
             f"--compare.{name}", metavar="VALUE",
             help=f"{what} (default of all three: as the runs were planned)",
         )  # fmt: skip
+    parser.add_argument(
+        "--require", action="append", default=[], metavar="TEXT",
+        help="'A > B' or 'A not worse than B by POINTS', where B may be baseline: exit code 0 "
+        "where all hold, 3 where one is broken, 4 where one is undecided; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--baseline", type=Path, metavar="FILE", help="what --write-baseline wrote of another run"
+    )
+    parser.add_argument(
+        "--write-baseline", type=Path, metavar="FILE",
+        help="write what the run's methods solved, a few kB to be committed",
+    )  # fmt: skip
+    parser.add_argument(
+        "--junit", type=Path, metavar="FILE", help="write the requirements' outcomes as JUnit XML"
+    )
     parser.add_argument(
         "--force", action="store_true",
         help="show runs of different datasets or versions side by side, with a label",

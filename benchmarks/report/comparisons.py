@@ -202,6 +202,7 @@ class Group:
         floor: the method without data, "" where there is none.
         ceiling: the method with right pairs, "" likewise.
         domain: the name of the data set, where a report has several.
+        problems: the ids of the tables' problems, in their order.
     """
 
     tables: Mapping[str, NDArray[np.float64]]
@@ -211,6 +212,7 @@ class Group:
     floor: str = ""
     ceiling: str = ""
     domain: str = ""
+    problems: tuple[str, ...] = ()
     design: Design = field(init=False)
 
     def __post_init__(self) -> None:
@@ -246,12 +248,13 @@ def group(
         ConfigError: the rows do not have the same problems.
     """
     rows = _complete_seeds(rows, names, config) if config.until_decided else rows
-    complete, missing = _tables(rows)
+    complete, missing, problems = _tables(rows)
     planned = [(own, pair) for own in names for pair in config.pairs(list(own))]
     primary = [(own[a], own[b]) for own, (a, b) in planned if a in own and b in own]
     return Group(
         tables=complete, primary=primary, planned=len(planned), missing=tuple(missing),
         floor=names[0].get(NO_DATA, ""), ceiling=names[0].get(CEILING, ""), domain=domain,
+        problems=problems,
     )  # fmt: skip
 
 
@@ -277,8 +280,8 @@ def _complete_seeds(
 
 def _tables(
     rows: Sequence[SeedRun | FailedRun],
-) -> tuple[dict[str, NDArray[np.float64]], list[str]]:
-    """Return Pass@1 [runs, problems] of each complete method, and the names of the others.
+) -> tuple[dict[str, NDArray[np.float64]], list[str], tuple[str, ...]]:
+    """Return Pass@1 [runs, problems] of each complete method, the others' names, the problems' ids.
 
     A method that fine-tunes nothing and solves the same problems with every seed is one run: the
     backbone, evaluated greedily.
@@ -302,7 +305,8 @@ def _tables(
     _require_equal(problems)
     seeds = max(map(len, by_method.values()), default=0)
     complete = {m: t for m, t in found.items() if len(by_method[m]) == seeds or m in one_run}
-    return complete, [method for method in by_method if method not in complete]
+    ids = tuple(next(iter(problems.values()), ()))
+    return complete, [method for method in by_method if method not in complete], ids
 
 
 def _require_equal(problems: Mapping[str, Sequence[str]]) -> None:

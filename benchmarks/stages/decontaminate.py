@@ -76,7 +76,7 @@ def run(
     context.progress.start(stage.name, len(records))
     context.progress.advance(sieve.sorted)
     pending = sieve.pending()
-    check = _checker(config, references, context.suite) if pending else lambda record: None
+    check = checker(config, references, context.suite) if pending else lambda record: None
     earliest = _first_of_equals(records)
     for record in pending:
         refusal = _duplicate(record, earliest) or check(record)
@@ -103,7 +103,7 @@ def _duplicate(record: Synthetic, earliest: Mapping[Units, str]) -> Refusal | No
     return (DUPLICATE, f"of {first}") if first != record.id else None
 
 
-def _checker(config: DecontaminateConfig, references: Sequence[Reference], suite: Suite) -> Check:
+def checker(config: DecontaminateConfig, references: Sequence[Reference], suite: Suite) -> Check:
     """Return the function that finds the protected text that a pair repeats.
 
     A suite whose tasks have keys decides by these whether tasks are the same: with instructions

@@ -28,7 +28,8 @@ from benchmarks.stages.sieve import DROPPED, KEPT, reconciled
 from benchmarks.stages.traits import Traits, always
 from domino.backbone import load_shape
 from domino.engines.chat import has_turns
-from domino.records import Dropped, Synthetic, derive_seed
+from domino.records import Dropped, Provenance, Reference, Synthetic, derive_seed
+from domino.text import sameness
 
 if TYPE_CHECKING:
     from benchmarks.stages.finetuning.config import FinetuneConfig
@@ -42,9 +43,16 @@ TRAITS = Traits(random=always, asks=True)
 
 
 @recipe_alone()
-def run(config: FinetuneConfig, pairs: Stage, stage: Stage, context: StageContext) -> None:
+def run(
+    config: FinetuneConfig,
+    pairs: Stage,
+    references: Sequence[Reference],
+    stage: Stage,
+    context: StageContext,
+) -> None:
     """Write adapter/, losses.jsonl and dropped.jsonl; no adapter if there are no pairs.
 
+    `references` are added to the pairs, except those that are pairs already.
     Training is determined by the seed, and restarts after a kill.
 
     Raises:
@@ -58,6 +66,7 @@ def run(config: FinetuneConfig, pairs: Stage, stage: Stage, context: StageContex
     if not records:
         stage.finish({"in": 0, "kept": 0, "dropped": {}, "steps": 0, "adapter": False})
         return
+    added = _added(references, records)
     launched = context.accelerate if context.accelerate and context.accelerate.launches else None
     with no_bars():
         if launched:  # each process loads the model itself
@@ -68,18 +77,38 @@ def run(config: FinetuneConfig, pairs: Stage, stage: Stage, context: StageContex
             )
     protocol = context.suite.protocol(chat=has_turns(tokenizer))
     kept = _fitting(config, training_pairs(records, protocol, tokenizer), tokenizer, stage)
-    counts = reconciled(
+    of_references = {record.id for record in added}
+    counts: dict[str, Any] = reconciled(
         stage.name,
         [record.id for record in records],
         {pair.id for pair in kept},
-        {drop.id: drop.reason for drop in stage.read(DROPPED, Dropped)},
+        {d.id: d.reason for d in stage.read(DROPPED, Dropped) if d.id not in of_references},
     )
+    if kept and added:
+        more = _fitting(config, training_pairs(added, protocol, tokenizer), tokenizer, stage)
+        kept += more
+        counts["references"] = len(more)
     if kept and not stage.has(ADAPTER):
         if launched:
             _train_in_processes(config, kept, launched, stage, context)
         else:
             _train(config, kept, model, tokenizer, stage, context)
     stage.finish({**counts, "steps": config.steps if kept else 0, "adapter": bool(kept)})
+
+
+def _added(references: Sequence[Reference], records: Sequence[Synthetic]) -> list[Synthetic]:
+    """Return the references as pairs, without those that are among the records."""
+    known = {sameness(record.instruction) for record in records}
+    return [
+        Synthetic(
+            id=f"reference/{reference.id}",
+            instruction=reference.instruction,
+            response=reference.response,
+            provenance=Provenance(method="references", seed=0, parents=(reference.id,)),
+        )
+        for reference in references
+        if sameness(reference.instruction) not in known
+    ]
 
 
 def _fitting(
@@ -143,13 +172,22 @@ def _seed(context: StageContext) -> int:
     return derive_seed(context.seed, "finetune") % 2**32
 
 
-def check(config: FinetuneConfig, accelerate: AccelerateConfig) -> None:
+def check(
+    config: FinetuneConfig, accelerate: AccelerateConfig, references: Sequence[Reference]
+) -> None:
     """Refuse what would only fail when the first row is to be trained.
 
     Raises:
-        StageError: four bits need a package that is missing, or the processes cannot be started,
-            or cannot divide a batch.
+        StageError: references to train on have no responses, four bits need a package that is
+            missing, or the processes cannot be started, or cannot divide a batch.
     """
+    missing = [reference.id for reference in references if not reference.response]
+    if config.references and missing:
+        raise StageError(
+            f"fine-tuning on the references needs their responses, and {len(missing)} of "
+            f"{len(references)} have none (the first is {missing[0]!r}): give "
+            "--suite_options.track pair where the suite has it, or leave them out"
+        )
     if config.quantize != "none" and importlib.util.find_spec("bitsandbytes") is None:
         raise StageError(
             f"finetune.quantize is {config.quantize}, which needs bitsandbytes: "

@@ -107,6 +107,8 @@ def is_hub_name(source: str) -> bool:
 def read_table(source: Path, fields: Mapping[str, str] = MappingProxyType({})) -> Table:
     """Return the rows of a file; `fields` gives columns the names that are asked for.
 
+    A column that is not there is passed over where the rows have its new name already.
+
     Raises:
         SuiteError: the file cannot be read as a whole, or no row has a column of `fields`.
     """
@@ -247,6 +249,7 @@ def _renamed(table: Table, fields: Mapping[str, str]) -> Table:
     if not fields:
         return table
     columns = dict.fromkeys(name for row in table.rows for name in row.values)
+    fields = {o: c for o, c in fields.items() if c in columns or o not in columns}
     for ours, column in fields.items():
         if table.rows and column not in columns:
             raise SuiteError(

@@ -22,7 +22,7 @@ OPTIONS = """
 --suite_options.dataset --suite_options.references_path --suite_options.cutoff
 --suite_options.split_seed --suite_options.folds --suite_options.fold
 --suite_options.prompt --suite_options.task_ids --suite_options.environment --suite_options.protocol
---suite_options.extraction --suite_options.fields
+--suite_options.extraction --suite_options.fields --fields
 --model --chat_template --template_options --thought_end --attention
 --engine --vllm.tensor_parallel --vllm.data_parallel --vllm.dtype --vllm.memory_share
 --vllm.max_model_tokens --vllm.max_sequences --vllm.eager --vllm.start_timeout_s
@@ -44,7 +44,7 @@ OPTIONS = """
 --finetune.rank --finetune.alpha --finetune.dropout --finetune.learning_rate
 --finetune.warmup_share --finetune.steps --finetune.batch_size --finetune.micro_batch_size
 --finetune.max_tokens --finetune.max_grad_norm --finetune.gradient_checkpointing
---finetune.quantize --accelerate.processes --accelerate.config
+--finetune.quantize --finetune.references --accelerate.processes --accelerate.config
 --evaluate.samples --evaluate.temperature --evaluate.top_p --evaluate.max_new_tokens --evaluate.ks
 --evaluate.split --evaluate.limit --evaluate.shots --embed.model --embed.texts
 --compare.contrasts --compare.margin --compare.until_decided

@@ -286,7 +286,7 @@ def test_a_suite_needs_its_file_and_has_no_other_options(tmp_path: Path) -> None
     with pytest.raises(SuiteError, match=r"fields names 'promt'.*did you mean 'prompt'"):
         suite_of(file_of(tmp_path, "sql"), fields="promt=question")
     with pytest.raises(SuiteError, match="no row has a field 'asked'"):
-        suite_of(file_of(tmp_path, "sql"), fields="prompt=asked").everything()
+        suite_of(file_of(tmp_path, "sql"), fields="group=asked").everything()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 import os
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,8 +11,8 @@ from transformers.utils import chat_template_utils
 from benchmarks.stages.context import StageContext
 from benchmarks.stages.curves import Metrics
 from benchmarks.stages.errors import StageError
-from benchmarks.stages.finetune import run
-from benchmarks.stages.finetuning.config import FinetuneConfig
+from benchmarks.stages.finetune import check, run
+from benchmarks.stages.finetuning.config import AccelerateConfig, FinetuneConfig
 from benchmarks.stages.finetuning.pairs import training_pairs
 from benchmarks.stages.finetuning.trainer import make_trainer
 from benchmarks.store.store import Stage
@@ -20,7 +21,7 @@ from domino.backbone import load_backbone
 from domino.engines.chat import render_chat, turn_end_token
 from domino.engines.openai_engine import OpenaiEngine
 from domino.engines.transformers_engine import TransformersEngine
-from domino.records import Sampling
+from domino.records import Reference, Sampling
 from domino.synthesizer import plain_responses
 from tests.stages.small import (
     SmallSuite,
@@ -76,10 +77,34 @@ def context(backbone, **changes):
     )
 
 
-def trained(root, backbone, pairs=PAIRS, config=CONFIG, **changes) -> Stage:
+def trained(root, backbone, pairs=PAIRS, config=CONFIG, references=(), **changes) -> Stage:
     stage = fresh(root, "finetune")
-    run(config, source(root, "kept.jsonl", pairs), stage, context(backbone, **changes))
+    inputs = source(root, "kept.jsonl", pairs)
+    run(config, inputs, references, stage, context(backbone, **changes))
     return stage
+
+
+def test_references_are_trained_on_beside_the_pairs_but_for_those_that_are_pairs(
+    tmp_path, backbone
+):
+    references = SmallSuite().references()
+    stage = trained(tmp_path / "both", backbone, references=references)
+    assert (stage.summary["kept"], stage.summary["references"]) == (5, 4)
+    plain = trained(tmp_path / "plain", backbone)
+    assert "references" not in plain.summary
+    assert files(stage)["losses.jsonl"] != files(plain)["losses.jsonl"]
+    same = [synthetic(21, response=solution(21))]
+    assert (
+        trained(tmp_path / "same", backbone, same, references=references).summary["references"] == 3
+    )
+    assert not trained(tmp_path / "none", backbone, [], references=references).summary["adapter"]
+
+
+def test_references_without_responses_are_refused_before_training():
+    bare = [Reference(id="r", instruction="x")]
+    with pytest.raises(StageError, match="1 of 1 have none"):
+        check(replace(CONFIG, references=True), AccelerateConfig(), bare)
+    check(CONFIG, AccelerateConfig(), bare)
 
 
 def test_a_curve_that_a_crash_cut_short_is_trained_again(tmp_path, backbone):
@@ -92,12 +117,12 @@ def test_a_curve_that_a_crash_cut_short_is_trained_again(tmp_path, backbone):
     cut.finish = crash
     pairs = source(tmp_path / "cut", "kept.jsonl", PAIRS)
     with pytest.raises(KeyboardInterrupt), cut.writing():
-        run(CONFIG, pairs, cut, context(backbone))
+        run(CONFIG, pairs, (), cut, context(backbone))
     losses = cut.path / "losses.jsonl"
     losses.write_bytes(losses.read_bytes()[:-30])
     again = fresh(tmp_path / "cut", "finetune")
     with again.writing():
-        run(CONFIG, pairs, again, context(backbone))
+        run(CONFIG, pairs, (), again, context(backbone))
     assert files(again) == files(whole)
     assert again.digests == whole.digests
 
@@ -199,7 +224,7 @@ def test_a_pair_without_a_response_is_refused(backbone, tmp_path):
 def test_a_kill_at_any_step_changes_nothing(backbone, tmp_path):
     inputs = source(tmp_path, "kept.jsonl", [*PAIRS, synthetic(9, response="x = 1\n" * 100)])
     whole = assert_same_after_every_kill(
-        tmp_path, "finetune", lambda stage: run(CONFIG, inputs, stage, context(backbone))
+        tmp_path, "finetune", lambda stage: run(CONFIG, inputs, (), stage, context(backbone))
     )
     assert files(whole)["losses.jsonl"].count(b"\n") == 4
 

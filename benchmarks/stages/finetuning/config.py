@@ -33,6 +33,8 @@ class FinetuneConfig:
         max_grad_norm: gradients are clipped to this norm.
         gradient_checkpointing: use less memory and more time.
         quantize: 4bit stores the frozen weights in four bits during training (QLoRA).
+        references: also train on the references in every row that has a pair; a row
+            references+METHOD always does.
     """
 
     rank: int = 16
@@ -47,6 +49,7 @@ class FinetuneConfig:
     max_grad_norm: float = 1.0
     gradient_checkpointing: bool = False
     quantize: Literal["none", "4bit"] = "none"
+    references: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values that cannot train."""
