@@ -512,7 +512,7 @@ def test_rows_that_are_taken_from_cells_are_children_too(logged: Logged, tmp_pat
     found = children(client, parent)
     assert set(found) == {f"{m} seed {s}" for m in config.methods for s in config.seeds}
     row = found["counting seed 1"].data
-    assert row.metrics["evaluate/pass@1"] == report.rows[2].scores[0].value
+    assert row.metrics[metric_name("evaluate/pass@1")] == report.rows[2].scores[0].value
     assert row.tags["reused.evaluate"] == "true"
     assert "describe" in " ".join(row.tags)
     assert row.tags["mlflow.note.content"].startswith("counting, seed 1: Pass@1")
