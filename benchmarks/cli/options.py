@@ -155,7 +155,8 @@ def make_parser(options: Iterable[Leaf], *, whole: bool = True) -> argparse.Argu
         help="also write the table as JSON; - prints it instead of the table",
     )  # fmt: skip
     parser.add_argument(
-        "--fields", metavar="MAP", help="columns of your files: instruction=question",
+        "--fields", metavar="MAP",
+        help="columns of your files: instruction=question" if whole else argparse.SUPPRESS,
     )  # fmt: skip
     parser.add_argument(
         "--plain", action="store_true", help="print lines instead of the live display"

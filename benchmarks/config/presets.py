@@ -165,6 +165,19 @@ def mbpp() -> RunConfig:
     )
 
 
+def own() -> RunConfig:
+    """Your own file of problems and model: give --suite_options.dataset and --model."""
+    return replace(
+        mbpp(),
+        suite="own",
+        suite_options=SuiteOptions(),
+        references=32,
+        pairs=300,
+        finetune=FinetuneConfig(max_tokens=2048),
+        evaluate=EvaluateConfig(),
+    )
+
+
 def paper_official() -> RunConfig:
     """The settings of the paper's public code, on MBPP+: give --model and --suite_options.*.
 
@@ -261,6 +274,7 @@ PRESETS: Mapping[str, Callable[[], RunConfig]] = MappingProxyType(
         "housestyle-all": housestyle_all,
         "housestyle-conventions": housestyle_conventions,
         "mbpp+": mbpp,
+        "own": own,
         "paper-official": paper_official,
         **_on_paper_backbones("paper-lcb-generation", paper_lcb_generation),
         **_on_paper_backbones("paper-lcb-execution", paper_lcb_execution),
