@@ -23,7 +23,7 @@ from benchmarks.common.fields import (
     leaves,
     update,
 )
-from benchmarks.config.presets import DEFAULT, PRESETS, load_preset
+from benchmarks.config.presets import DEFAULT, OF_OTHER_SUITES, PRESETS, load_preset
 from benchmarks.config.run_config import RunConfig, read_config_file
 from benchmarks.methods import is_data_set
 from benchmarks.planning.devices import DEFAULT_GPU, DEVICES, THIS_MACHINE
@@ -275,9 +275,8 @@ def _free_form(rest: Sequence[str], options: Iterable[Leaf]) -> list[dict[str, A
 def _preset_name(option: str | None, values: Mapping[str, Any]) -> str:
     if option is not None:
         return option
-    suite = values.get("suite")
-    default = suite if isinstance(suite, str) and suite in PRESETS else DEFAULT
-    return str(values.get("preset", default))
+    suite = str(values.get("suite", DEFAULT))
+    return str(values.get("preset", suite if suite in PRESETS else OF_OTHER_SUITES))
 
 
 def _json_path(text: str | None) -> Path | None:

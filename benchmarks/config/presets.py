@@ -21,6 +21,8 @@ from benchmarks.suites.registry import SuiteOptions
 from domino.records import Sampling
 
 DEFAULT = "housestyle"
+OF_OTHER_SUITES = "housestyle-compositions"
+"""The preset of suites that have none of their own: they have no dialects and no solver."""
 OFFICIAL_FIT: Mapping[str, Any] = MappingProxyType(
     {
         "domain_tokens": 256, "sample_tokens": 256, "epochs": 10, "batch_size": 3,

@@ -156,6 +156,13 @@ def test_options_of_one_method_leave_those_of_the_preset() -> None:
     assert options["domino"] == {**preset["domino"], "extra": True}
 
 
+def test_a_suite_without_a_preset_takes_none_of_the_dialects_options() -> None:
+    config = read_command(["--suite", "humaneval+"]).config
+    assert (config.suite, config.suite_options.track) == ("humaneval+", None)
+    assert config.responder == "plain"
+    assert read_command(["--suite", "housestyle"]).config == load_preset(DEFAULT)
+
+
 def test_a_suite_with_a_preset_of_its_name_takes_it() -> None:
     suite = "housestyle-conventions"
     assert read_command(["--suite", suite]).config == load_preset(suite)
