@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from benchmarks.suites.protocol import PLAIN, Protocol
 from domino.records import Outcome, Problem, Reference
 from domino.synthesizer import Template
+from domino.text import storable
 
 if TYPE_CHECKING:
     from benchmarks.sandbox import SandboxConfig
@@ -31,6 +32,10 @@ class Extracted:
 
 class SuiteError(ValueError):
     """A suite cannot be loaded or used: which file or field, the value, what to do."""
+
+    def __init__(self, message: str) -> None:
+        """Make the message printable: it may quote a file that holds half a surrogate pair."""
+        super().__init__(storable(message))
 
 
 class Suite(ABC):
