@@ -193,7 +193,7 @@ def test_mlflow_that_cannot_be_reached_is_a_warning_and_the_run_goes_on(
     assert tiny_run.main([*command, "--tracking_uri", "http://127.0.0.1:1"]) == 0
     out, err = capsys.readouterr()
     assert err.count("warning: MLflow at http://127.0.0.1:1 failed") == 1
-    assert "all its results are stored in the run directory" in err
+    assert "all its results are in the run directory" in err
     assert "MLflow: not logged" in out
     assert "counting" in out
 

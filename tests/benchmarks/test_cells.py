@@ -113,7 +113,7 @@ def test_tables_verdicts_and_figures_come_from_cells_alone(whole: Whole, made: W
     assert from_cells.summary == from_run.summary
     drawn = {figure.name: figure.svg for figure in from_cells.figures}
     assert drawn == {f.name: f.svg for f in from_run.figures if f.name != "embedding_map"}
-    assert "Texts lie where the rows were run" in from_cells.html
+    assert "Cells contain no texts; they are on the machine of the run." in from_cells.html
     assert from_run.pages
     assert not from_cells.pages, "cells do not contain programs"
 
