@@ -263,7 +263,7 @@ def _complete_seeds(
     names: Sequence[Mapping[str, str]],
     config: ComparisonConfig,
 ) -> Sequence[SeedRun | FailedRun]:
-    """Return the rows of the seeds that all planned methods have had; no cell is no row.
+    """Return the rows of the seeds that all planned methods have had; without a cell there is none.
 
     A planned method that has had fewer seeds than a comparison takes does not hold up the others.
     """
