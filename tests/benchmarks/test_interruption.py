@@ -32,7 +32,7 @@ def test_the_first_ctrl_c_waits_for_a_place_where_nothing_is_lost(
     assert in_flight == "written"
     said = capfd.readouterr().err
     assert "finishing the current record" in said
-    assert "Ctrl-C again stops at once" in said
+    assert "Press Ctrl-C again to stop immediately" in said
 
 
 def test_the_second_ctrl_c_stops_at_once() -> None:

@@ -130,7 +130,7 @@ def test_a_model_that_cannot_be_counted_is_refused(tmp_path: Path) -> None:
 
 def test_counts_of_the_data_at_hand_replace_assumptions_and_given_ones_replace_both() -> None:
     counted = plan(device="a100-80gb").lengths
-    assert counted["problems"].value == 128
+    assert counted["problems"].value == 1024
     assert counted["problem_tokens"].source == "counted by the model's tokenizer"
     given = plan(device="a100-80gb", problems=7, problem_tokens=11).lengths
     assert (given["problems"].value, given["problems"].source) == (7, "given")

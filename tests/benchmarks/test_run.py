@@ -328,7 +328,7 @@ def test_a_full_disk_is_one_line_and_the_rest_continues_later(
         os.write(handle, data)
 
     monkeypatch.setattr("benchmarks.store.store.write_all", full)
-    with pytest.raises(StoreError, match=r"no space left to write .*type the same command again"):
+    with pytest.raises(StoreError, match=r"no space left to write .*repeat the command to resume"):
         run(config)
     monkeypatch.undo()
     with tiny_run.names():
