@@ -330,7 +330,7 @@ def test_a_full_disk_is_one_clear_message_and_finished_stages_stay(tmp_path: Pat
     for message, file in zip(messages, (FILE, "manifest.json"), strict=True):
         assert message.startswith("no space left to write")
         assert file in message
-        assert "type the same command again" in message
+        assert "repeat the command to resume" in message
     assert make(tmp_path, config={"done": 1}).summary == {"kept": 1}
     stage = make(tmp_path)
     found = stage.read(FILE, Dropped)
