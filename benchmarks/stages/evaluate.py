@@ -167,17 +167,15 @@ def check(config: EvaluateConfig, suite: Suite, references: Sequence[Reference])
         StageError: there is no problem, the suite has an official protocol, or its references have
             no responses.
     """
+    if config.shots and suite.protocol(chat=True).is_official:
+        raise StageError(
+            f"evaluate.shots is {config.shots}, but {suite.name} has an official protocol: give "
+            "--suite_options.protocol plain, or no shots"
+        )
     if not suite.problems(config.split):
         raise StageError(
             f"evaluate.split is {config.split}, and {suite.name} has no such problems: give "
             "another split, or data that has it"
-        )
-    if not config.shots:
-        return
-    if suite.protocol(chat=True).is_official:
-        raise StageError(
-            f"evaluate.shots is {config.shots}, but {suite.name} has an official protocol: give "
-            "--suite_options.protocol plain, or no shots"
         )
     solved = [reference for reference in references[: config.shots] if reference.response]
     if len(solved) < config.shots:

@@ -181,7 +181,7 @@ def test_a_real_model_that_learned_the_answers_passes(tmp_path):
         make_engine=lambda model, adapter: TransformersEngine.load(model, adapter=adapter),
     )
     recipe = FinetuneConfig(rank=32, alpha=64, learning_rate=1e-2, steps=120, batch_size=3)
-    finetune(recipe, source(tmp_path, "kept.jsonl", pairs), finetuned, given)
+    finetune(recipe, source(tmp_path, "kept.jsonl", pairs), (), finetuned, given)
     stage = fresh(tmp_path, "evaluate")
     run(GREEDY, finetuned, stage, given)
     assert stage.summary["pass@1"] == 1.0

@@ -198,16 +198,16 @@ def test_accelerate_is_always_given_a_file_or_it_would_read_one_of_the_users_hom
 )
 def test_a_file_that_cannot_be_followed_is_refused_before_work(tmp_path, changes, message):
     with pytest.raises(StageError, match=message):
-        check(CONFIG, AccelerateConfig(config=file(tmp_path, **changes)))
+        check(CONFIG, AccelerateConfig(config=file(tmp_path, **changes)), ())
 
 
 def test_a_missing_file_and_too_few_processes_are_refused(tmp_path):
     with pytest.raises(StageError, match=r"No such file.*`accelerate config` writes one"):
-        check(CONFIG, AccelerateConfig(config=tmp_path / "none.yaml"))
+        check(CONFIG, AccelerateConfig(config=tmp_path / "none.yaml"), ())
     broken = tmp_path / "broken.yaml"
     broken.write_text("a: [")
     with pytest.raises(StageError, match="accelerate config"):
-        check(CONFIG, AccelerateConfig(config=broken))
+        check(CONFIG, AccelerateConfig(config=broken), ())
     with pytest.raises(StageError, match=r"processes is 0: give at least 1"):
         AccelerateConfig(processes=0)
 
@@ -216,7 +216,7 @@ def test_a_missing_file_and_too_few_processes_are_refused(tmp_path):
 @pytest.mark.parametrize("kind", ["FSDP", "DEEPSPEED"])
 def test_sharding_is_refused_where_accelerate_would_replicate_in_silence(tmp_path, kind):
     with pytest.raises(StageError, match=rf"distributed_type {kind}, which needs GPUs"):
-        check(CONFIG, AccelerateConfig(config=file(tmp_path, distributed_type=kind)))
+        check(CONFIG, AccelerateConfig(config=file(tmp_path, distributed_type=kind)), ())
 
 
 @pytest.mark.slow
@@ -226,7 +226,7 @@ def test_over_four_bits_it_learns_and_its_adapter_fits_the_plain_backbone(
 ):
     pytest.importorskip("bitsandbytes")
     config = replace(CONFIG, quantize="4bit", gradient_checkpointing=True)
-    check(config, AccelerateConfig())
+    check(config, AccelerateConfig(), ())
     stage = trained(tmp_path, backbone, PAIRS, config)
     losses = [point["loss"] for point in curve(stage)]
     assert losses[-1] < 0.8 * losses[0]
@@ -236,17 +236,17 @@ def test_over_four_bits_it_learns_and_its_adapter_fits_the_plain_backbone(
 
 
 def test_a_batch_is_shared_in_whole_micro_batches():
-    check(FinetuneConfig(batch_size=8, micro_batch_size=2), AccelerateConfig(processes=4))
+    check(FinetuneConfig(batch_size=8, micro_batch_size=2), AccelerateConfig(processes=4), ())
     with pytest.raises(StageError, match="give a multiple of 12"):
-        check(FinetuneConfig(batch_size=8, micro_batch_size=4), AccelerateConfig(processes=3))
+        check(FinetuneConfig(batch_size=8, micro_batch_size=4), AccelerateConfig(processes=3), ())
     with pytest.raises(StageError, match="give a multiple of 16"):
-        check(FinetuneConfig(batch_size=8), AccelerateConfig(processes=16))
+        check(FinetuneConfig(batch_size=8), AccelerateConfig(processes=16), ())
 
 
 def test_four_bits_without_their_package_are_refused_with_the_remedy(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(StageError, match=r"needs bitsandbytes: pip install -e '\.\[qlora\]'"):
-        check(FinetuneConfig(quantize="4bit"), AccelerateConfig())
+        check(FinetuneConfig(quantize="4bit"), AccelerateConfig(), ())
 
 
 def job(backbone, **changes):  # noqa: F811
