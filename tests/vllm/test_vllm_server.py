@@ -1,4 +1,4 @@
-"""The engines of servers, and a teacher, against vLLM's own OpenAI-compatible server."""
+"""The engine of a server, against vLLM's own OpenAI-compatible server."""
 
 import os
 import socket
@@ -12,10 +12,7 @@ from urllib.error import URLError
 
 import pytest
 
-from benchmarks.config.run_config import RunConfig
 from benchmarks.suites.housestyle.backbone import CHECKPOINT
-from benchmarks.teacher import TeacherConfig, find_teacher
-from domino.engines.base import Request
 from domino.engines.openai_engine import OpenaiEngine
 from domino.engines.server import OpenaiConfig
 from domino.records import Sampling
@@ -67,26 +64,3 @@ def test_its_texts_are_those_of_the_reference_engine(base_url, reference, monkey
     ):
         requests = text_requests(reference) * 3
         assert engine.generate(requests, sampling) == reference.generate(requests, sampling)
-
-
-def test_a_teacher_behind_it_answers_turns_as_the_reference_engine_does(
-    base_url, reference, monkeypatch, tmp_path
-):
-    monkeypatch.setenv("VLLM_TEST_KEY", KEY)
-    config = TeacherConfig(
-        model="housestyle", engine="chat", base_url=base_url, key_variable="VLLM_TEST_KEY"
-    )
-    teacher = find_teacher(config, RunConfig(), tmp_path, print)
-    sampling = Sampling(temperature=0.0, max_new_tokens=32)
-    teacher.check(sampling)
-    asked = ["Take running totals.", "Rotate the list by 2, then keep the first 3."]
-
-    def texts(engine):
-        requests = [
-            Request(prompt=engine.render([{"role": "user", "content": one}]), seed=n)
-            for n, one in enumerate(asked)
-        ]
-        return [(done.text, done.tokens) for done in engine.generate(requests, sampling)]
-
-    with teacher.make() as engine:
-        assert texts(engine) == texts(reference)
