@@ -61,7 +61,9 @@ RECIPES = {
         chunks=2, late_from=1, held_chunks=0, mending_rounds=1, mending_chunks=1,
         finishing_chunks=1, **SMALL,
     ),
-    "dialects": DialectsRecipe(coherence=0.4, chunks=3, **SMALL),
+    "dialects": DialectsRecipe(
+        coherence=0.4, chunks=3, answers_from=1, settling_from=2, falling_chunks=2, **SMALL
+    ),
 }  # fmt: skip
 
 

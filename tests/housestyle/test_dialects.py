@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.suites.housestyle.dialects.corpus import DialectCorpus
+from benchmarks.suites.housestyle.dialects.corpus import RESULT_WEIGHT, DialectCorpus
 from benchmarks.suites.housestyle.dialects.domains import (
     DOMAINS,
     SIZES,
@@ -29,6 +29,7 @@ from benchmarks.suites.housestyle.grammar import (
     instruction,
     parse,
 )
+from benchmarks.suites.housestyle.recipes import DialectsRecipe
 
 UNIFORM = Mix(dict.fromkeys(OPERATIONS, 1.0), {1: 1.0, 2: 1.0, 4: 1.0}, dict.fromkeys(RETURNS, 1.0))
 TRAINED_WITH = "b30e507d4565fea6f8dfd327b495307450d76508985f0d63a540ed1049a71555"
@@ -129,6 +130,32 @@ def test_answers_are_nearly_all_of_plain_tasks_and_no_withheld_program_is_shown(
     assert sum(plain) / len(plain) > 0.85
     assert sum(any(name != "plain" for name, _ in told) for told in listed) > 0.6 * len(listed)
     assert not any(is_withheld(task) for _, told in found for _, task in told)
+
+
+def test_where_answers_are_learned_most_documents_are_answered_and_the_result_counts_most() -> None:
+    shares, weights = {}, {}
+    for answers in (False, True):
+        made = list(islice(DialectCorpus(5, 0.4, answers), 250))
+        solved = [d for d in made if d.kind in ("single", "several")]
+        shares[answers] = len(solved) / len(made)
+        results = [(s, w) for d in solved for s, w in d.segments if s.startswith("\n    return ")]
+        assert len(results) >= len(solved)
+        assert all(text.endswith("<|end|>") for text, _ in results)
+        weights[answers] = {weight for _, weight in results}
+    assert weights == {False: {1.0}, True: {RESULT_WEIGHT}}
+    assert shares[False] < 0.5 < shares[True]
+
+
+def test_the_answers_part_of_the_recipe_is_between_the_two_others() -> None:
+    recipe = DialectsRecipe(coherence=0.4)
+    kinds = {
+        chunk: [d.kind for d in islice(recipe.documents(chunk), 200)].count("single")
+        for chunk in (recipe.answers_from - 1, recipe.answers_from, recipe.settling_from)
+    }
+    before, within, after = kinds.values()
+    assert within > 1.5 * max(before, after)
+    assert recipe.rate(recipe.answers_from) > 2 * recipe.rate(recipe.answers_from - 1)
+    assert recipe.rate(recipe.chunks - 0.1) == recipe.last_share
 
 
 def test_terms_and_withheld_programs_are_those_that_the_backbones_were_pre_trained_with() -> None:
